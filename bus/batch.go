@@ -1,0 +1,76 @@
+package bus
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// MaxBatch is the largest number of events in one message. An event that is
+// acknowledged alone costs one disk flush; a batch costs the same.
+const MaxBatch = 1000
+
+// maxPlain bounds what a batch may unpack to, so that a damaged or hostile
+// message cannot use up the memory.
+const maxPlain = 64 << 20
+
+// EncodeBatch appends the message form of events to dst: canonical JSON, one
+// event a line, compressed with s2. The same events give the same bytes. It
+// is the caller's duty to pass no more than MaxBatch events and to split a
+// batch that is longer than MaxMessage.
+func EncodeBatch(dst []byte, events []*ocsf.Event) []byte {
+	plain := make([]byte, 0, 1024*len(events))
+	for _, ev := range events {
+		plain = append(ev.AppendJSON(plain), '\n')
+	}
+	start := len(dst)
+	dst = append(dst, make([]byte, s2.MaxEncodedLen(len(plain)))...)
+	n := len(s2.Encode(dst[start:], plain))
+	return dst[:start+n]
+}
+
+// DecodeBatch returns the events of a message made by EncodeBatch. Errors
+// name the place, never the content.
+func DecodeBatch(data []byte) ([]*ocsf.Event, error) {
+	plain, err := unpack(data)
+	if err != nil {
+		return nil, err
+	}
+	n := bytes.Count(plain, []byte{'\n'})
+	if n > MaxBatch {
+		return nil, fmt.Errorf("event batch: %d events, more than %d", n, MaxBatch)
+	}
+	events := make([]*ocsf.Event, 0, n)
+	for line := 1; len(plain) > 0; line++ {
+		text, rest, found := bytes.Cut(plain, []byte{'\n'})
+		if !found {
+			return nil, fmt.Errorf("event batch: line %d is cut off", line)
+		}
+		ev := new(ocsf.Event)
+		if err := ocsf.Decode(text, ev); err != nil {
+			return nil, fmt.Errorf("event batch: line %d: %w", line, err)
+		}
+		events = append(events, ev)
+		plain = rest
+	}
+	return events, nil
+}
+
+func unpack(data []byte) ([]byte, error) {
+	size, err := s2.DecodedLen(data)
+	if err != nil {
+		return nil, fmt.Errorf("event batch: %w", err)
+	}
+	if size > maxPlain {
+		return nil, errors.New("event batch: unpacks to more than 64 MiB")
+	}
+	plain, err := s2.Decode(nil, data)
+	if err != nil {
+		return nil, fmt.Errorf("event batch: %w", err)
+	}
+	return plain, nil
+}
