@@ -219,8 +219,10 @@ type Access struct {
 	// Incidental marks accesses in which the patient was not chosen (a list,
 	// a population report, IT work).
 	Incidental bool `json:"incidental,omitempty"`
-	// Halves are the uids of the records joined into this one event.
-	Halves []string `json:"halves,omitempty"`
+	// HalfOf is the uid of the first record of the same access when client
+	// and server both recorded it (X-Request-Id). Such a half is kept as
+	// evidence but is not an event of its own: questions leave it out.
+	HalfOf string `json:"half_of,omitempty"`
 	// Document is the kind of document (LOINC, local code or name).
 	Document string `json:"document,omitempty"`
 }
