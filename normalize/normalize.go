@@ -1,0 +1,187 @@
+// Package normalize turns what hospital systems send into [ocsf.Event]s: one
+// file per format, one table of formats ([Formats]), one call ([Normalizer.Normalize]).
+//
+// What it gives. An access to a patient's data becomes a Web Resources
+// Activity with who, what, which patient, when and outcome; a message about
+// care (HL7 v2, FHIR Encounter, Appointment, CareTeam, ServiceRequest) becomes
+// an API Activity whose Care facts feed the care graph; a sign-in becomes an
+// Authentication, a statement on the database a Datastore Activity. A record
+// that is not quite what its standard asks for is taken as far as it goes.
+// [Normalizer.Records] cuts a file or stream into records without loading it,
+// and [Joiner] recognises the second half of an access that client and server
+// both recorded.
+//
+// What it guarantees. Nothing is dropped silently: every record of an input
+// gives at least one event or one [Reject] with its reason. The same input
+// gives the same events, ids included. Names, phones, addresses and identity
+// numbers of patients and their kin leave this package only as keyed tokens,
+// and no clinical text leaves it at all; a reason names a field or a position,
+// never a value. No input makes a parser panic.
+//
+// What it does not do. It owns no tables and no files, resolves no accounts
+// (directory does), judges nothing, and keeps no state between calls except
+// in a Joiner, whose memory is bounded.
+package normalize
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/cordon-health/cordon/internal/keyed"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// Input is what a collector received: one or many records of one format.
+type Input struct {
+	// Format is a name from Formats.
+	Format string
+	// Source is the collector's or sender's name, as shown on the Sources
+	// page; it becomes Metadata.LogProvider.
+	Source string
+	// Received is when Cordon got it, in ms; it becomes Metadata.LoggedTime.
+	Received int64
+	Data     []byte
+	// Mapping is needed by the formats json and csv.
+	Mapping *Mapping
+}
+
+// Reject is a record that gave no event. It goes to quarantine, where it can
+// be listed, fixed and replayed.
+type Reject struct {
+	// Item is the position of the record in its input, from 0.
+	Item int
+	// Reason says what is wrong and where, without any value of the record.
+	Reason string
+	// Data is the record as it came.
+	Data []byte
+}
+
+// Options are what all parsers share.
+type Options struct {
+	// Key makes tokens of demographics.
+	Key keyed.Key
+	// Zone is the zone of times that name none; nil is UTC.
+	Zone *time.Location
+}
+
+// Normalizer turns inputs into events. It is safe for concurrent use.
+type Normalizer struct {
+	key     keyed.Key
+	zone    *time.Location
+	formats map[string]Format
+}
+
+// Format is one entry of the table of formats.
+type Format struct {
+	// Name is how commands and URLs call it.
+	Name  string
+	About ocsf.Text
+	// Mapped says that the format needs a Mapping.
+	Mapped bool
+	// split cuts a stream into records; see Records.
+	split splitter
+	// parse makes events of an input of one or many records. Every record
+	// must end in out.Event or out.Reject.
+	parse func(n *Normalizer, in Input, out *Output)
+}
+
+type splitter func(r io.Reader) iter.Seq2[Record, error]
+
+// Formats is the table of everything Normalize understands.
+func Formats() []Format {
+	return []Format{
+		{Name: "fhir-auditevent", parse: (*Normalizer).parseFHIR, split: splitMarkup, About: ocsf.Text{
+			EN: "FHIR AuditEvent R4 or R5, JSON or XML: a resource, a Bundle, an array or NDJSON",
+			ZH: "FHIR AuditEvent（R4、R5），JSON 或 XML：单个资源、Bundle、数组或 NDJSON"}},
+		{Name: "fhir", parse: (*Normalizer).parseFHIR, split: splitMarkup, About: ocsf.Text{
+			EN: "FHIR Encounter, Appointment, CareTeam, ServiceRequest, Patient, RelatedPerson, R4 or R5",
+			ZH: "FHIR 诊疗资源：就诊、预约、医疗组、申请、患者、亲属（R4、R5）"}},
+		// {Name: "hl7v2", parse: (*Normalizer).parseHL7, split: splitHL7, About: ocsf.Text{
+		//	EN: "HL7 v2.x messages, one or many, MLLP-framed or separated by blank lines",
+		//	ZH: "HL7 v2.x 消息，一条或多条，MLLP 封装或空行分隔"}},
+		// {Name: "atna", parse: (*Normalizer).parseATNA, split: splitATNA, About: ocsf.Text{
+		//	EN: "DICOM audit message or RFC 3881 XML, bare or inside syslog lines",
+		//	ZH: "DICOM 审计消息或 RFC 3881 XML，可在 syslog 行内"}},
+		// {Name: "syslog", parse: (*Normalizer).parseSyslog, split: splitLines, About: ocsf.Text{
+		//	EN: "RFC 5424, RFC 3164, CEF, LEEF, key=value; UTF-8 or GB18030",
+		//	ZH: "RFC 5424、RFC 3164、CEF、LEEF、key=value；UTF-8 或 GB18030"}},
+		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
+			EN: "OCSF events: an object, an array or NDJSON",
+			ZH: "OCSF 事件：对象、数组或 NDJSON"}},
+		{Name: "json", parse: (*Normalizer).parseMappedJSON, split: splitMarkup, Mapped: true, About: ocsf.Text{
+			EN: "a hospital's own audit records as JSON, read by a mapping",
+			ZH: "医院自有审计记录（JSON），按映射文件解析"}},
+		{Name: "csv", parse: (*Normalizer).parseMappedCSV, split: splitCSV, Mapped: true, About: ocsf.Text{
+			EN: "a hospital's own audit table as CSV, read by a mapping",
+			ZH: "医院自有审计表（CSV），按映射文件解析"}},
+	}
+}
+
+// New makes a Normalizer for all formats.
+func New(o Options) *Normalizer {
+	n := &Normalizer{key: o.Key, zone: o.Zone, formats: map[string]Format{}}
+	if n.zone == nil {
+		n.zone = time.UTC
+	}
+	for _, f := range Formats() {
+		n.formats[f.Name] = f
+	}
+	return n
+}
+
+// Normalize turns an input into events; what cannot be used comes back as
+// rejects. An input without any record gives neither.
+func (n *Normalizer) Normalize(in Input) ([]*ocsf.Event, []Reject) {
+	out := &Output{in: in}
+	f, ok := n.formats[in.Format]
+	switch {
+	case !ok:
+		out.Reject(0, in.Data, fmt.Sprintf("unknown format %q; see the list of formats", in.Format))
+	case f.Mapped && in.Mapping == nil:
+		out.Reject(0, in.Data, fmt.Sprintf("format %s needs a mapping; name one from content/mappings", in.Format))
+	default:
+		in.Data = utf8Text(in.Data)
+		f.parse(n, in, out)
+	}
+	return out.events, out.rejects
+}
+
+// Output collects what a parser makes of one input.
+type Output struct {
+	in      Input
+	events  []*ocsf.Event
+	rejects []Reject
+}
+
+// Event adds an event. It fills what is the same for all: format, source,
+// time of receipt, schema version, severity, and an id made of the content
+// where the source gave none.
+func (o *Output) Event(e *ocsf.Event) {
+	m := &e.Metadata
+	if m.LogName == "" {
+		m.LogName = o.in.Format
+	}
+	if m.LogProvider == "" {
+		m.LogProvider = o.in.Source
+	}
+	if m.Version == "" {
+		m.Version = ocsf.Version
+	}
+	if e.SeverityID == ocsf.SeverityUnknown {
+		e.SeverityID = ocsf.SeverityInformational
+	}
+	if m.UID == "" {
+		m.UID = contentUID(e)
+	}
+	if m.LoggedTime == 0 {
+		m.LoggedTime = o.in.Received
+	}
+	o.events = append(o.events, e)
+}
+
+// Reject adds a record that gave no event. The reason must not quote it.
+func (o *Output) Reject(item int, data []byte, reason string) {
+	o.rejects = append(o.rejects, Reject{Item: item, Reason: reason, Data: data})
+}
