@@ -59,6 +59,14 @@ type Sink interface {
 	Deliver(ctx context.Context, items ...Item) ([]Receipt, error)
 }
 
+// UnknownFormat is the error of Deliver for an item whose format or mapping
+// does not exist: a mistake of the sender's configuration, not of the data.
+type UnknownFormat struct{ Name string }
+
+func (u UnknownFormat) Error() string {
+	return "no format or mapping named " + u.Name + "; see 'cordon import --help' for the names"
+}
+
 // Cursors keeps a collector's place in its source under a name.
 type Cursors interface {
 	Load(ctx context.Context, name string) (string, error)
