@@ -36,8 +36,8 @@ func (g *Graph) Explain(ev *ocsf.Event) ocsf.Explanation { panic("soon") }
 // Learn takes in an explained access (ev.Explanation set).
 func (g *Graph) Learn(ev *ocsf.Event) { panic("soon") }
 
-// Open is an unexplained access kept for healing.
-type Open struct {
+// Pending is an unexplained access kept for healing.
+type Pending struct {
 	UID     string
 	Time    int64
 	Person  string
@@ -46,20 +46,20 @@ type Open struct {
 }
 
 // Event is the access as far as Explain needs it.
-func (o Open) Event() *ocsf.Event { panic("soon") }
+func (p Pending) Event() *ocsf.Event { panic("soon") }
 
 // Hold keeps an unexplained access until its explanation may arrive.
 func (g *Graph) Hold(ev *ocsf.Event) { panic("soon") }
 
 // Waiting lists the kept accesses to a patient, oldest first.
-func (g *Graph) Waiting(patient string) []Open { panic("soon") }
+func (g *Graph) Waiting(patient string) []Pending { panic("soon") }
 
 // Held lists all kept accesses, to be tried again after a roster, a ticket
 // list or people were imported.
-func (g *Graph) Held() iter.Seq[Open] { panic("soon") }
+func (g *Graph) Held() iter.Seq[Pending] { panic("soon") }
 
 // Release forgets a kept access: it has its explanation.
-func (g *Graph) Release(o Open) { panic("soon") }
+func (g *Graph) Release(p Pending) { panic("soon") }
 
 // Patient is what detectors ask about a patient. Its slices are shared and
 // must not be changed.
