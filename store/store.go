@@ -13,8 +13,9 @@
 //
 //   - Durability: when Update returns nil, what it wrote survives kill -9 and
 //     a power cut. When it returns an error, nothing of it was written; the
-//     one exception is a connection to PostgreSQL that breaks during commit,
-//     where nobody can know, so write updates that may be repeated.
+//     one exception is a commit during which the connection to PostgreSQL
+//     breaks or the disk fails, where nobody can know, so write updates that
+//     may be repeated.
 //   - Concurrency: updates have the effect of running one after another, in
 //     this process and across all processes on the same database. Views see
 //     one moment and neither wait for updates nor delay them.
@@ -35,7 +36,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
+	"math/rand/v2"
+	"time"
 
 	"github.com/cordon-health/cordon/internal/durable"
 )
@@ -86,18 +88,76 @@ func (db *DB) Close() error {
 }
 
 // Update runs fn in a transaction and commits it durably. An error or a
-// panic of fn rolls everything back and is passed on.
+// panic of fn rolls everything back and is passed on. A statement of fn that
+// ran into a full disk makes the error one that Full recognises.
 func (db *DB) Update(ctx context.Context, fn func(*sql.Tx) error) error {
-	panic("soon")
+	return db.retry(ctx, func() error {
+		return transact(ctx, db.write, db.dialect.Write, fn)
+	})
 }
 
-// View runs fn in a read-only transaction that sees one moment.
+// View runs fn in a read-only transaction that sees one moment: what all
+// updates that returned before View was called have written.
 func (db *DB) View(ctx context.Context, fn func(*sql.Tx) error) error {
-	panic("soon")
+	return db.retry(ctx, func() error {
+		return transact(ctx, db.read, db.dialect.Read, fn)
+	})
 }
 
-// Migrate brings the tables of owner to the newest of the numbered goose
-// migrations at the root of fsys (00001_name.sql).
-func (db *DB) Migrate(ctx context.Context, owner string, fsys fs.FS) error {
-	panic("soon")
+// transact runs one attempt. The commit is not tied to ctx: one that was cut
+// off in the middle would leave the caller in doubt.
+func transact(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*sql.Tx) error) error {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to store: %w", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), opts)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer tx.Rollback() // also when fn panics; after Commit it does nothing
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// attempts and the pauses between them bound how long a transaction fights
+// with other processes: about ten seconds.
+const (
+	attempts   = 25
+	firstPause = 2 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// retry runs attempt until it succeeds, fails for good, or has lost too many
+// conflicts.
+func (db *DB) retry(ctx context.Context, attempt func() error) error {
+	pause := firstPause
+	for n := 1; ; n++ {
+		err := attempt()
+		switch {
+		case err == nil:
+			return nil
+		case db.dialect.Full(err):
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		case !db.dialect.Retry(err):
+			return err
+		case n == attempts:
+			return fmt.Errorf("other processes kept the database busy; stop the other writers, then try again: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+		pause = min(2*pause, maxPause)
+	}
 }
