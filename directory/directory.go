@@ -25,9 +25,13 @@ package directory
 
 import (
 	"context"
-	"io"
+	"embed"
+	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/internal/keyed"
@@ -74,49 +78,156 @@ type Shift struct {
 
 // Directory answers from its latest snapshot. All methods may be called
 // concurrently.
-type Directory struct{}
+type Directory struct {
+	db  *store.DB
+	key keyed.Key
+	now func() time.Time
+	log *slog.Logger
+
+	writing sync.Mutex // held by whoever makes the next snapshot
+	current atomic.Pointer[snapshot]
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
 
 // Open reads the directory from the store. now's location is the site's time
 // zone, in which a date without a time is understood.
 func Open(ctx context.Context, db *store.DB, key keyed.Key, now func() time.Time, log *slog.Logger) (*Directory, error) {
-	panic("soon")
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	if err := db.Migrate(ctx, "directory", sub); err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	d := &Directory{db: db, key: key, now: now, log: log}
+	s, err := d.load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	d.current.Store(s)
+	return d, nil
 }
 
-// Resolve finds a person by account, else by person_id.
-func (d *Directory) Resolve(account string) (Person, bool) { panic("soon") }
+// Zone is the site's time zone.
+func (d *Directory) Zone() *time.Location { return d.now().Location() }
+
+// Resolve finds a person by account, else by person_id. Accounts are compared
+// without case, and "HOSPITAL\\li.na" and "li.na@hospital.cn" also find "li.na".
+func (d *Directory) Resolve(account string) (Person, bool) {
+	return d.current.Load().resolve(account)
+}
 
 // Person finds a person by id.
-func (d *Directory) Person(id string) (Person, bool) { panic("soon") }
+func (d *Directory) Person(id string) (Person, bool) {
+	e, ok := d.current.Load().people[id]
+	if !ok {
+		return Person{}, false
+	}
+	return e.Person, true
+}
 
 // People lists everybody, ordered by id.
-func (d *Directory) People() iter.Seq[Person] { panic("soon") }
+func (d *Directory) People() iter.Seq[Person] {
+	s := d.current.Load()
+	return func(yield func(Person) bool) {
+		for _, id := range s.ids {
+			if !yield(s.people[id].Person) {
+				return
+			}
+		}
+	}
+}
 
 // Len is the number of people.
-func (d *Directory) Len() int { panic("soon") }
+func (d *Directory) Len() int { return len(d.current.Load().ids) }
 
-// ByKey lists the ids of the people who have this token.
-func (d *Directory) ByKey(kind, token string) []string { panic("soon") }
+// ByKey lists the ids of the people who have this token, ordered. The slice
+// is shared and must not be changed.
+func (d *Directory) ByKey(kind, token string) []string {
+	if token == "" {
+		return nil
+	}
+	return d.current.Load().byKey[ocsf.Key{Kind: kind, Token: token}]
+}
 
-// DepartmentAt is the department and role of a person at a time.
+// DepartmentAt is the department and role of a person at a time, "" for a
+// stranger.
 func (d *Directory) DepartmentAt(personID string, at int64) (department, role string) {
-	panic("soon")
+	e, ok := d.current.Load().people[personID]
+	if !ok {
+		return "", ""
+	}
+	p := e.postAt(at)
+	return p.department, p.role
+}
+
+// Posts lists the departments a person worked in, oldest first.
+func (d *Directory) Posts(personID string) []Post {
+	e, ok := d.current.Load().people[personID]
+	if !ok {
+		return nil
+	}
+	out := make([]Post, len(e.posts))
+	for i, p := range e.posts {
+		out[i] = Post{Since: p.since, Department: p.department, Role: p.role}
+	}
+	return out
+}
+
+// Post is a department and role held since a time in ms; 0 means as long as
+// the directory knows the person.
+type Post struct {
+	Since      int64
+	Department string
+	Role       string
 }
 
 // OnDuty is the shift (else the on-call duty) of a person at a time.
-func (d *Directory) OnDuty(personID string, at int64) (Shift, bool) { panic("soon") }
+func (d *Directory) OnDuty(personID string, at int64) (Shift, bool) {
+	var found Shift
+	ok := false
+	for s := range d.ShiftsIn(personID, at, at+1) {
+		if !ok || (found.Kind == KindOnCall && s.Kind == KindShift) {
+			found, ok = s, true
+		}
+	}
+	return found, ok
+}
 
-// Shifts lists the shifts of a person which touch a span of time.
-func (d *Directory) Shifts(personID string, from, until int64) []Shift { panic("soon") }
+// ShiftsIn yields the shifts of a person that touch a span of time, in order
+// of their beginning.
+func (d *Directory) ShiftsIn(personID string, from, until int64) iter.Seq[Shift] {
+	list := d.current.Load().shifts[personID]
+	return func(yield func(Shift) bool) {
+		for i := list.first(from); i < len(list) && list[i].from < until; i++ {
+			s := list[i]
+			if s.until > from && !yield(s.public(personID)) {
+				return
+			}
+		}
+	}
+}
 
 // HasRoster says whether there is any roster at all.
-func (d *Directory) HasRoster() bool { panic("soon") }
+func (d *Directory) HasRoster() bool { return len(d.current.Load().shifts) > 0 }
 
-// Covered says whether the roster speaks about this person around a time: if
-// not, being absent from it means nothing.
-func (d *Directory) Covered(personID string, at int64) bool { panic("soon") }
+// roundAbout is how near the rest of a person's roster must be for their
+// absence from it to mean something.
+const roundAbout = 14 * 24 * int64(time.Hour/time.Millisecond)
+
+// Covered says whether the roster speaks about this person around a time (two
+// weeks either side): if not, being absent from it means nothing.
+func (d *Directory) Covered(personID string, at int64) bool {
+	for range d.ShiftsIn(personID, at-roundAbout, at+roundAbout) {
+		return true
+	}
+	return false
+}
 
 // Version changes with every import.
-func (d *Directory) Version() uint64 { panic("soon") }
+func (d *Directory) Version() uint64 { return d.current.Load().version }
 
 // Counts is how an import went.
 type Counts struct {
@@ -134,14 +245,4 @@ type Reject struct {
 	Line   int
 	Reason string
 	Data   []byte
-}
-
-// ImportPeople reads people as CSV.
-func (d *Directory) ImportPeople(ctx context.Context, r io.Reader, progress func(Counts)) (Counts, error) {
-	panic("soon")
-}
-
-// ImportRoster reads shifts as CSV.
-func (d *Directory) ImportRoster(ctx context.Context, r io.Reader, progress func(Counts)) (Counts, error) {
-	panic("soon")
 }
