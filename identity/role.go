@@ -1,0 +1,89 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// Role is what somebody is in Cordon, not in the hospital.
+type Role string
+
+// The roles. Sender is for machines: it may hand in events and nothing else.
+const (
+	Administrator   Role = "administrator"
+	SecurityOfficer Role = "security-officer"
+	PrivacyOfficer  Role = "privacy-officer"
+	Auditor         Role = "auditor"
+	DepartmentHead  Role = "department-head"
+	Sender          Role = "sender"
+)
+
+// Permission is one thing a role may do. What is not granted is denied.
+type Permission string
+
+// The permissions.
+const (
+	SeeOverview    Permission = "see-overview"    // numbers without patients
+	SeeCases       Permission = "see-cases"       // incidents, findings, people
+	SeePatients    Permission = "see-patients"    // who looked at a patient
+	SeeSources     Permission = "see-sources"     // collectors, quarantine counts
+	SeeQuarantine  Permission = "see-quarantine"  // the set-aside records themselves
+	SeeEvidence    Permission = "see-evidence"    // tree head, verification, export
+	Query          Permission = "query"           // any question over the events
+	HandleCases    Permission = "handle-cases"    // assign, comment, close, ask the user
+	ApproveActions Permission = "approve-actions" // actions that touch the outside
+	Replay         Permission = "replay"          // mend and replay quarantine
+	ManageUsers    Permission = "manage-users"    // accounts, tokens, settings
+	Import         Permission = "import"          // directory, roster, tickets, watchlist
+	SendEvents     Permission = "send-events"     // POST events
+)
+
+// RoleInfo describes a role to people.
+type RoleInfo struct {
+	Role  Role
+	Title ocsf.Text
+	May   []Permission
+}
+
+// Roles lists all roles. The administrator runs the system and does not read
+// patients' trails; the auditor reads everything and changes nothing
+// (separation of duties, GB/T 22239 8.1.4.2).
+func Roles() []RoleInfo {
+	return []RoleInfo{
+		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{
+			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, HandleCases, ApproveActions, Query, SeePatients}},
+		{SecurityOfficer, ocsf.Text{EN: "Security officer", ZH: "安全管理员"}, []Permission{
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import}},
+		{PrivacyOfficer, ocsf.Text{EN: "Privacy officer", ZH: "隐私保护专员"}, []Permission{
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions}},
+		{Auditor, ocsf.Text{EN: "Auditor (read only)", ZH: "审计员（只读）"}, []Permission{
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query}},
+		{DepartmentHead, ocsf.Text{EN: "Department head", ZH: "科室负责人"}, []Permission{SeeOverview, SeeCases}},
+		{Sender, ocsf.Text{EN: "Sender (machines)", ZH: "数据接入（机器）"}, []Permission{SendEvents}},
+	}
+}
+
+// ParseRole finds a role by name.
+func ParseRole(name string) (Role, error) {
+	var names []string
+	for _, r := range Roles() {
+		if string(r.Role) == name {
+			return r.Role, nil
+		}
+		names = append(names, string(r.Role))
+	}
+	return "", fmt.Errorf("no role %q; the roles are %s", name, strings.Join(names, ", "))
+}
+
+// May says whether the role has a permission.
+func (r Role) May(p Permission) bool {
+	for _, info := range Roles() {
+		if info.Role == r {
+			return slices.Contains(info.May, p)
+		}
+	}
+	return false
+}
