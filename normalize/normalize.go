@@ -80,6 +80,8 @@ type Format struct {
 	About ocsf.Text
 	// Mapped says that the format needs a Mapping.
 	Mapped bool
+	// ownText says that parse finds the character set of each record itself.
+	ownText bool
 	// split cuts a stream into records; see Records.
 	split splitter
 	// parse makes events of an input of one or many records. Every record
@@ -98,9 +100,9 @@ func Formats() []Format {
 		{Name: "fhir", parse: (*Normalizer).parseFHIR, split: splitMarkup, About: ocsf.Text{
 			EN: "FHIR Encounter, Appointment, CareTeam, ServiceRequest, Patient, RelatedPerson, R4 or R5",
 			ZH: "FHIR 诊疗资源：就诊、预约、医疗组、申请、患者、亲属（R4、R5）"}},
-		// {Name: "hl7v2", parse: (*Normalizer).parseHL7, split: splitHL7, About: ocsf.Text{
-		//	EN: "HL7 v2.x messages, one or many, MLLP-framed or separated by blank lines",
-		//	ZH: "HL7 v2.x 消息，一条或多条，MLLP 封装或空行分隔"}},
+		{Name: "hl7v2", parse: (*Normalizer).parseHL7, split: splitHL7, ownText: true, About: ocsf.Text{
+			EN: "HL7 v2.x messages, one or many, MLLP-framed or separated by blank lines",
+			ZH: "HL7 v2.x 消息，一条或多条，MLLP 封装或空行分隔"}},
 		// {Name: "atna", parse: (*Normalizer).parseATNA, split: splitATNA, About: ocsf.Text{
 		//	EN: "DICOM audit message or RFC 3881 XML, bare or inside syslog lines",
 		//	ZH: "DICOM 审计消息或 RFC 3881 XML，可在 syslog 行内"}},
@@ -142,7 +144,9 @@ func (n *Normalizer) Normalize(in Input) ([]*ocsf.Event, []Reject) {
 	case f.Mapped && in.Mapping == nil:
 		out.Reject(0, in.Data, fmt.Sprintf("format %s needs a mapping; name one from content/mappings", in.Format))
 	default:
-		in.Data = utf8Text(in.Data)
+		if !f.ownText {
+			in.Data = utf8Text(in.Data)
+		}
 		f.parse(n, in, out)
 	}
 	return out.events, out.rejects
