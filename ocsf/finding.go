@@ -31,6 +31,12 @@ type Finding struct {
 	Risk float64 `json:"risk"`
 	// Weak findings never open a case alone; they are summed per person.
 	Weak bool `json:"weak,omitempty"`
+	// Unexplained says that the finding holds only while its events have no
+	// explanation; a late one withdraws it.
+	Unexplained bool `json:"unexplained,omitempty"`
+	// Subject is what the finding is summed under when it is not a person:
+	// "patient:..." for a crowd, "source:..." for a silent source.
+	Subject string `json:"subject,omitempty"`
 	// Withdrawn says why the finding no longer holds (a late admission
 	// explained the access); empty while it holds.
 	Withdrawn string `json:"withdrawn,omitempty"`
