@@ -1,0 +1,33 @@
+package evidence
+
+import "slices"
+
+// Place is where an event stands: the number of its batch and its index in it.
+type Place struct {
+	Seq   uint64
+	Index uint32
+}
+
+func (p Place) less(o Place) int {
+	switch {
+	case p.Seq < o.Seq || p.Seq == o.Seq && p.Index < o.Index:
+		return -1
+	case p == o:
+		return 0
+	}
+	return 1
+}
+
+// runsOf sorts places and joins neighbours: [seq, first index, last index].
+func runsOf(places []Place) [][3]uint64 {
+	slices.SortFunc(places, Place.less)
+	var runs [][3]uint64
+	for _, p := range places {
+		if n := len(runs); n > 0 && runs[n-1][0] == p.Seq && runs[n-1][2]+1 >= uint64(p.Index) {
+			runs[n-1][2] = uint64(p.Index)
+			continue
+		}
+		runs = append(runs, [3]uint64{p.Seq, uint64(p.Index), uint64(p.Index)})
+	}
+	return runs
+}
