@@ -40,7 +40,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"list:\n- a: x\n- b: y": "line 3: unknown setting list[1].b",
 		"list: {a: x}":          "line 1: list must be a list",
 		"inner: [1]":            "line 1: inner must be a group",
-		"name: x\nname: y":      "already defined",
+		"name: x\nname: y":      "line 2: name is set twice",
 		"wait: soon":            "line 1",
 		"name: [unclosed":       "yaml",
 	} {
