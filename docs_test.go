@@ -18,6 +18,7 @@ func docRules() []rule {
 	return []rule{
 		{"links", checkLinks},
 		{"modules", checkModules},
+		{"changes", checkChanges},
 	}
 }
 
@@ -138,6 +139,25 @@ func checkModules(h *house) []fault {
 	for _, m := range h.direct {
 		if !listed[m] {
 			add("go.mod", 0, m+" is required without a reason", "give it one under Dependencies in "+planFile)
+		}
+	}
+	return out
+}
+
+// checkChanges: a change that a user notices is one file, whose first line can
+// stand in the list of a release as it is.
+func checkChanges(h *house) []fault {
+	form := regexp.MustCompile(`^(Added|Changed|Fixed|Removed|Security): \S[^\n]*[^.\n]\n\n\S`)
+	var out []fault
+	for _, p := range h.prose {
+		if root(p) != "changelog" || base(p) == "TEMPLATE.md" {
+			continue
+		}
+		text, err := fs.ReadFile(h.fsys, p)
+		if err != nil || !form.Match(text) {
+			out = append(out, fault{rule: "changes", place: p,
+				what: "this is not the form of a change",
+				way:  "begin as changelog/TEMPLATE.md shows: kind, one line without a full stop, an empty line, the rest"})
 		}
 	}
 	return out

@@ -223,7 +223,7 @@ func checkErrors(d *folder, f *file) []fault {
 		if startsWithCapital(text) {
 			add(call, fmt.Sprintf("the error %q starts with a capital", text), "start lower case: it stands inside other sentences")
 		}
-		if strings.ContainsAny(lastRune(text), ".!?。！？\n") {
+		if strings.ContainsAny(lastRune(text), ".!。！\n") {
 			add(call, fmt.Sprintf("the error %q ends like a sentence", text), "drop the last sign: more may follow it")
 		}
 		if name == "Errorf" && d.hidesError(text, call.Args[1:]) {

@@ -207,7 +207,9 @@ func (h *house) resolve(d *folder) {
 // closed is an importer that has nothing.
 type closed struct{}
 
-func (closed) Import(string) (*types.Package, error) { return nil, errors.New("imports stay closed here") }
+func (closed) Import(string) (*types.Package, error) {
+	return nil, errors.New("imports stay closed here")
+}
 
 // isFolder reports whether p exists in the tree and is a folder.
 func (h *house) isFolder(p string) bool {

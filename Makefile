@@ -1,0 +1,37 @@
+# Cordon. "make" lists what there is.
+TEMPL    = $(shell go list -m -f '{{.Version}}' github.com/a-h/templ)
+N       ?= 10
+
+.PHONY: help build test fuzz bench lint generate demo deps clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+build: ## bin/cordon, and bin/cordon-verify without C
+	go build -trimpath -o bin/cordon ./cmd/cordon
+	CGO_ENABLED=0 go build -trimpath -o bin/cordon-verify ./cmd/cordon-verify
+
+test: ## all tests; installs what they need when root, else says what is missing
+	@scripts/deps.sh
+	@scripts/test.sh
+
+fuzz: ## every fuzz target for N seconds each (N=10)
+	@scripts/fuzz.sh $(N)
+
+bench: ## the measurements of the README, on this machine
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/...
+
+lint: ## gofmt, vet, staticcheck, govulncheck
+	@scripts/lint.sh
+
+generate: ## the pages' Go code, from their .templ files
+	go run github.com/a-h/templ/cmd/templ@$(TEMPL) generate
+
+demo: ## a simulated hospital day, open in the browser
+	go run ./cmd/cordon demo
+
+deps: ## what the tests need beside Go
+	@scripts/deps.sh
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Go, when run as root on a system with apt.
+# Otherwise it changes nothing and says what is missing and which tests will
+# therefore be skipped. Always ends well: missing things skip tests, not builds.
+set -u
+
+missing=()
+note() { printf 'deps: %s\n' "$*" >&2; }
+
+# need PACKAGE TEST-THAT-IT-IS-THERE WHAT-IS-SKIPPED-WITHOUT-IT
+need() {
+	eval "$2" >/dev/null 2>&1 || missing+=("$1|$3")
+}
+
+find_program() { PATH="$PATH:/usr/sbin:/sbin:/usr/local/sbin" command -v "$1"; }
+
+check() {
+	missing=()
+	need gcc 'find_program gcc || find_program clang' 'everything that links the lake (DuckDB needs a C compiler)'
+	need g++ 'find_program g++ || find_program clang++' 'everything that links the lake (DuckDB needs the C++ library)'
+	need postgresql 'ls /usr/lib/postgresql/*/bin/postgres || find_program postgres' 'store and polled sources on PostgreSQL'
+	need mariadb-server 'find_program mariadbd || find_program mysqld' 'polled sources on MariaDB'
+	need slapd 'find_program slapd' 'directory sync and account suspension against a real LDAP server'
+	need ldap-utils 'find_program ldapadd' 'directory sync and account suspension against a real LDAP server'
+	need chromium 'find_program chromium || find_program chromium-browser || find_program google-chrome' 'console pages in a browser'
+	need fonts-noto-cjk 'ls /usr/share/fonts/opentype/noto/NotoSansCJK* || fc-list :lang=zh | grep .' 'nothing, but Chinese is drawn as boxes in screenshots'
+}
+
+packages() { printf '%s\n' "${missing[@]}" | cut -d'|' -f1; }
+
+check
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+	note "installing $(packages | tr '\n' ' ')"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq </dev/null >&2 || note "apt-get update failed; trying with the lists at hand"
+	# One at a time if all at once fails, so that one bad package costs only its own tests.
+	# shellcheck disable=SC2046
+	apt-get install -y -qq --no-install-recommends $(packages) </dev/null >&2 ||
+		for p in $(packages); do
+			apt-get install -y -qq --no-install-recommends "$p" </dev/null >&2 || note "could not install $p"
+		done
+	check
+	[ ${#missing[@]} -eq 0 ] && exit 0
+fi
+
+note "missing, and what is skipped without it:"
+printf '%s\n' "${missing[@]}" | while IFS='|' read -r package what; do
+	note "  $package: $what"
+done
+note "to have all tests: sudo apt-get install $(packages | tr '\n' ' ')"
+exit 0
