@@ -25,12 +25,24 @@ const maxPlain = 64 << 20
 func EncodeBatch(dst []byte, events []*ocsf.Event) []byte {
 	plain := make([]byte, 0, 1024*len(events))
 	for _, ev := range events {
-		plain = append(ev.AppendJSON(plain), '\n')
+		line := len(plain)
+		plain = ev.AppendJSON(plain)
+		joinLines(plain[line:])
+		plain = append(plain, '\n')
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, s2.MaxEncodedLen(len(plain)))...)
 	n := len(s2.Encode(dst[start:], plain))
 	return dst[:start+n]
+}
+
+// joinLines turns line breaks into spaces. In JSON they can only stand
+// between its parts, where a source's own text was kept as it came.
+func joinLines(text []byte) {
+	for i := bytes.IndexByte(text, '\n'); i >= 0; i = bytes.IndexByte(text, '\n') {
+		text[i] = ' '
+		text = text[i+1:]
+	}
 }
 
 // DecodeBatch returns the events of a message made by EncodeBatch. Errors

@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// MaxMessage is the largest message, in bytes, that Publish accepts.
-const MaxMessage = 8 << 20
+// MaxMessage is the largest message, in bytes, that Publish accepts: 8 MB.
+const MaxMessage = 8_000_000
 
 // MaxTopic is the length, in bytes, of the longest topic name.
 const MaxTopic = 64
@@ -41,7 +41,7 @@ const Window = 10 * time.Minute
 var ErrFull = errors.New("no space left on the bus: free space on its disk or raise its limit; sources will send again")
 
 // ErrTooLarge says that a message is longer than MaxMessage.
-var ErrTooLarge = fmt.Errorf("message is longer than %d MiB: split it", MaxMessage>>20)
+var ErrTooLarge = fmt.Errorf("message is longer than %d bytes: split it", MaxMessage)
 
 // ErrClosed says that the bus was closed.
 var ErrClosed = errors.New("bus is closed")

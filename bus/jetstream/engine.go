@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,7 +25,10 @@ type engine struct {
 	dir     string
 	reserve uint64
 	log     *slog.Logger
-	lock    io.Closer // of dir, held until stop
+	lock    io.Closer                    // of dir, held until stop
+	free    func(string) (uint64, error) // durable.Free
+
+	underway atomic.Int64 // bytes of messages that found room and are not stored yet
 
 	mu      sync.Mutex
 	server  *server.Server // nil while it could not be started again
@@ -44,7 +48,7 @@ func startEngine(ctx context.Context, cfg Config, log *slog.Logger) (*engine, er
 	if err != nil {
 		return nil, fmt.Errorf("bus: folder %s: %w", cfg.Dir, err)
 	}
-	e := &engine{dir: cfg.Dir, reserve: uint64(cfg.Reserve), log: log, lock: lock}
+	e := &engine{dir: cfg.Dir, reserve: uint64(cfg.Reserve), log: log, lock: lock, free: durable.Free}
 	if err := e.start(ctx); err != nil {
 		lock.Close()
 		return nil, err
@@ -63,7 +67,7 @@ func (e *engine) start(ctx context.Context) error {
 		SyncAlways:         true,
 		JetStreamMaxStore:  1 << 50, // roomFor watches the real disk
 		JetStreamMaxMemory: 64 << 20,
-		MaxPayload:         bus.MaxMessage + 64<<10,
+		MaxPayload:         maxPayload,
 		MaxPending:         64 << 20,
 	})
 	if err != nil {
@@ -100,9 +104,20 @@ func (e *engine) InProcessConn() (net.Conn, error) {
 	return e.server.InProcessConn()
 }
 
-// roomFor refuses a message that would leave less than the reserve.
-func (e *engine) roomFor(size int) error {
-	free, err := durable.Free(e.dir)
+// enter refuses a message that, with all those on their way, would leave less
+// than the reserve. Call leave with the same size afterwards.
+func (e *engine) enter(size int) error {
+	if err := e.roomFor(e.underway.Add(int64(size))); err != nil {
+		e.leave(size)
+		return err
+	}
+	return nil
+}
+
+func (e *engine) leave(size int) { e.underway.Add(-int64(size)) }
+
+func (e *engine) roomFor(size int64) error {
+	free, err := e.free(e.dir)
 	if err != nil {
 		return err
 	}

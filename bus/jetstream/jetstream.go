@@ -20,7 +20,7 @@
 // On a cluster. Config.URL names its nodes; streams have Config.Replicas
 // copies, and a message is acknowledged when a majority has it. Whether a
 // majority has it in memory or on disk is the cluster's own setting: set
-// "sync_interval: always" in its jetstream section, and "max_payload: 9MB".
+// "sync_interval: always" in its jetstream section, and "max_payload: 8MB".
 // While a new leader is elected, Publish and Read wait.
 //
 // What is not done: no consumers are kept on the server beyond a lost
@@ -105,8 +105,9 @@ const (
 	maxWait   = time.Second
 )
 
-// headers is room for what travels beside the data of a message.
-const headers = 4 << 10
+// maxPayload is what the server must take in one piece: the longest message
+// and its headers. It is "8MB" in a server's configuration.
+const maxPayload = 8 << 20
 
 // Bus is a bus.Bus on JetStream.
 type Bus struct {
@@ -151,8 +152,8 @@ func (b *Bus) connect(ctx context.Context) error {
 	if b.nc, err = dial(b.cfg, b.engine, b.log); err != nil {
 		return err
 	}
-	if max := b.nc.MaxPayload(); max < bus.MaxMessage+headers {
-		return fmt.Errorf("bus: the cluster accepts messages of %d bytes only: set max_payload: 9MB on every node", max)
+	if max := b.nc.MaxPayload(); max < maxPayload {
+		return fmt.Errorf("bus: the cluster accepts messages of %d bytes only: set max_payload: 8MB on every node", max)
 	}
 	b.js, err = js.New(b.nc, js.WithDefaultTimeout(ackWait))
 	if err != nil {

@@ -26,8 +26,11 @@ func (b *Bus) Publish(ctx context.Context, topic, id string, data []byte) (seq u
 		id = nuid.Next() // only ours, so that sending again is safe
 	}
 	err = b.persist(ctx, "publish to", topic, func(ctx context.Context) error {
-		if err := b.roomFor(len(data)); err != nil {
-			return err
+		if b.engine != nil {
+			if err := b.engine.enter(len(data)); err != nil {
+				return err
+			}
+			defer b.engine.leave(len(data))
 		}
 		if err := b.ensure(ctx, topic); err != nil {
 			return err
@@ -45,14 +48,6 @@ func (b *Bus) Publish(ctx context.Context, topic, id string, data []byte) (seq u
 // idHeader carries the caller's id. It differs from JetStream's own id
 // header, which is also set for messages published without an id.
 const idHeader = "Cordon-Id"
-
-// roomFor refuses before the disk of the embedded server is full.
-func (b *Bus) roomFor(size int) error {
-	if b.engine == nil {
-		return nil
-	}
-	return b.engine.roomFor(size)
-}
 
 // persist runs op until it succeeds, fails for good, or patience ends.
 func (b *Bus) persist(ctx context.Context, what, topic string, op func(context.Context) error) error {
