@@ -24,6 +24,7 @@
 package normalize
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -164,12 +165,6 @@ type Output struct {
 // where the source gave none.
 func (o *Output) Event(e *ocsf.Event) {
 	m := &e.Metadata
-	if m.LogName == "" {
-		m.LogName = o.in.Format
-	}
-	if m.LogProvider == "" {
-		m.LogProvider = o.in.Source
-	}
 	if m.Version == "" {
 		m.Version = ocsf.Version
 	}
@@ -179,9 +174,10 @@ func (o *Output) Event(e *ocsf.Event) {
 	if m.UID == "" {
 		m.UID = contentUID(e)
 	}
-	if m.LoggedTime == 0 {
-		m.LoggedTime = o.in.Received
-	}
+	m.LogName = cmp.Or(m.LogName, o.in.Format)
+	m.LogProvider = cmp.Or(m.LogProvider, o.in.Source)
+	m.Product.Name = cmp.Or(m.Product.Name, o.in.Source, o.in.Format)
+	m.LoggedTime = cmp.Or(m.LoggedTime, o.in.Received)
 	o.events = append(o.events, e)
 }
 
