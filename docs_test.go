@@ -6,6 +6,7 @@ package cordon
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -119,27 +120,36 @@ func anchors(text string) []string {
 	return out
 }
 
+// checkModules asks the tree which modules are imported, since the marks of
+// go.mod are only true after go mod tidy.
 func checkModules(h *house) []fault {
 	var out []fault
 	add := func(place string, line int, what, way string) {
 		out = append(out, fault{rule: "modules", place: place, line: line, what: what, way: way})
 	}
-	listed := map[string]bool{}
+	used, listed := h.imported(), map[string]bool{}
 	for _, m := range h.plan.modules {
 		switch {
 		case listed[m.path]:
 			add(planFile, m.line, m.path+" is listed twice", "keep one line")
-		case !slices.Contains(h.direct, m.path):
-			add(planFile, m.line, "go.mod does not require "+m.path+" directly", "delete the line")
+		case !used[m.path]:
+			add(planFile, m.line, "nobody imports "+m.path, "delete the line, and the module from go.mod")
 		case m.reason == "":
 			add(planFile, m.line, m.path+" has no reason", "say what we would have to write without it")
 		}
 		listed[m.path] = true
 	}
-	for _, m := range h.direct {
-		if !listed[m] {
-			add("go.mod", 0, m+" is required without a reason", "give it one under Dependencies in "+planFile)
+	var wrong []string
+	for _, m := range slices.Sorted(maps.Keys(h.modules)) {
+		if used[m] && !listed[m] {
+			add("go.mod", 0, m+" is imported without a reason", "give it one under Dependencies in "+planFile)
 		}
+		if used[m] != h.modules[m] {
+			wrong = append(wrong, m)
+		}
+	}
+	if len(wrong) > 0 {
+		add("go.mod", 0, "what it calls direct and indirect is not what the tree imports: "+strings.Join(wrong, ", "), "run go mod tidy")
 	}
 	return out
 }

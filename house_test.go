@@ -27,7 +27,7 @@ const planFile = "ARCHITECTURE.md"
 type house struct {
 	fsys    fs.FS
 	module  string
-	direct  []string // modules go.mod requires directly
+	modules map[string]bool // what go.mod requires; true where it says directly
 	plan    plan
 	fset    *token.FileSet
 	folders []*folder // those with Go code, by path
@@ -128,10 +128,9 @@ func (h *house) readModule() error {
 		return fmt.Errorf("reading the module: %w", err)
 	}
 	h.module = mod.Module.Mod.Path
+	h.modules = map[string]bool{}
 	for _, r := range mod.Require {
-		if !r.Indirect {
-			h.direct = append(h.direct, r.Mod.Path)
-		}
+		h.modules[r.Mod.Path] = !r.Indirect
 	}
 	return nil
 }
@@ -232,6 +231,24 @@ func (h *house) eachImport(visit func(f *file, spec *ast.ImportSpec, target stri
 			}
 		}
 	}
+}
+
+// imported returns the required modules of which some file imports a package.
+func (h *house) imported() map[string]bool {
+	used := map[string]bool{}
+	for _, d := range h.folders {
+		for _, f := range d.files {
+			for _, spec := range f.ast.Imports {
+				for p := importPathOf(spec); p != "."; p = path.Dir(p) {
+					if _, required := h.modules[p]; required {
+						used[p] = true
+						break
+					}
+				}
+			}
+		}
+	}
+	return used
 }
 
 func importPathOf(spec *ast.ImportSpec) string {
