@@ -53,9 +53,9 @@ test != "" && action == "pass" { passed++; delete said[key] }
 test != "" && action == "fail" { failed++; bad[pkg]++; failures[++nf] = key }
 test != "" && action == "skip" { skipped++; skips[++ns] = pkg "." test ": " reason(said[key]); delete said[key] }
 test == "" && action == "pass" { print "ok    " pkg; fflush() }
-test == "" && action == "skip" { print "-     " pkg " (no tests)" }
+test == "" && action == "skip" { print "-     " pkg " (no tests)"; fflush() }
 test == "" && action == "fail" {
-	print "FAIL  " pkg
+	print "FAIL  " pkg; fflush()
 	if (!bad[pkg]) { failed++; failures[++nf] = key; origin[nf] = field("FailedBuild") }
 }
 
