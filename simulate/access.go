@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // thing is what somebody looks at.
@@ -52,9 +54,11 @@ type run struct {
 	pending []queued
 	order   int // breaks ties in arrival
 	msgs    int // HL7 messages so far
-	rows    int // rows of the audit table so far
+	planned int // rows of the audit table written down so far
+	rows    int // and those that have arrived, which is when they get their id
 	visits  int // encounters so far
 
+	beds    [][]bool // by department: taken or free
 	stays   []*encounter
 	gone    []*encounter // discharged from a bed, newest last
 	bonds   []bond       // by patient
@@ -63,7 +67,8 @@ type run struct {
 	todayN  int     // legitimate accesses so far today
 	lastN   int     // and yesterday
 	truth   []*Violation
-	used    map[*person]bool // has a violation to their name
+	rowIDs  map[string]string // of violations: provisional id to that in the table
+	used    map[*person]bool  // has a violation to their name
 	offence []offence
 	crimes  []plannedMisdeed
 }
@@ -91,7 +96,7 @@ func (h *Hospital) Stream(yield func(Item) bool) {
 }
 
 func (h *Hospital) stream(yield func(Item) bool, progress func(day int)) {
-	r := &run{h: h, bonds: make([]bond, len(h.patients)), agenda: map[int][]func(){}, used: map[*person]bool{}}
+	r := h.newRun()
 	r.d = newRand(h.cfg.Seed, 2)
 	r.history()
 	r.day = -r.h.cfg.WarmupDays - 1
@@ -108,6 +113,18 @@ func (h *Hospital) stream(yield func(Item) bool, progress func(day int)) {
 	if r.flush(never, yield) {
 		h.keepTruth(r.sortedTruth())
 	}
+}
+
+func (h *Hospital) newRun() *run {
+	r := &run{h: h, bonds: make([]bond, len(h.patients)), agenda: map[int][]func(){}, used: map[*person]bool{},
+		rowIDs: map[string]string{}}
+	for i := range r.bonds {
+		r.bonds[i].busy, r.bonds[i].avoid = -never, -never
+	}
+	for _, x := range h.depts {
+		r.beds = append(r.beds, make([]bool, x.beds))
+	}
+	return r
 }
 
 func (r *run) liveDay() {
@@ -144,7 +161,11 @@ func (r *run) flush(horizon tick, yield func(Item) bool) bool {
 	})
 	n := 0
 	for n < len(r.pending) && r.pending[n].at < horizon {
-		if !yield(r.pending[n].item) {
+		item := r.pending[n].item
+		if item.Row != nil {
+			r.insertRow(&item)
+		}
+		if !yield(item) {
 			return false
 		}
 		n++
@@ -155,11 +176,22 @@ func (r *run) flush(horizon tick, yield func(Item) bool) bool {
 	return true
 }
 
+// insertRow gives a row the next id of the table, as the database would.
+func (r *run) insertRow(it *Item) {
+	r.rows++
+	id := fmt.Sprintf("sql-%08d", r.rows)
+	if _, ok := r.rowIDs[it.UID]; ok {
+		r.rowIDs[it.UID] = id
+	}
+	it.UID, it.Row.ID = id, id
+	it.Data = it.Row.csv()
+}
+
 func (r *run) enqueue(at tick, channel, uid string, data []byte, row *Row) {
 	r.order++
 	item := Item{At: r.h.time(at), Channel: channel, Data: data, Row: row, UID: uid}
 	r.pending = append(r.pending, queued{at, r.order, item})
-	if r.d.chance(0.003) {
+	if row == nil && r.d.chance(0.003) { // sent again, byte for byte
 		again := at + r.d.within(second, 20*minute)
 		r.order++
 		item.At = r.h.time(again)
@@ -271,17 +303,24 @@ func (l *look) login(own string) string {
 	return own
 }
 
-// emitSQL adds a row to the audit table of the HIS.
+// emitSQL adds a row to the audit table of the HIS. The id it gives is
+// provisional: the table counts in order of arrival.
 func (r *run) emitSQL(l look) string {
-	r.rows++
-	row := &Row{ID: fmt.Sprintf("sql-%08d", r.rows), OpTime: r.h.time(l.at), UserCode: l.login(l.who.his),
+	r.planned++
+	row := &Row{OpTime: r.h.time(l.at), UserCode: l.login(l.who.his),
 		PatientNo: l.patientID(), Action: sqlAction(l.verb), Module: l.what.module, ClientIP: l.station, Reason: l.reason}
 	if row.Module == "" {
 		row.Module = "EMR"
 	}
-	r.enqueue(l.at+r.d.within(second, 3*second), "sql", row.ID, row.csv(), row)
-	return row.ID
+	id := rowMark + strconv.Itoa(r.planned)
+	r.enqueue(l.at+r.d.within(second, 3*second), "sql", id, nil, row)
+	return id
 }
+
+// rowMark begins the provisional id of a row.
+const rowMark = "row:"
+
+func provisional(uid string) bool { return strings.HasPrefix(uid, rowMark) }
 
 func sqlAction(verb string) string {
 	switch verb {

@@ -85,7 +85,7 @@ func (r *run) admissions(x *department) {
 	if r.h.weekend(r.day) {
 		rate = 0.10
 	}
-	for _, taken := range x.beds {
+	for _, taken := range r.beds[x.bit] {
 		if taken || !r.d.chance(rate) {
 			continue
 		}
@@ -129,7 +129,7 @@ func (r *run) admit(e *encounter, trigger string) bool {
 func (r *run) expectCelebrities() {
 	for _, x := range r.h.watches {
 		p := x.pat
-		if x.kind != "vip" || p.specialty.beds == nil {
+		if x.kind != "vip" || p.specialty.beds == 0 {
 			continue
 		}
 		at := dayStart(r.d.between(0, r.h.cfg.Days-1)) + r.d.within(8*hour, 14*hour)
@@ -142,9 +142,10 @@ func (r *run) expectCelebrities() {
 }
 
 func (r *run) takeBed(e *encounter) bool {
-	for i, taken := range e.dept.beds {
+	beds := r.beds[e.dept.bit]
+	for i, taken := range beds {
 		if !taken {
-			e.dept.beds[i], e.bed = true, i
+			beds[i], e.bed = true, i
 			return true
 		}
 	}
@@ -153,7 +154,7 @@ func (r *run) takeBed(e *encounter) bool {
 
 func (r *run) leaveBed(e *encounter) {
 	if e.bed >= 0 {
-		e.dept.beds[e.bed], e.bed = false, -1
+		r.beds[e.dept.bit][e.bed], e.bed = false, -1
 	}
 }
 
@@ -317,10 +318,10 @@ func (r *run) undoDischarge(e *encounter, desk *person) {
 // transfer moves a patient to another ward; one in fifty is taken back.
 func (r *run) transfer(e *encounter, at tick) {
 	x := pick(r.d, r.h.clinics())
-	if r.d.chance(0.3) {
-		x = r.h.department("Intensive Care")
+	if icu := r.h.department("Intensive Care"); icu != nil && r.d.chance(0.3) {
+		x = icu
 	}
-	if x == e.dept || len(x.beds) == 0 || r.bonds[e.pat.n].blocked&x.mask() != 0 || !fits(e.pat, r.h.start, x.service) {
+	if x == e.dept || x.beds == 0 || r.bonds[e.pat.n].blocked&x.mask() != 0 || !fits(e.pat, r.h.start, x.service) {
 		return
 	}
 	old, oldBed := e.dept, e.bed
@@ -338,7 +339,7 @@ func (r *run) transfer(e *encounter, at tick) {
 		r.transferMessage("A12", e, x, 0, at+r.d.within(10*minute, hour), sister)
 		return
 	}
-	old.beds[oldBed] = false
+	r.beds[old.bit][oldBed] = false
 	e.attending = r.doctorOf(x)
 	e.resident = r.h.onDuty(r.d, x, at, resident)
 	r.adt("A08", e, at+5*minute, at, sister)
@@ -595,7 +596,7 @@ func (r *run) emergencyCare(e *encounter, doctor *person) {
 func (r *run) leaveEmergency(e *encounter, desk *person) {
 	at := e.discharge
 	x := e.pat.specialty
-	if x.beds != nil && r.bonds[e.pat.n].blocked&x.mask() == 0 && r.d.chance(0.22) {
+	if x.beds > 0 && r.bonds[e.pat.n].blocked&x.mask() == 0 && r.d.chance(0.22) {
 		stay := *e
 		stay.dept, stay.admit, stay.bed, stay.dx = x, at, -1, e.pat.dx
 		if r.admit(&stay, "A06") {

@@ -63,13 +63,25 @@ func (r *run) newMessage(kind string, at tick) *message {
 	return m
 }
 
-// post sends the message: seconds later, or when the interface is up again.
+// post sends the message: it arrives seconds later.
 func (r *run) post(m *message) {
-	arrival := m.at + r.d.within(second, 3*second)
-	if from, to := r.outage[0], r.outage[1]; arrival >= from && arrival < to {
-		arrival = to + (arrival-from)/60
+	r.enqueue(r.queued(m.at+r.d.within(second, 3*second)), "hl7", m.id, m.buf, nil)
+}
+
+// queued is when a message that should arrive at that moment does: an
+// interface that is down keeps the order, sends its queue at sixty times the
+// pace once it is up, and what comes meanwhile waits behind.
+func (r *run) queued(at tick) tick {
+	from, to := r.outage[0], r.outage[1]
+	drain := (to - from) / 60
+	switch {
+	case at < from || at >= to+2*drain:
+		return at
+	case at < to:
+		return to + (at-from)/60
+	default:
+		return to + drain + (at-to)/2
 	}
-	r.enqueue(arrival, "hl7", m.id, m.buf, nil)
 }
 
 // planOutage: every ten days or so the interface engine is down for hours.

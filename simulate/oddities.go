@@ -214,7 +214,7 @@ func (r *run) unwritten() {
 		e := pick(r.d, r.stays)
 		x := pick(r.d, r.h.clinics())
 		at := dayStart(r.day) + r.d.within(7*hour, 23*hour)
-		if at < e.admit || x == e.dept {
+		if at < e.admit || x == e.dept || e.pat.vip {
 			continue
 		}
 		r.see(r.h.onDuty(r.d, x, at, pick(r.d, []string{nurse, resident, attending})), e, at, pick(r.d, []func() thing{chart, results, vitals})())

@@ -36,7 +36,7 @@ func (h *Hospital) makeWatchlist(d dice) {
 	}
 	for range max(3, len(h.patients)/2000) {
 		p := h.ordinary(d)
-		p.sealed = tick(d.between(0, h.cfg.Days/3))*oneDay + d.within(0, 6*hour)
+		p.sealed = tick(d.between(-5, h.cfg.Days/3))*oneDay + d.within(0, 6*hour)
 		h.watches = append(h.watches, watch{"sealed", p, p.sealed, never, "dispute, sealed on request of the patient"})
 	}
 	for range max(4, len(h.patients)/1500) {

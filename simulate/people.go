@@ -12,8 +12,8 @@ type department struct {
 	bit     uint // its place in the sets of departments a patient knows
 	name    string
 	service string // the trade, shared by several wards
-	beds    []bool // taken or free
-	clinic  bool   // sees outpatients
+	beds    int
+	clinic  bool // sees outpatients
 	people  []*person
 	duty    [][]shift // by day since the warm-up's eve, in order of start
 	known   []*patient
@@ -159,7 +159,7 @@ func (h *Hospital) makeStaff(d dice) {
 	left := h.cfg.Staff
 	for _, s := range officeShares() {
 		n := max(s.least, h.cfg.Staff*s.permille/1000)
-		h.hire(d, h.department(s.dept), s.role, n)
+		h.hire(d, h.found(s.dept), s.role, n)
 		left -= n
 	}
 	h.makeWards(d, left)
@@ -172,14 +172,14 @@ func (h *Hospital) makeStaff(d dice) {
 func (h *Hospital) makeWards(d dice, left int) {
 	nurses := left * 6 / 10
 	count := min(max(nurses/9, 2), 44)
-	units := []*department{h.department(deptEmergency)}
+	units := []*department{h.found(deptEmergency)}
 	services := clinicalServices()
 	for i := range count - 1 {
 		name := services[i%len(services)]
 		if n := i/len(services) + 1; n > 1 {
 			name += "-" + strconv.Itoa(n)
 		}
-		w := h.department(name)
+		w := h.found(name)
 		w.service, w.clinic = services[i%len(services)], services[i%len(services)] != "Intensive Care"
 		units = append(units, w)
 	}
@@ -196,19 +196,28 @@ func (h *Hospital) staffWard(d dice, w *department, n int) {
 	h.hire(d, w, resident, doctors)
 	h.hire(d, w, nurse, n-2*doctors)
 	if w.name != deptEmergency {
-		w.beds = make([]bool, max(4, (n-2*doctors)*13/10))
+		w.beds = max(4, (n-2*doctors)*13/10)
 	}
 }
 
+// found opens a department, unless it is there.
+func (h *Hospital) found(name string) *department {
+	if x := h.department(name); x != nil {
+		return x
+	}
+	x := &department{bit: uint(len(h.depts)), name: name, service: name}
+	h.depts = append(h.depts, x)
+	return x
+}
+
+// department by its name, or nil.
 func (h *Hospital) department(name string) *department {
 	for _, x := range h.depts {
 		if x.name == name {
 			return x
 		}
 	}
-	x := &department{bit: uint(len(h.depts)), name: name, service: name}
-	h.depts = append(h.depts, x)
-	return x
+	return nil
 }
 
 func (h *Hospital) hire(d dice, dept *department, role string, n int) {

@@ -128,6 +128,9 @@ func (r *run) newDeed(kind string, who *person) *deed {
 func (x *deed) look(l look) {
 	uid, also := x.r.emit(l)
 	v := x.v
+	if provisional(uid) {
+		x.r.rowIDs[uid] = ""
+	}
 	v.EventUIDs = append(v.EventUIDs, uid)
 	if also != "" {
 		v.AlsoUIDs = append(v.AlsoUIDs, also)
@@ -592,7 +595,7 @@ func (r *run) crowd() bool {
 
 // marketing: the phone numbers of young mothers, one after the other, on two days.
 func (r *run) marketing() bool {
-	ward := r.h.find("Obstetrics")
+	ward := r.h.department("Obstetrics")
 	who := r.oneOf(func(p *person) bool {
 		from, to, _ := r.h.hours(p, r.day)
 		return !r.used[p] && to > from && (p.role == registrar || p.role == biller)
@@ -626,19 +629,15 @@ func (x *deed) harvest(who *person, mothers []*patient, next int) int {
 	return next
 }
 
-func (h *Hospital) find(name string) *department {
-	for _, x := range h.depts {
-		if x.name == name {
-			return x
-		}
-	}
-	return nil
-}
-
 // sortedTruth gives the violations that did happen, in order of time.
 func (r *run) sortedTruth() []Violation {
 	var out []Violation
 	for _, v := range r.truth {
+		for i, uid := range v.EventUIDs {
+			if id, ok := r.rowIDs[uid]; ok {
+				v.EventUIDs[i] = id
+			}
+		}
 		if len(v.EventUIDs) > 0 {
 			out = append(out, *v)
 		}
