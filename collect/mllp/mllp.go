@@ -5,7 +5,8 @@
 // AE when its content could not be used (it is kept in quarantine, and
 // sending it again unchanged would not help), AR when Cordon could not keep
 // it at all (disk full, engine down) and the sender should try again later.
-// These are the meanings of HL7 v2 chapter 2, table 0008.
+// These are the meanings of HL7 v2 section 2.9.2.2 and table 0008; a sender in
+// enhanced mode (MSH-15, MSH-16) gets CA, CE or CR as it asks.
 //
 // It does not look inside a message and does not keep connections alive; one
 // slow sender holds up only itself.
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/collect"
+	"github.com/cordon-health/cordon/internal/hl7"
 	"github.com/cordon-health/cordon/internal/listen"
 )
 
@@ -33,14 +35,9 @@ const (
 	carriage   = 0x0D
 )
 
-// Acker builds the acknowledgement of msg: code is AA, AE or AR, text is for
-// the sender's operator and holds no patient data.
-type Acker func(msg []byte, code, text string, now time.Time) []byte
-
 // Collector is one listener.
 type Collector struct {
 	cfg Config
-	ack Acker
 	now func() time.Time
 	log *slog.Logger
 }
@@ -48,11 +45,11 @@ type Collector struct {
 var _ collect.Collector = (*Collector)(nil)
 
 // New checks the configuration; nothing listens before Run.
-func New(cfg Config, ack Acker, now func() time.Time, log *slog.Logger) (*Collector, error) {
+func New(cfg Config, now func() time.Time, log *slog.Logger) (*Collector, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	return &Collector{cfg: cfg, ack: ack, now: now, log: log}, nil
+	return &Collector{cfg: cfg, now: now, log: log}, nil
 }
 
 // Run listens until ctx ends, then closes all connections.
@@ -107,8 +104,12 @@ func (c *Collector) answer(ctx context.Context, w io.Writer, msg []byte, sink co
 	case len(receipts) == 1 && receipts[0].Accepted == 0 && len(receipts[0].Rejects) > 0:
 		code, text = "AE", "kept in quarantine: "+collect.ClipReason(receipts[0].Rejects, 60)
 	}
-	_, err = w.Write(Frame(c.ack(msg, code, text, now)))
-	return err
+	for _, ack := range hl7.Acks(msg, code, text, now) {
+		if _, err := w.Write(Frame(ack)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadFrame appends the next message of r to dst, without its framing bytes.

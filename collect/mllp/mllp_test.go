@@ -14,20 +14,18 @@ import (
 	"github.com/cordon-health/cordon/collect"
 )
 
+const hello = "MSH|^~\\&|HIS|A|CORDON|A|20260302080000||ADT^A01|1|P|2.5\r"
+
 type sinkFunc func(items []collect.Item) ([]collect.Receipt, error)
 
 func (f sinkFunc) Deliver(_ context.Context, items ...collect.Item) ([]collect.Receipt, error) {
 	return f(items)
 }
 
-func ackCode(_ []byte, code, text string, _ time.Time) []byte {
-	return []byte("MSH|^~\\&\rMSA|" + code + "|1|" + text + "\r")
-}
-
 func serve(t *testing.T, sink collect.Sink) *Client {
 	t.Helper()
 	cfg := Default()
-	c, err := New(cfg, ackCode, time.Now, slog.New(slog.DiscardHandler))
+	c, err := New(cfg, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,17 +57,17 @@ func TestAnswers(t *testing.T) {
 		want string
 	}{
 		{"durable", collect.Receipt{Accepted: 1}, nil, "MSA|AA"},
-		{"unusable content", collect.Receipt{Rejects: []collect.Reject{{Reason: "MSH is missing"}}}, nil, "MSA|AE|1|kept in quarantine: MSH is missing"},
+		{"unusable content", collect.Receipt{Rejects: []collect.Reject{{Reason: "MSH is missing"}}}, nil, "kept in quarantine: MSH is missing"},
 		{"not stored", collect.Receipt{}, errors.New("disk full"), "MSA|AR"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := serve(t, sinkFunc(func(items []collect.Item) ([]collect.Receipt, error) {
-				if len(items) != 1 || string(items[0].Data) != "MSH|hello" {
+				if len(items) != 1 || string(items[0].Data) != hello {
 					t.Errorf("delivered %q", items)
 				}
 				return []collect.Receipt{tt.rec}, tt.err
 			}))
-			ack, err := client.Send([]byte("MSH|hello"))
+			ack, err := client.Send([]byte(hello))
 			if err != nil {
 				t.Fatal(err)
 			}
