@@ -64,7 +64,7 @@ func (l *Log) batch(ctx context.Context, key string, seq uint64, evs []*ocsf.Eve
 	if err != nil {
 		return nil, fmt.Errorf("log events: %w", err)
 	}
-	e := &Entry{Form: entryForm, Kind: KindEvents, Seq: seq, Key: key, N: len(evs), Tags: make([]byte, 0, TagSize*len(evs))}
+	e := &Entry{Form: entryForm, Kind: KindEvents, Seq: seq, Key: key, KeySum: keySum(secret), N: len(evs), Tags: make([]byte, 0, TagSize*len(evs))}
 	maker := leafer{salter: newSalter(secret), text: l.scratch.text}
 	leaves := l.scratch.leaves[:0]
 	for i, ev := range evs {

@@ -5,10 +5,12 @@ package evidence
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/transparency-dev/tessera"
 	"github.com/transparency-dev/tessera/storage/posix"
+	"k8s.io/klog/v2"
 )
 
 // tessera's own limits. We group entries ourselves, so its queue only has to
@@ -18,6 +20,10 @@ const (
 	driverAge   = 5 * time.Millisecond
 	driverClean = 10 * time.Second
 )
+
+// RouteLogs sends what tessera says about itself to log instead of standard
+// error. It is for the whole process: call it once, at its start.
+func RouteLogs(log *slog.Logger) { klog.SetSlogLogger(log) }
 
 // openDriver starts tessera on the folder. Its goroutines end with ctx; results
 // of add that are not there by then never come.

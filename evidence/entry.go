@@ -38,8 +38,10 @@ type Entry struct {
 	// Again marks a batch that was offered once more after a crash with other
 	// content, before anything of the first was stored; it takes its place.
 	Again bool `json:"again,omitempty"`
-	// Key is the id of the key that the events' salts are derived from.
-	Key string `json:"key,omitempty"`
+	// Key is the id of the key that the events' salts are derived from, KeySum
+	// the hex of the first 8 bytes of the key's SHA-256.
+	Key    string `json:"key,omitempty"`
+	KeySum string `json:"key_sum,omitempty"`
 	// First and Last are the row numbers of a batch of records.
 	First int64 `json:"first,omitempty"`
 	Last  int64 `json:"last,omitempty"`

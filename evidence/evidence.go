@@ -20,7 +20,7 @@
 //
 //   - genesis: origin and verifier key; always the first entry.
 //   - events: one message of the event stream: seq, n, key (the id of the
-//     month's salt key), root, tags. "again" marks a batch that a crash made
+//     month's salt key) and key_sum, root, tags. "again" marks a batch that a crash made
 //     the pipeline offer twice with different content before any of it was
 //     stored; the later one counts, and a verifier mentions it.
 //   - records: rows first to last of the table records: n, root, tags.

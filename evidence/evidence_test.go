@@ -17,6 +17,11 @@ import (
 	"github.com/cordon-health/cordon/store/sqlite"
 )
 
+func TestMain(m *testing.M) {
+	RouteLogs(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
 // site is a data folder with a store and a log.
 type site struct {
 	t   testing.TB
