@@ -253,7 +253,7 @@ func readIdentity(data []byte) identity {
 		case "identifier":
 			for l := r.List(); r.More(&l); {
 				id := r.identifier()
-				if who.identifier == "" && !id.national() {
+				if !id.national() && (who.identifier == "" || string(id.kind) == "MR") {
 					who.identifier = cx(id.value)
 				}
 			}

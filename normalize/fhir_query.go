@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"bytes"
 	"net/url"
 	"strings"
 
@@ -61,9 +60,10 @@ func (n *Normalizer) readQuery(text string) (q fhirQuery) {
 	q.text = q.resource
 	sep := "?"
 	for pair := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		value, err := url.QueryUnescape(value)
-		if name = strings.TrimSpace(name); name == "" || err != nil {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		name, nameErr := url.QueryUnescape(name)
+		value, valueErr := url.QueryUnescape(value)
+		if name == "" || nameErr != nil || valueErr != nil {
 			continue
 		}
 		q.restrict(name, value)
@@ -145,7 +145,7 @@ func (q *fhirQuery) restrict(name, value string) {
 	if i := strings.LastIndexByte(id, '|'); i >= 0 {
 		id = id[i+1:]
 	}
-	if id != "" && !chineseID([]byte(id)) {
+	if id != "" && !isResidentID(id) {
 		q.patient, q.population = id, false
 	}
 }
@@ -178,22 +178,19 @@ func (n *Normalizer) queryValue(name, value string) string {
 		base = base[i+1:]
 	}
 	kind := demographic(base)
-	if kind == "" && plainParam(base) && !chineseID(lastValue(value)) {
+	if kind == "" && plainParam(base) && !isResidentID(lastValue(value)) {
 		return value
 	}
 	if kind == "" {
 		kind = base
 	}
-	if chineseID(lastValue(value)) {
-		kind, value = keyed.NationalID, string(lastValue(value))
+	if isResidentID(lastValue(value)) {
+		kind, value = keyed.NationalID, lastValue(value)
 	}
 	return "~" + n.key.Token(kind, value)
 }
 
-func lastValue(value string) []byte {
-	b := []byte(value)
-	return b[bytes.LastIndexByte(b, '|')+1:]
-}
+func lastValue(value string) string { return value[strings.LastIndexByte(value, '|')+1:] }
 
 // plainParam lists the search parameters whose values are codes, dates,
 // numbers and ids.

@@ -108,24 +108,7 @@ func (id identifier) national() bool {
 	if strings.HasPrefix(kind, "NN") { // national person identifier of a country: NNCHN
 		return true
 	}
-	return chineseID(id.value)
-}
-
-// chineseID recognises an 18-digit identity number by its check digit
-// (GB 11643).
-func chineseID(b []byte) bool {
-	if len(b) != 18 {
-		return false
-	}
-	const weights = "\x07\x09\x0a\x05\x08\x04\x02\x01\x06\x03\x07\x09\x0a\x05\x08\x04\x02"
-	sum := 0
-	for i := range 17 {
-		if b[i] < '0' || b[i] > '9' {
-			return false
-		}
-		sum += int(b[i]-'0') * int(weights[i])
-	}
-	return "10X98765432"[sum%11] == bytes.ToUpper(b[17:])[0]
+	return isResidentID(string(id.value))
 }
 
 // reference is a FHIR Reference.
