@@ -121,7 +121,7 @@ func TestReadBack(t *testing.T) {
 		n := 0
 		for p := range 1000 {
 			for g := range f.groups {
-				rows, err := d.findPatient(f, g, h.patientID(p*37))
+				rows, err := d.find(f, g, "patient", h.patientID(p*37))
 				if err != nil {
 					t.Fatal(err)
 				}

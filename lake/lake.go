@@ -4,11 +4,14 @@ package lake
 
 import (
 	"context"
-	"database/sql"
-	"io"
-	"iter"
+	"errors"
+	"fmt"
+	"hash/maphash"
 	"log/slog"
-	"time"
+	"path/filepath"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/cordon-health/cordon/blob"
 	"github.com/cordon-health/cordon/ocsf"
@@ -23,64 +26,125 @@ type Row struct {
 	Index uint32
 }
 
-// Lake is the open lake.
-type Lake struct{}
+// Lake is the open lake. All methods may be called concurrently, except that
+// Append, Flush and what follows a Flush belong to one goroutine.
+type Lake struct {
+	cfg      Config
+	db       *store.DB
+	blobs    blob.Store
+	log      *slog.Logger
+	handles  *handles
+	index    *cache // filters and sets of event ids
+	zstd     *zstd.Decoder
+	decoders sync.Pool // of *decoder
+	seed     maphash.Seed
+	healed   *healed
+	sql      sqlCache
 
-// Open opens the lake whose manifest is in db and whose files are in files,
-// and removes files that a crash left without manifest.
-func Open(ctx context.Context, cfg Config, db *store.DB, files blob.Store, log *slog.Logger) (*Lake, error) {
-	panic("soon")
+	changing sync.Mutex // one compaction or expiry at a time
+
+	mu         sync.RWMutex
+	entries    []*entry           // by time
+	byDay      map[int64][]*entry // by day of the events
+	buffers    []*buffer          // the last one grows, others are being written
+	generation uint64             // counts changes of what questions see
 }
 
-// Close releases files and the engine; buffered rows are dropped.
-func (l *Lake) Close() error { panic("soon") }
-
-// Known tells for each event whether it is already stored or buffered; a
-// repeat inside evs is known too. The key is (Metadata.UID, Time).
-func (l *Lake) Known(ctx context.Context, evs []*ocsf.Event) ([]bool, error) { panic("soon") }
-
-// Append adds rows to the buffer; the events may be changed or reused by the
-// caller afterwards.
-func (l *Lake) Append(rows []Row) { panic("soon") }
-
-// Due reports whether the buffer should be flushed now.
-func (l *Lake) Due(now time.Time) bool { panic("soon") }
-
-// Flush writes the buffer to new files, durably. It returns nil, nil when the
-// buffer is empty.
-func (l *Lake) Flush(ctx context.Context) (*Batch, error) { panic("soon") }
-
-// Batch is what one Flush wrote.
-type Batch struct {
-	Files []FileInfo
+// Open opens the lake whose manifest is in db and whose files are in blobs,
+// and deletes files that a crash left without manifest.
+func Open(ctx context.Context, cfg Config, db *store.DB, blobs blob.Store, log *slog.Logger) (*Lake, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	l := &Lake{cfg: cfg, db: db, blobs: blobs, log: log, index: newCache(cfg.IndexBytes),
+		seed: maphash.MakeSeed(), buffers: []*buffer{newBuffer()}}
+	if err := l.open(ctx); err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	return l, nil
 }
 
-// Commit enters the files into the manifest. It may be called repeatedly
-// (store.DB.Update repeats its function).
-func (b *Batch) Commit(tx *sql.Tx) error { panic("soon") }
+func (l *Lake) open(ctx context.Context) error {
+	sub, err := migrationFiles()
+	if err != nil {
+		return err
+	}
+	if err := l.db.Migrate(ctx, "lake", sub); err != nil {
+		return err
+	}
+	if l.zstd, err = newInflater(); err != nil {
+		return err
+	}
+	l.decoders.New = func() any { return newDecoder(l.zstd) }
+	if l.handles, err = newHandles(l.blobs, filepath.Join(l.cfg.Dir, "copies"), l.cfg.CacheBytes); err != nil {
+		return err
+	}
+	if err := cleanScratch(l.cfg.Dir); err != nil {
+		return err
+	}
+	if err := l.Refresh(ctx); err != nil {
+		return err
+	}
+	if l.cfg.ReadOnly {
+		return nil
+	}
+	return l.sweep(ctx)
+}
 
-// Done is called after the transaction committed: the files answer questions
-// from now on, and the buffer forgets their rows.
-func (b *Batch) Done() { panic("soon") }
+// Refresh reads manifest and corrections again, for a lake that another
+// process writes.
+func (l *Lake) Refresh(ctx context.Context) error {
+	list, err := l.readManifest(ctx)
+	if err != nil {
+		return err
+	}
+	healed, err := l.readHealed(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.healed = healed
+	present := map[string]*entry{}
+	for _, e := range l.entries {
+		present[e.Name] = e
+	}
+	for i, e := range list {
+		if old := present[e.Name]; old != nil {
+			list[i] = old
+		}
+	}
+	l.setFiles(list)
+	l.generation++
+	return nil
+}
 
-// Discard is called instead of Done when the transaction failed for good: the
-// files are removed, the rows stay buffered.
-func (b *Batch) Discard() { panic("soon") }
-
-// FileInfo describes one immutable file. Times are in ms.
-type FileInfo struct {
-	Name     string
-	SHA256   string // hex
-	Rows     int64
-	Bytes    int64
-	FirstSeq uint64
-	LastSeq  uint64
-	MinTime  int64
-	MaxTime  int64
+// Close releases files and the engine. Rows that were not flushed are gone;
+// they are still in the stream.
+func (l *Lake) Close() error {
+	l.handles.closeAll()
+	l.zstd.Close()
+	err := l.sql.close()
+	if l.cfg.Engine != nil {
+		err = errors.Join(err, l.cfg.Engine.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close lake: %w", err)
+	}
+	return nil
 }
 
 // Files lists the files of the manifest, oldest events first.
-func (l *Lake) Files() []FileInfo { panic("soon") }
+func (l *Lake) Files() []FileInfo {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	list := make([]FileInfo, len(l.entries))
+	for i, e := range l.entries {
+		list[i] = e.FileInfo
+	}
+	return list
+}
 
 // Stats are sizes for metrics.
 type Stats struct {
@@ -91,56 +155,16 @@ type Stats struct {
 }
 
 // Stats returns the present sizes.
-func (l *Lake) Stats() Stats { panic("soon") }
-
-// Event returns the event with this uid (the newest when a source used it
-// twice), or an error that is ErrNotFound.
-func (l *Lake) Event(ctx context.Context, uid string) (*ocsf.Event, error) { panic("soon") }
-
-// AccessQuery asks for the accesses to one patient, or by one person, or by
-// one person to one patient.
-type AccessQuery struct {
-	Patient string // Patient.UID
-	Person  string // Actor.User.UID
-	From    int64  // ms, inclusive; 0 is open
-	Until   int64  // ms, exclusive; 0 is open
-	Limit   int    // newest first; 0 is all
+func (l *Lake) Stats() Stats {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s := Stats{Files: len(l.entries)}
+	for _, e := range l.entries {
+		s.Rows += e.Rows
+		s.Bytes += e.Bytes
+	}
+	for _, b := range l.buffers {
+		s.Buffered += int64(b.rows)
+	}
+	return s
 }
-
-// Accesses returns the accesses that q asks for, newest first.
-func (l *Lake) Accesses(ctx context.Context, q AccessQuery) ([]*ocsf.Event, error) { panic("soon") }
-
-// Correct records a later explanation of a stored event; all reads show it
-// once tx has committed and Corrected was called.
-func (l *Lake) Correct(tx *sql.Tx, uid string, x ocsf.Explanation, at int64) error { panic("soon") }
-
-// SQL answers one SELECT over the views events, records and explanations.
-func (l *Lake) SQL(ctx context.Context, query string, args ...any) (*Rows, error) { panic("soon") }
-
-// Change is what one compaction or expiry did to the files.
-type Change struct {
-	Old []FileInfo
-	New []FileInfo
-}
-
-// Compact merges the small files of each day. For each merge, note (may be
-// nil) runs inside the transaction that changes the manifest.
-func (l *Lake) Compact(ctx context.Context, note func(tx *sql.Tx, c Change) error) error {
-	panic("soon")
-}
-
-// Retention says what may be removed. Before returns the time in ms before
-// which events of a class may go (0: never); Hold keeps a patient's events.
-type Retention struct {
-	Before func(class ocsf.Class) int64
-	Hold   func(patient string) bool
-}
-
-// Expire removes events that are older than retention wants.
-func (l *Lake) Expire(ctx context.Context, keep Retention, note func(tx *sql.Tx, c Change) error) error {
-	panic("soon")
-}
-
-// ReadFile reads the rows of one lake file in the file's order. It needs
-// neither store nor engine; the stand-alone verifier uses it.
-func ReadFile(r io.ReaderAt, size int64) iter.Seq2[Row, error] { panic("soon") }

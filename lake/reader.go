@@ -177,6 +177,16 @@ func readChunk(c *format.ColumnChunk, index []byte, base int64, bounds bool) (ch
 	return out, nil
 }
 
+// chunk finds a column of a group by its name.
+func (f *file) chunk(g int, name string) (*chunk, kind) {
+	for i, c := range f.columns {
+		if c.name == name {
+			return &f.groups[g].chunks[i], c.kind
+		}
+	}
+	return &chunk{}, kindText
+}
+
 // end returns the row after the last one of a page.
 func (g *group) end(c *chunk, p int) int32 {
 	if p+1 < len(c.pages) {
@@ -428,12 +438,7 @@ func (d *decoder) number(col column, pos int, t *table, row int) int64 {
 	case kindState:
 		return 1 + truth(v.flag(pos))
 	}
-	n := int64(0)
-	if len(v.ids) > 0 {
-		n = d.dict.ints[v.ids[pos]]
-	} else {
-		n = v.ints[pos]
-	}
+	n := d.value(pos)
 	if col.kind == kindLag {
 		n += t.int(intTime, row)
 	}
@@ -456,4 +461,54 @@ func (d *decoder) moveText(c *texts, row, pos int, unique bool) {
 		d.sub[id] = c.intern(string(d.dict.text(int(id))), unique)
 	}
 	c.ids = put(c.ids, row, d.sub[id])
+}
+
+// visit calls fn for each value of a column that is not null, with its row
+// in the group and its position in the present page.
+func (d *decoder) visit(f *file, g int, name string, fn func(row int32, pos int)) error {
+	c, k := f.chunk(g, name)
+	return d.visitPages(f, g, c, k, func(*page) bool { return true }, fn)
+}
+
+func (d *decoder) visitPages(f *file, g int, c *chunk, k kind, want func(*page) bool, fn func(row int32, pos int)) error {
+	haveDict := false
+	for i := range c.pages {
+		p := &c.pages[i]
+		if p.nulls || !want(p) {
+			continue
+		}
+		if err := d.readPage(f.r, *p, k); err != nil {
+			return err
+		}
+		if len(d.page.ids) > 0 && !haveDict {
+			if err := d.readDict(f.r, c, k); err != nil {
+				return err
+			}
+			haveDict = true
+		}
+		pos := 0
+		for row := p.first; row < f.groups[g].end(c, i); row++ {
+			if d.page.levels != nil && d.page.levels[row-p.first] == 0 {
+				continue
+			}
+			fn(row, pos)
+			pos++
+		}
+	}
+	return nil
+}
+
+// value and text are the value at a position of the present page.
+func (d *decoder) value(pos int) int64 {
+	if len(d.page.ids) > 0 {
+		return d.dict.ints[d.page.ids[pos]]
+	}
+	return d.page.ints[pos]
+}
+
+func (d *decoder) text(pos int) []byte {
+	if len(d.page.ids) > 0 {
+		return d.dict.text(int(d.page.ids[pos]))
+	}
+	return d.page.text(pos)
 }

@@ -6,9 +6,6 @@ import (
 	"io"
 )
 
-// ErrNotFound says that no stored or buffered event has the uid.
-var ErrNotFound = errors.New("no such event: check its id")
-
 // ErrNoEngine says that this program was built or configured without SQL.
 var ErrNoEngine = errors.New("no SQL engine: use a build with cgo (lake/duck)")
 
@@ -58,3 +55,10 @@ func (r *Rows) Close() error { panic("soon") }
 // Write writes all rows as "table", "csv", "json" (NDJSON) or "parquet", and
 // closes them.
 func (r *Rows) Write(w io.Writer, format string) error { panic("soon") }
+
+// SQL answers one SELECT over the views events, records and explanations.
+func (l *Lake) SQL(ctx context.Context, query string, args ...any) (*Rows, error) { panic("soon") }
+
+type sqlCache struct{}
+
+func (c *sqlCache) close() error { return nil }

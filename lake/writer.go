@@ -46,6 +46,10 @@ const (
 	kindUUID
 )
 
+// maxDict is how many values a dictionary has at most: a question for one
+// patient decodes all of it for one page.
+const maxDict = 4096
+
 // maxLag is up to where logged_time is stored as its distance from time:
 // events as they happen. In an import of old events the time itself repeats.
 const maxLag = 60 * 60 * 1000
@@ -331,7 +335,7 @@ func repeats(t *table, c column, rows []int32) bool {
 				}
 			}
 		}
-		return distinct*4 < n
+		return distinct*4 < n && distinct <= maxDict
 	}
 	if c.kind == kindLag {
 		return false
@@ -422,11 +426,15 @@ func nibble(c byte) byte {
 // uuidText is the inverse of appendUUID.
 func uuidText(b []byte) string {
 	var s [36]byte
+	formatUUID(&s, b)
+	return string(s[:])
+}
+
+func formatUUID(s *[36]byte, b []byte) {
 	hex.Encode(s[0:8], b[0:4])
 	hex.Encode(s[9:13], b[4:6])
 	hex.Encode(s[14:18], b[6:8])
 	hex.Encode(s[19:23], b[8:10])
 	hex.Encode(s[24:36], b[10:16])
 	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }
