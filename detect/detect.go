@@ -1,0 +1,106 @@
+// Package detect looks at events, with what the directory and the care graph
+// know, and says what should be looked into.
+//
+// What it gives: [Engine], which shows every event to every [Detector] and
+// collects their findings. A detector is a value that explains itself ([Info]);
+// the console, the documentation and the command line are printed from it.
+// Behaviour detectors live in detect/behavior, Sigma rules in detect/sigma;
+// both sit behind the same small interface.
+//
+// What it guarantees: the same events in the same order give the same findings
+// with the same uids, also when the engine was restored from a snapshot in
+// between, so a replay after a crash repeats nothing. Time is the time of
+// events: months of history can be imported, and events may come hours late.
+// Memory is bounded, per person and in all. No detector accuses anybody for
+// what Cordon does not know: without a roster nobody is off duty, without
+// addresses nobody is family, and [Engine.Health] says so.
+//
+// What it does not do: it keeps no findings and opens no cases (incident does),
+// it owns no tables (the caller stores the snapshot with its checkpoint), and
+// it sees names of patients nowhere: findings speak of ids.
+package detect
+
+import (
+	"time"
+
+	"github.com/cordon-health/cordon/care"
+	"github.com/cordon-health/cordon/directory"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// Info is a detector's account of itself, in the two languages.
+type Info struct {
+	// ID is kebab-case and never changes.
+	ID    string
+	Title ocsf.Text
+	// Why says what it looks for and why that matters, Advice what to do with
+	// a finding.
+	Why, Advice ocsf.Text
+	// Severity is an OCSF severity_id.
+	Severity int
+	// Risk is 0-100, where findings start before their particulars count.
+	Risk float64
+	// Weak findings never open a case alone.
+	Weak bool
+	// Unexplained findings hold only while the access has no explanation.
+	Unexplained bool
+	// References are laws, standards and papers.
+	References []string
+	Params     []Param
+}
+
+// Param is a number that a hospital may change.
+type Param struct {
+	Name    string
+	Default float64
+	About   ocsf.Text
+}
+
+// Detector looks at one event at a time, always from the same goroutine.
+// What it remembers follows from the events alone. Detect calls c.Find.
+type Detector interface {
+	Info() Info
+	Detect(c *Context, ev *ocsf.Event)
+}
+
+// Stateful is a detector that remembers. Snapshot is deterministic and
+// bounded; Restore replaces the memory.
+type Stateful interface {
+	Snapshot() ([]byte, error)
+	Restore([]byte) error
+}
+
+// Ticker is a detector that notices what does not happen. now is the wall
+// clock in ms.
+type Ticker interface {
+	Tick(c *Context, now int64)
+}
+
+// World is what detectors may know beside the event.
+type World struct {
+	People *directory.Directory
+	Care   *care.Graph
+	// Warned says when a person was last told of a finding, or found at fault
+	// in a case, and which detectors it was about; may be nil.
+	Warned func(person string) (at int64, kinds []string)
+	// Sources lists what has been sending; may be nil.
+	Sources func() []SourceState
+	// Zone is the site's, for days and nights; nil is UTC.
+	Zone *time.Location
+}
+
+// SourceState is how a source has been sending. Times in ms.
+type SourceState struct {
+	Name        string
+	First, Last int64
+	Count       int64
+}
+
+// Problem is a feed that detectors miss: they are silent where they would
+// have to guess.
+type Problem struct {
+	// ID is stable and kebab-case; Detectors are those who suffer.
+	ID        string
+	Detectors []string
+	Text      ocsf.Text
+}
