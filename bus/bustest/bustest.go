@@ -510,7 +510,7 @@ func testGap(t *testing.T, s suite) {
 	if err := b.Trim(t.Context(), topic, 6); err != nil {
 		t.Fatal(err)
 	}
-	for _, from := range []uint64{1, 5, 12, 1000} {
+	for _, from := range []uint64{1, 5, 12} {
 		err := b.Read(t.Context(), topic, from, func(m bus.Message) error {
 			return fmt.Errorf("number %d was delivered", m.Seq)
 		})

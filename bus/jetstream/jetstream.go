@@ -21,7 +21,10 @@
 // copies, and a message is acknowledged when a majority has it. Whether a
 // majority has it in memory or on disk is the cluster's own setting: set
 // "sync_interval: always" in its jetstream section, and "max_payload: 8MB".
-// While a new leader is elected, Publish and Read wait.
+// While a new leader is elected (4 to 10 seconds) Publish and Read wait. Set
+// Config.MaxBytes below what a node can store: then a full bus refuses and
+// can be trimmed, whereas nodes at their own limit give up leading, and the
+// cluster needs its operator.
 //
 // What is not done: no consumers are kept on the server beyond a lost
 // connection's minute, and nothing but streams with the prefix is touched.
@@ -99,8 +102,9 @@ func (c Config) validate() error {
 
 // How long things may take before they are tried again or given up.
 const (
-	ackWait   = 3 * time.Second  // for one acknowledgement
-	patience  = 30 * time.Second // for one Publish, Span or Trim in all
+	ackWait   = 1500 * time.Millisecond // for one acknowledgement of a short message
+	askWait   = 3 * time.Second         // for one other answer
+	patience  = 30 * time.Second        // for one Publish, Span or Trim in all
 	firstWait = 20 * time.Millisecond
 	maxWait   = time.Second
 )
@@ -120,6 +124,7 @@ type Bus struct {
 	done    chan struct{} // closed by Close
 	closing sync.Once
 	reads   sync.WaitGroup // running Reads
+	making  chan struct{}  // holds one while a stream is being created
 
 	mu     sync.Mutex
 	topics map[string]bool // those whose stream is known to exist
@@ -134,7 +139,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, log: log, done: make(chan struct{}), topics: map[string]bool{}}
+	b := &Bus{
+		cfg: cfg, log: log,
+		done:   make(chan struct{}),
+		making: make(chan struct{}, 1),
+		topics: map[string]bool{},
+	}
 	if err := b.connect(ctx); err != nil {
 		b.release()
 		return nil, err
@@ -155,7 +165,7 @@ func (b *Bus) connect(ctx context.Context) error {
 	if max := b.nc.MaxPayload(); max < maxPayload {
 		return fmt.Errorf("bus: the cluster accepts messages of %d bytes only: set max_payload: 8MB on every node", max)
 	}
-	b.js, err = js.New(b.nc, js.WithDefaultTimeout(ackWait))
+	b.js, err = js.New(b.nc, js.WithDefaultTimeout(askWait))
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
@@ -238,10 +248,16 @@ func (b *Bus) closed() bool {
 // ensure creates the stream of a topic at its first use, or brings an
 // existing one to the settings.
 func (b *Bus) ensure(ctx context.Context, topic string) error {
-	b.mu.Lock()
-	known := b.topics[topic]
-	b.mu.Unlock()
-	if known {
+	if b.known(topic) {
+		return nil
+	}
+	select {
+	case b.making <- struct{}{}: // a cluster answers only one of two who ask at once
+		defer func() { <-b.making }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if b.known(topic) {
 		return nil
 	}
 	_, err := b.js.CreateOrUpdateStream(ctx, js.StreamConfig{
@@ -262,6 +278,12 @@ func (b *Bus) ensure(ctx context.Context, topic string) error {
 	return err
 }
 
+func (b *Bus) known(topic string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics[topic]
+}
+
 // remember notes whether the stream of a topic is known to exist.
 func (b *Bus) remember(topic string, known bool) {
 	b.mu.Lock()
@@ -275,7 +297,7 @@ func (b *Bus) subject(topic string) string { return b.cfg.Prefix + "." + topic }
 
 // Span implements bus.Bus.
 func (b *Bus) Span(ctx context.Context, topic string) (first, last uint64, err error) {
-	err = b.persist(ctx, "span", topic, func(ctx context.Context) error {
+	err = b.persist(ctx, "span", topic, askWait, func(ctx context.Context) error {
 		first, last, err = b.span(ctx, topic)
 		return err
 	})
@@ -299,7 +321,7 @@ func (b *Bus) span(ctx context.Context, topic string) (first, last uint64, err e
 
 // Trim implements bus.Bus.
 func (b *Bus) Trim(ctx context.Context, topic string, before uint64) error {
-	return b.persist(ctx, "trim", topic, func(ctx context.Context) error {
+	return b.persist(ctx, "trim", topic, askWait, func(ctx context.Context) error {
 		first, last, err := b.span(ctx, topic)
 		if err != nil {
 			return err

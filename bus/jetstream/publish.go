@@ -25,7 +25,8 @@ func (b *Bus) Publish(ctx context.Context, topic, id string, data []byte) (seq u
 	} else {
 		id = nuid.Next() // only ours, so that sending again is safe
 	}
-	err = b.persist(ctx, "publish to", topic, func(ctx context.Context) error {
+	wait := ackWait + time.Duration(len(data))*time.Microsecond // a second for each megabyte
+	err = b.persist(ctx, "publish to", topic, wait, func(ctx context.Context) error {
 		if b.engine != nil {
 			if err := b.engine.enter(len(data)); err != nil {
 				return err
@@ -49,15 +50,16 @@ func (b *Bus) Publish(ctx context.Context, topic, id string, data []byte) (seq u
 // header, which is also set for messages published without an id.
 const idHeader = "Cordon-Id"
 
-// persist runs op until it succeeds, fails for good, or patience ends.
-func (b *Bus) persist(ctx context.Context, what, topic string, op func(context.Context) error) error {
+// persist runs op until it succeeds, fails for good, or patience ends. An
+// attempt that takes longer than limit is tried again.
+func (b *Bus) persist(ctx context.Context, what, topic string, limit time.Duration, op func(context.Context) error) error {
 	if err := bus.CheckTopic(topic); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
-		err := b.once(ctx, op)
+		err := b.once(ctx, limit, op)
 		if err == nil {
 			return nil
 		}
@@ -84,11 +86,11 @@ var errPatience = errors.New("the bus did not answer for 30 seconds; see the log
 
 // once makes one attempt and, after a failed one, sees to the embedded
 // server.
-func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
+func (b *Bus) once(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
 	if b.closed() {
 		return bus.ErrClosed
 	}
-	attempt, cancel := context.WithTimeout(ctx, ackWait)
+	attempt, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := op(attempt)
 	if err != nil && b.engine != nil {

@@ -151,7 +151,7 @@ func (r *reader) follow(ctx context.Context) error {
 // locate asks for the span of the topic, and after a failure sees to the
 // embedded server.
 func (r *reader) locate(ctx context.Context) (first, last uint64, err error) {
-	err = r.bus.once(ctx, func(ctx context.Context) error {
+	err = r.bus.once(ctx, askWait, func(ctx context.Context) error {
 		first, last, err = r.bus.span(ctx, r.topic)
 		return err
 	})
@@ -160,7 +160,7 @@ func (r *reader) locate(ctx context.Context) (first, last uint64, err error) {
 
 // patient is how often a reader looks again when a cluster says that the
 // topic ends before what was already read: a new leader may still catch up.
-const patient = 15
+const patient = 8 // about three seconds
 
 func (r *reader) gap(first, last uint64) error {
 	if r.next > last+1 && r.bus.engine == nil && r.behind < patient {
@@ -172,7 +172,7 @@ func (r *reader) gap(first, last uint64) error {
 
 // consumer makes a short-lived consumer in the server's memory.
 func (r *reader) consumer(ctx context.Context) (js.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, ackWait)
+	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
 	return r.bus.js.CreateConsumer(ctx, r.bus.streamName(r.topic), js.ConsumerConfig{
 		DeliverPolicy:     js.DeliverByStartSequencePolicy,
