@@ -16,6 +16,7 @@ type encounter struct {
 	resident   *person
 	dx         diagnosis
 	admit      tick
+	since      tick // in this department
 	discharge  tick // planned until it happens
 	closed     bool
 	temp       string // id of an unknown patient
@@ -32,7 +33,7 @@ func (e *encounter) idAt(p *patient, at tick) string {
 
 func (r *run) open(p *patient, x *department, class string, at tick) *encounter {
 	r.visits++
-	e := &encounter{id: fmt.Sprintf("V%08d", r.visits), pat: p, class: class, dept: x, dx: p.dx, admit: at, discharge: never, bed: -1}
+	e := &encounter{id: fmt.Sprintf("V%08d", r.visits), pat: p, class: class, dept: x, dx: p.dx, admit: at, since: at, discharge: never, bed: -1}
 	if p.specialty.service != x.service && p.sensitive == "" {
 		e.dx = pick(r.d, diagnosesOf(x.service))
 	}
@@ -195,16 +196,17 @@ func (r *run) firstHours(e *encounter) {
 // bedDay is the work around one inpatient on one day.
 func (r *run) bedDay(e *encounter) {
 	from, to := dayStart(r.day), min(dayStart(r.day+1), e.discharge)
-	r.nursing(e, from, to)
-	if to > from+9*hour {
-		r.rounds(e, from, to)
+	move := to
+	if dayOf(e.discharge) > r.day && r.d.chance(0.035) {
+		move = from + r.d.within(11*hour, 20*hour)
+	}
+	r.nursing(e, from, move)
+	if move > from+9*hour {
+		r.rounds(e, from, move)
 	}
 	if dayOf(e.discharge) <= r.day {
 		r.dischargeStay(e)
 		return
-	}
-	if r.d.chance(0.035) {
-		r.transfer(e, from+r.d.within(10*hour, 20*hour))
 	}
 	if r.d.chance(0.09) {
 		r.consult(e, from+r.d.within(10*hour, 16*hour))
@@ -212,26 +214,30 @@ func (r *run) bedDay(e *encounter) {
 	if r.d.chance(0.04) {
 		r.newAttending(e, from+r.d.within(8*hour, 9*hour))
 	}
+	if move < to {
+		r.transfer(e, move)
+		r.nursing(e, move, to)
+	}
 }
 
 // nursing: each shift reads; some read the handover before it begins or stay
 // a little after it ended.
 func (r *run) nursing(e *encounter, from, to tick) {
 	for i, mean := range []float64{1.4, 2.6, 1.8} {
-		begin := from + tick(i*8)*hour
-		finish := min(begin+8*hour, to)
-		if finish <= begin {
-			return
+		begin := dayStart(r.day) + tick(i*8)*hour
+		lo, hi := max(begin, from), min(begin+8*hour, to)
+		if hi <= lo {
+			continue
 		}
-		for range r.d.times(mean) {
-			at := r.d.within(begin, finish)
+		for range r.d.times(mean * float64(hi-lo) / float64(8*hour)) {
+			at := r.d.within(lo, hi)
 			r.see(r.h.onDuty(r.d, e.dept, at, nurse), e, at, pick(r.d, []func() thing{vitals, medicines, orders, note})())
 		}
-		if r.d.chance(0.15) {
+		if r.d.chance(0.15) && lo == begin && e.since < begin-hour {
 			r.see(r.h.onDuty(r.d, e.dept, begin+minute, nurse), e, begin-r.d.within(minute, 18*minute), note())
 		}
-		if r.d.chance(0.07) && finish == begin+8*hour {
-			r.see(r.h.onDuty(r.d, e.dept, finish-minute, nurse), e, finish+r.d.within(minute, 20*minute), vitals())
+		if r.d.chance(0.07) && hi == begin+8*hour {
+			r.see(r.h.onDuty(r.d, e.dept, hi-minute, nurse), e, hi+r.d.within(minute, 20*minute), vitals())
 		}
 	}
 }
@@ -252,6 +258,12 @@ func (r *run) rounds(e *encounter, from, to tick) {
 	if junior == nil {
 		return
 	}
+	r.dayOrders(e, junior, from)
+	r.nightCall(e, from, to)
+}
+
+// dayOrders are the notes and orders of a resident's day.
+func (r *run) dayOrders(e *encounter, junior *person, from tick) {
 	if r.d.chance(0.6) {
 		r.document(e, junior, from+r.d.within(9*hour, 16*hour), "PN", "Progress note")
 	}
@@ -264,13 +276,12 @@ func (r *run) rounds(e *encounter, from, to tick) {
 	for range r.d.times(0.6) {
 		r.medicine(e, junior, from+r.d.within(9*hour, 15*hour))
 	}
-	r.nightCall(e, from)
 }
 
 // nightCall: the resident on duty is called to the bed.
-func (r *run) nightCall(e *encounter, from tick) {
+func (r *run) nightCall(e *encounter, from, to tick) {
 	at := from + r.d.within(18*hour, 24*hour)
-	if at < e.discharge && r.d.chance(0.2) {
+	if at < to && r.d.chance(0.2) {
 		r.see(r.h.onDuty(r.d, e.dept, at, resident), e, at, chart())
 	}
 }
@@ -340,6 +351,7 @@ func (r *run) transfer(e *encounter, at tick) {
 		return
 	}
 	r.beds[old.bit][oldBed] = false
+	e.since = at
 	e.attending = r.doctorOf(x)
 	e.resident = r.h.onDuty(r.d, x, at, resident)
 	r.adt("A08", e, at+5*minute, at, sister)
@@ -598,7 +610,7 @@ func (r *run) leaveEmergency(e *encounter, desk *person) {
 	x := e.pat.specialty
 	if x.beds > 0 && r.bonds[e.pat.n].blocked&x.mask() == 0 && r.d.chance(0.22) {
 		stay := *e
-		stay.dept, stay.admit, stay.bed, stay.dx = x, at, -1, e.pat.dx
+		stay.dept, stay.admit, stay.since, stay.bed, stay.dx = x, at, at, -1, e.pat.dx
 		if r.admit(&stay, "A06") {
 			r.bonds[e.pat.n].last = &stay
 			r.concerns(e.pat, x)

@@ -21,10 +21,11 @@
 //     accesses per member of staff and day.
 //   - Evidence: nearly all legitimate accesses leave a trace somewhere: an
 //     ADT, order, result, appointment, referral, document, charge, roster
-//     line or ticket. About 2.5 % leave none at all (a colleague asked in the
-//     corridor, a nurse helping next door) and about 1.5 % can only be
-//     understood from what a department usually treats (infection control,
-//     clinical pharmacy, radiologists comparing).
+//     line or ticket. About 2 % leave none at all (a colleague asked in the
+//     corridor, a nurse helping next door) and about half a percent can only
+//     be understood from what a department usually treats (infection control,
+//     clinical pharmacy, radiologists comparing). A simple reader of the
+//     evidence in evidence_test.go finds a trace for 96.5 to 97.5 %.
 //   - Lateness: emergency and some ward registrations are typed after the
 //     fact, telephone consults are documented up to a day later, and every
 //     ten days or so the HL7 interface is down for some hours and its queue
@@ -43,7 +44,8 @@
 //     twice byte for byte.
 //   - Violations: at most a few per kind and month, placed in working time
 //     unless the kind says otherwise, on patients with whom the person has no
-//     tie in the records (except where the kind needs one). A violator's
+//     tie in the records (except where the kind needs one). Relatives are
+//     always on file as such at least once. A violator's
 //     ordinary work continues around them. Kinds overlap by nature: a look
 //     into a relative's chart also lacks a care relationship; truth names the
 //     motive. Nobody in this hospital hides with skill: there is no collusion,

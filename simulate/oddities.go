@@ -47,11 +47,11 @@ func (r *run) wardLists() {
 		who := r.h.onDuty(r.d, e.dept, begin, nurse)
 		l := look{at: begin + r.d.within(0, 12*minute), who: who, pat: e.pat, stay: e, what: worklist(), verb: "E"}
 		for _, o := range r.stays {
-			if o.dept == e.dept && o != e && o.admit < begin && len(l.list) < 5 && r.proper(look{at: begin, who: who, pat: o.pat}) {
+			if o.dept == e.dept && o != e && o.since < begin && len(l.list) < 5 && r.proper(look{at: begin, who: who, pat: o.pat}) {
 				l.list = append(l.list, o.pat)
 			}
 		}
-		if l.list != nil && r.proper(l) {
+		if l.list != nil && e.since < begin && r.proper(l) {
 			r.emit(l)
 			r.todayN++
 		}

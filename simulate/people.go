@@ -101,6 +101,7 @@ type patient struct {
 	specialty              *department
 	dx                     diagnosis
 	vip, canary, insured   bool
+	moved                  bool   // the address on file is that of years ago
 	sensitive              string // v3-ActCode of level-5 data, or empty
 	sealed                 tick   // when the record was sealed, or never
 }
@@ -489,7 +490,7 @@ func (h *Hospital) muddle(d dice) {
 		case r < 0.10:
 			p.address = strings.Replace(p.address, "区", "区 ", 1)
 		case r < 0.15:
-			p.address = h.town.household(d).address
+			p.address, p.moved = h.town.household(d).address, true
 		}
 		switch r := d.Float64(); {
 		case r < 0.08:

@@ -66,17 +66,14 @@ func (r *run) planViolations() {
 	}
 	expected := float64(cfg.Staff) * float64(cfg.Days) * accessesPerStaffDay / 3500
 	for _, m := range misdeeds() {
-		span := min(m.span, max(cfg.Days-1, 1))
-		if m.kind == "serial-snooping" && cfg.Days < 5 || m.first >= cfg.Days {
+		if m.first >= cfg.Days || m.span > 2*cfg.Days {
 			continue
 		}
-		n := int(math.Max(least, math.Round(expected*m.weight/total)) * cfg.Violations)
-		if cfg.Violations < 1 {
-			n = max(n, 1)
-		}
+		span := min(m.span, max(cfg.Days-1, 1))
+		n := max(1, int(math.Max(least, math.Round(expected*m.weight/total))*cfg.Violations))
 		for range n {
 			day := r.d.between(m.first, max(m.first, cfg.Days-span-cfg.Days/8))
-			r.agendaMisdeed(day, m)
+			r.crimes = append(r.crimes, plannedMisdeed{day, m})
 		}
 	}
 }
@@ -84,11 +81,7 @@ func (r *run) planViolations() {
 // accessesPerStaffDay is what the care processes yield, measured.
 const accessesPerStaffDay = 10
 
-// agendaMisdeed puts it on the day's list, behind the care of that day.
-func (r *run) agendaMisdeed(day int, m misdeed) {
-	r.crimes = append(r.crimes, plannedMisdeed{day, m})
-}
-
+// plannedMisdeed waits for its day, and from then on for an occasion.
 type plannedMisdeed struct {
 	day int
 	misdeed
@@ -229,12 +222,17 @@ func (r *run) selfAccess() bool {
 func (r *run) family() bool {
 	return r.simple("family", func(p *person) *patient {
 		for _, q := range p.home.patients {
-			if q.self == nil {
+			if q.self == nil && onFile(p, q) {
 				return q
 			}
 		}
 		return nil
 	})
+}
+
+// onFile says that the records show two people of one household at least once.
+func onFile(p *person, q *patient) bool {
+	return !q.moved || q.kin != nil && q.kin.phone == p.phone || q.payer != nil && q.payer.phone == p.phone
 }
 
 func (r *run) neighbour() bool {
