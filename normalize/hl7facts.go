@@ -30,16 +30,17 @@ type hl7Reader struct {
 
 	patients []ocsf.Patient
 	facts    []ocsf.Fact
+	// names are the tokens of the current patient's own names.
+	names []ocsf.Key
 
 	// The patient and visit of the segments being read.
 	patient, encounter, department, ward string
 	// The order being read: its number, code, time and whether it is off.
-	order       string
-	orderCode   string
-	orderFrom   int64
-	orderOff    bool
-	orderOfORC  bool
-	billingDept string
+	order      string
+	orderCode  string
+	orderFrom  int64
+	orderOff   bool
+	orderOfORC bool
 }
 
 func newHL7Reader(n *Normalizer, m *hl7.Message, received int64) *hl7Reader {
@@ -112,12 +113,18 @@ func (r *hl7Reader) read() {
 		if s.Is("PID") && i != first {
 			r.enter(i)
 		}
-		r.segment(i, s)
+		if !r.withdrawn() || s.Is("PID") || s.Is("PV1") {
+			r.segment(i, s)
+		}
 	}
 	if r.patient != "" && len(r.facts) == 0 {
 		r.add(ocsf.Fact{Kind: ocsf.FactDemographics})
 	}
 }
+
+// withdrawn says that the message takes a visit (A11, A23, A27, A38) or a
+// person (A29) back: what it repeats of them are no new facts.
+func (r *hl7Reader) withdrawn() bool { return r.is("A11", "A23", "A27", "A38", "A29") }
 
 // enter makes the next patient at or after segment i the current one, and
 // returns the position of its PID, or -1.
@@ -156,27 +163,13 @@ func (r *hl7Reader) visit(pv1 hl7.Segment) {
 	}
 }
 
-// mainPatient is the patient of the event: the first one named.
+// mainPatient is the patient of the event: the first one named. Others of the
+// same message (A17, A24, batches of results) are in the facts only.
 func (r *hl7Reader) mainPatient() *ocsf.Patient {
 	if len(r.patients) == 0 {
 		return nil
 	}
-	p := r.patients[0]
-	for _, other := range r.patients[1:] {
-		if other.UID != p.UID && !contains(p.AltUIDs, other.UID) {
-			p.AltUIDs = append(p.AltUIDs, other.UID)
-		}
-	}
-	return &p
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return &r.patients[0]
 }
 
 // add completes a fact with the current patient, visit and place, and keeps
@@ -263,7 +256,7 @@ func (r *hl7Reader) activity() int {
 		return ocsf.ActivityOther
 	}
 	for i := range r.facts {
-		if r.facts[i].Retract {
+		if f := &r.facts[i]; f.Retract && f.Kind != ocsf.FactSensitivity {
 			return ocsf.AccessDelete
 		}
 	}
@@ -280,14 +273,17 @@ func (r *hl7Reader) activity() int {
 }
 
 // operator is who entered what the message tells of: the first of the fields
-// that names somebody.
+// that names somebody, with an id where any has one.
 func (r *hl7Reader) operator() ocsf.User {
+	if u := r.referrer(); u.Account != "" && r.m.Segment("EVN").Field(5).Empty() {
+		return u
+	}
 	var named ocsf.User
 	for _, at := range []struct {
 		segment string
 		field   int
 	}{
-		{"EVN", 5}, {"ORC", 10}, {"SCH", 20}, {"SCH", 16}, {"TXA", 11}, {"TXA", 9}, {"FT1", 24}, {"ORC", 19},
+		{"EVN", 5}, {"ORC", 10}, {"ORC", 19}, {"SCH", 20}, {"SCH", 16}, {"TXA", 11}, {"TXA", 9}, {"FT1", 24},
 		{"RXA", 10}, {"OBR", 34}, {"OBR", 32}, {"OBX", 16}, {"TXA", 5}, {"ORC", 12}, {"OBR", 16}, {"RF1", 20},
 	} {
 		v := r.m.Segment(at.segment).Field(at.field).First()
@@ -302,11 +298,25 @@ func (r *hl7Reader) operator() ocsf.User {
 	return named
 }
 
+// referrer is the referring provider of a referral (PRD with role RP).
+func (r *hl7Reader) referrer() ocsf.User {
+	for s := range r.m.All("PRD") {
+		if s.Text(1) == "RP" {
+			name := s.Field(2).First()
+			return ocsf.User{
+				Account:  s.Text(7),
+				FullName: personName(name.Component(1).Sub(1).String(), name.Component(2).String()),
+			}
+		}
+	}
+	return ocsf.User{}
+}
+
 // staffName is the name in an XCN: family and given name in the order of the
 // language they are written in.
 func staffName(v hl7.Value) string {
 	return personName(v.Component(2).Sub(1).String(), v.Component(3).String())
 }
 
-// minutes, the longest and the default length of things that are booked.
+// defaultVisit is the length of an appointment that gives none.
 const defaultVisit = time.Hour

@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -24,7 +25,7 @@ func (r *hl7Reader) patientOf(pid hl7.Segment) ocsf.Patient {
 				identity = id
 			case p.UID == "":
 				p.UID = id
-			case id != p.UID && !contains(p.AltUIDs, id):
+			case id != p.UID && !slices.Contains(p.AltUIDs, id):
 				p.AltUIDs = append(p.AltUIDs, id)
 			}
 		}
@@ -77,6 +78,7 @@ func (r *hl7Reader) pid(s hl7.Segment) {
 	for v := range s.Field(5).Repeats() {
 		keys = r.nameKeys(keys, v)
 	}
+	r.names = keys
 	keys = r.addressKeys(keys, s, 11)
 	keys = r.phoneKeys(keys, s, 13, 14, 40)
 	keys = r.key(keys, keyed.NationalID, s.Text(19))
@@ -134,10 +136,21 @@ func (r *hl7Reader) kin(s hl7.Segment) {
 	if s.Is("IN2") {
 		f.Code, f.ID = "IN1", ""
 	}
-	if isSelf(relation) {
+	if isSelf(relation) && r.namesPatient(keys) {
 		f.Kind, f.Code, f.ID = ocsf.FactDemographics, "", ""
 	}
 	r.add(f)
+}
+
+// namesPatient says whether the names among keys are the patient's own: some
+// senders write "self" beside another person's name.
+func (r *hl7Reader) namesPatient(keys []ocsf.Key) bool {
+	for _, k := range keys {
+		if k.Kind == keyed.Name && !slices.Contains(r.names, k) {
+			return false
+		}
+	}
+	return true
 }
 
 // isSelf knows the codes for "the patient" in tables 0063 and 0344.

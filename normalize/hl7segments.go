@@ -96,7 +96,7 @@ func (r *hl7Reader) pv1(s hl7.Segment) {
 	if r.is("A29") {
 		return
 	}
-	gone := r.is("A11", "A23", "A27", "A38")
+	gone := r.withdrawn()
 	from := r.first(s, 44)
 	if from == 0 {
 		from = r.happened
@@ -137,36 +137,37 @@ func (r *hl7Reader) encounterFact(s hl7.Segment, from int64, gone bool) {
 	r.add(r.here(f))
 }
 
-// locations says where the patient is, was, and will be.
+// locations says where the patient was (PV1-6), will be or is for the moment
+// (PV1-42, PV1-11) and, last, where the bed is (PV1-3).
 func (r *hl7Reader) locations(s hl7.Segment, from int64, gone bool) {
-	place := func(field int, f ocsf.Fact) {
-		f.Kind, f.Ward = ocsf.FactLocation, s.Text(field)
-		if f.Ward == "" {
-			return
-		}
-		if f.Department = s.Text(field, 4); field == 3 {
-			f.Department = r.department
-		}
-		f.Retract = f.Retract || gone
-		r.add(r.here(f))
-	}
-	moved := r.is("A02", "A06", "A07", "A09", "A10", "A17")
-	if moved {
+	if r.is("A02", "A06", "A07", "A09", "A10", "A17") {
 		from = r.happened
 		if s.Text(6) != s.Text(3) {
-			place(6, ocsf.Fact{Until: from})
+			r.place(s, 6, ocsf.Fact{Until: from})
 		}
 	}
 	if r.is("A12") {
-		place(6, ocsf.Fact{Retract: true})
+		r.place(s, 6, ocsf.Fact{Retract: true})
 	}
 	until := r.first(s, 45)
 	if r.is("A03") {
 		until = or(until, r.happened)
 	}
-	place(3, ocsf.Fact{From: from, Until: until})
-	place(11, ocsf.Fact{From: r.happened, ID: "temporary", Retract: r.is("A32", "A33")})
-	place(42, ocsf.Fact{From: r.happened, ID: "pending", Retract: r.is("A26")})
+	r.place(s, 42, ocsf.Fact{From: r.happened, Until: until, ID: "pending", Retract: gone || r.is("A26")})
+	r.place(s, 11, ocsf.Fact{From: r.happened, Until: until, ID: "temporary", Retract: gone || r.is("A32", "A33")})
+	r.place(s, 3, ocsf.Fact{From: from, Until: until, Retract: gone})
+}
+
+// place adds a location fact for a PL field, unless that is empty.
+func (r *hl7Reader) place(s hl7.Segment, field int, f ocsf.Fact) {
+	f.Kind, f.Ward = ocsf.FactLocation, s.Text(field)
+	if f.Ward == "" {
+		return
+	}
+	if field != 3 {
+		f.Department = s.Text(field, 4)
+	}
+	r.add(r.here(f))
 }
 
 // vip reads PV1-16: any code but no, or the explicit null, which takes it back.
@@ -183,22 +184,26 @@ func (r *hl7Reader) vip(s hl7.Segment) {
 // pv2 reads who sent the patient, and the visit's protection.
 func (r *hl7Reader) pv2(s hl7.Segment) {
 	r.people(s, ocsf.Fact{Kind: ocsf.FactReferring, From: r.happened}, 13)
-	r.protection(s, 22)
+	r.protection(s, 22, r.encounter)
 }
 
 // pd1 reads the patient's own doctor and the record's protection.
 func (r *hl7Reader) pd1(s hl7.Segment) {
 	r.people(s, ocsf.Fact{Kind: ocsf.FactCareTeam, ID: "primary-care", From: r.happened}, 4)
-	r.protection(s, 12)
+	r.protection(s, 12, "")
 }
 
-func (r *hl7Reader) protection(s hl7.Segment, field int) {
+// protection reads a protection indicator of the record, or of one visit.
+func (r *hl7Reader) protection(s hl7.Segment, field int, encounter string) {
+	f := ocsf.Fact{Kind: ocsf.FactSensitivity, Code: "protected", Encounter: encounter, From: r.happened}
 	switch strings.ToUpper(s.Text(field)) {
-	case "Y", "1":
-		r.add(ocsf.Fact{Kind: ocsf.FactSensitivity, Code: "protected", From: r.happened})
 	case "N", "0":
-		r.add(ocsf.Fact{Kind: ocsf.FactSensitivity, Code: "protected", From: r.happened, Retract: true})
+		f.Retract = true
+	case "Y", "1":
+	default:
+		return
 	}
+	r.add(f)
 }
 
 // restriction reads ARV (access restriction) and CON (consent, where it is
@@ -215,7 +220,6 @@ func (r *hl7Reader) restriction(s hl7.Segment) {
 		r.add(f)
 		return
 	}
-	f.Code = "restricted:" + s.Text(3)
 	f.Retract = s.Text(2) == "D"
 	if t, ok := hl7.ParseTime(s.Text(6, 1), r.n.zone); ok {
 		f.From = t.Millis
@@ -223,7 +227,13 @@ func (r *hl7Reader) restriction(s hl7.Segment) {
 	if t, ok := hl7.ParseTime(s.Text(6, 2), r.n.zone); ok {
 		f.Until = t.Millis
 	}
-	r.add(f)
+	for v := range s.Field(3).Repeats() {
+		code := v.Component(1).Sub(1).String()
+		if f.Code = sensitivityOfLabel(code); f.Code == "" {
+			f.Code = "restricted:" + code
+		}
+		r.add(f)
+	}
 }
 
 // mrg reads which number gives way to which.
@@ -302,7 +312,7 @@ func (r *hl7Reader) orc(i int, s hl7.Segment) {
 	f.Kind, f.Code = ocsf.FactOrder, r.orderCode
 	f.Department = s.Text(17)
 	r.people(s, f, 12)
-	f.Kind, f.Code = ocsf.FactPerformer, ""
+	f.Kind, f.Code, f.Department = ocsf.FactPerformer, "", ""
 	r.people(s, f, 10, 11, 19)
 }
 

@@ -104,12 +104,12 @@ func Formats() []Format {
 		{Name: "hl7v2", parse: (*Normalizer).parseHL7, split: splitHL7, ownText: true, About: ocsf.Text{
 			EN: "HL7 v2.x messages, one or many, MLLP-framed or separated by blank lines",
 			ZH: "HL7 v2.x 消息，一条或多条，MLLP 封装或空行分隔"}},
-		// {Name: "atna", parse: (*Normalizer).parseATNA, split: splitATNA, About: ocsf.Text{
-		//	EN: "DICOM audit message or RFC 3881 XML, bare or inside syslog lines",
-		//	ZH: "DICOM 审计消息或 RFC 3881 XML，可在 syslog 行内"}},
-		// {Name: "syslog", parse: (*Normalizer).parseSyslog, split: splitLines, About: ocsf.Text{
-		//	EN: "RFC 5424, RFC 3164, CEF, LEEF, key=value; UTF-8 or GB18030",
-		//	ZH: "RFC 5424、RFC 3164、CEF、LEEF、key=value；UTF-8 或 GB18030"}},
+		{Name: "atna", parse: (*Normalizer).parseATNA, split: splitSyslog, ownText: true, About: ocsf.Text{
+			EN: "DICOM audit message or RFC 3881 XML, bare or inside syslog lines",
+			ZH: "DICOM 审计消息或 RFC 3881 XML，可在 syslog 行内"}},
+		{Name: "syslog", parse: (*Normalizer).parseSyslog, split: splitSyslog, ownText: true, About: ocsf.Text{
+			EN: "RFC 5424, RFC 3164, CEF, LEEF, key=value, JSON; UTF-8 or GB18030",
+			ZH: "RFC 5424、RFC 3164、CEF、LEEF、key=value、JSON；UTF-8 或 GB18030"}},
 		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
 			EN: "OCSF events: an object, an array or NDJSON",
 			ZH: "OCSF 事件：对象、数组或 NDJSON"}},
