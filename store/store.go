@@ -37,6 +37,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/internal/durable"
@@ -45,6 +46,9 @@ import (
 // ErrFull marks an update refused because disk or quota is used up. Nothing
 // was written; the same update works once there is space.
 var ErrFull = errors.New("no space left for records: free space on the disk of the database, then try again")
+
+// ErrClosed says that the database was closed.
+var ErrClosed = errors.New("store is closed")
 
 // Full reports whether err means that disk or quota is used up.
 func Full(err error) bool { return errors.Is(err, ErrFull) || durable.Full(err) }
@@ -67,6 +71,7 @@ type DB struct {
 	write   *sql.DB // one connection: updates of this process queue here
 	read    *sql.DB
 	dialect Dialect
+	closed  atomic.Bool
 }
 
 // New joins the two pools of an engine. It takes ownership of both; write is
@@ -81,6 +86,7 @@ func (db *DB) Dialect() Dialect { return db.dialect }
 
 // Close waits for running transactions to end and closes the database.
 func (db *DB) Close() error {
+	db.closed.Store(true)
 	if err := errors.Join(db.read.Close(), db.write.Close()); err != nil {
 		return fmt.Errorf("close store: %w", err)
 	}
@@ -104,17 +110,23 @@ func (db *DB) View(ctx context.Context, fn func(*sql.Tx) error) error {
 	})
 }
 
+// BeginError says that a transaction could not begin: nothing was written.
+type BeginError struct{ Err error }
+
+func (e *BeginError) Error() string { return "begin transaction: " + e.Err.Error() }
+func (e *BeginError) Unwrap() error { return e.Err }
+
 // transact runs one attempt. The commit is not tied to ctx: one that was cut
 // off in the middle would leave the caller in doubt.
 func transact(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*sql.Tx) error) error {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to store: %w", err)
+		return &BeginError{err}
 	}
 	defer conn.Close()
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), opts)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return &BeginError{err}
 	}
 	defer tx.Rollback() // also when fn panics; after Commit it does nothing
 	if err := fn(tx); err != nil {
@@ -130,7 +142,8 @@ func transact(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*s
 }
 
 // attempts and the pauses between them bound how long a transaction fights
-// with other processes: about ten seconds.
+// with other processes, or waits for a server that restarts: about fifteen
+// seconds.
 const (
 	attempts   = 25
 	firstPause = 2 * time.Millisecond
@@ -146,12 +159,14 @@ func (db *DB) retry(ctx context.Context, attempt func() error) error {
 		switch {
 		case err == nil:
 			return nil
+		case db.closed.Load():
+			return fmt.Errorf("%w: %w", ErrClosed, err)
 		case db.dialect.Full(err):
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		case !db.dialect.Retry(err):
 			return err
 		case n == attempts:
-			return fmt.Errorf("other processes kept the database busy; stop the other writers, then try again: %w", err)
+			return fmt.Errorf("the database stayed busy or away for %d attempts; look at its other users, then try again: %w", n, err)
 		}
 		select {
 		case <-ctx.Done():

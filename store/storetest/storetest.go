@@ -49,6 +49,7 @@ func Run(t *testing.T, e Engine) {
 		{"CancelledBefore", testCancelledBefore},
 		{"CancelledInside", testCancelledInside},
 		{"CancelledWaiting", testCancelledWaiting},
+		{"Closed", testClosed},
 		{"Values", testValues},
 		{"Upsert", testUpsert},
 		{"ForeignKeys", testForeignKeys},
@@ -300,4 +301,19 @@ func testCancelledWaiting(t *testing.T, s suite) {
 		return nil
 	})
 	wantCount(t, db, 0)
+}
+
+func testClosed(t *testing.T, s suite) {
+	db := s.openCounter(t)
+	for range 2 {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Update(t.Context(), increment); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Update: got %v, want %v", err, store.ErrClosed)
+	}
+	if err := db.View(t.Context(), increment); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("View: got %v, want %v", err, store.ErrClosed)
+	}
 }
