@@ -15,6 +15,8 @@ type buffer struct {
 	known map[uint64]int32 // fingerprint to a row
 	since time.Time        // when Due first saw rows
 	days  map[int64]struct{}
+
+	segments []segment // copies for SQL; owned by sqlCache.making
 }
 
 func newBuffer() *buffer {

@@ -71,6 +71,11 @@ func (b *Batch) Commit(tx *sql.Tx) error {
 // the rows in the files from now on, and the buffer forgets them.
 func (b *Batch) Done() {
 	l := b.lake
+	l.sql.making.Lock()
+	defer l.sql.making.Unlock()
+	for _, buf := range b.buffers {
+		l.dropSegments(buf)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.buffers = slices.DeleteFunc(l.buffers, func(x *buffer) bool { return slices.Contains(b.buffers, x) })

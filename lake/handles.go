@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,6 +22,7 @@ type handles struct {
 	max   int64
 
 	mu    sync.Mutex
+	local string // folder of all files when blobs is a folder
 	clock int64
 	open  map[string]*handle
 	fetch map[string]*sync.Mutex // one download at a time per file
@@ -245,6 +245,3 @@ func openCopy(f *durable.File, path string) (*os.File, error) {
 	}
 	return os.Open(path)
 }
-
-// missing says that a file disappeared between the manifest and its opening.
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

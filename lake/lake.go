@@ -83,6 +83,9 @@ func (l *Lake) open(ctx context.Context) error {
 	if err := cleanScratch(l.cfg.Dir); err != nil {
 		return err
 	}
+	if err := l.sql.open(l.cfg.Dir); err != nil {
+		return err
+	}
 	if err := l.Refresh(ctx); err != nil {
 		return err
 	}
@@ -125,10 +128,11 @@ func (l *Lake) Refresh(ctx context.Context) error {
 func (l *Lake) Close() error {
 	l.handles.closeAll()
 	l.zstd.Close()
-	err := l.sql.close()
+	var err error
 	if l.cfg.Engine != nil {
-		err = errors.Join(err, l.cfg.Engine.Close())
+		err = l.cfg.Engine.Close()
 	}
+	err = errors.Join(err, l.sql.close())
 	if err != nil {
 		return fmt.Errorf("close lake: %w", err)
 	}

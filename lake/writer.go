@@ -133,6 +133,7 @@ type fileWriter struct {
 	w       *parquet.GenericWriter[any]
 	values  []parquet.Value
 	nulls   []parquet.Value
+	quick   bool   // for a file that is soon deleted
 	blobs   []byte // memory of the UUIDs in values
 	info    FileInfo
 }
@@ -174,12 +175,16 @@ func (f *fileWriter) write(t *table, rows []int32) error {
 }
 
 func (f *fileWriter) begin(t *table, rows []int32) {
+	level := zstd.SpeedBetterCompression
+	if f.quick {
+		level = zstd.SpeedFastest
+	}
 	group := parquet.Group{}
 	for _, c := range f.columns {
 		group[c.name] = c.node(repeats(t, c, rows))
 	}
 	f.w = parquet.NewGenericWriter[any](f.out, parquet.NewSchema("event", group),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedBetterCompression}),
+		parquet.Compression(&zstd.Codec{Level: level}),
 		parquet.PageBufferSize(1<<20),
 		parquet.ColumnIndexSizeLimit(func([]string) int { return valueBytes }),
 		parquet.CreatedBy("cordon", "1", ""),
