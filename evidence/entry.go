@@ -57,6 +57,8 @@ type Entry struct {
 	File    *FileMark  `json:"file,omitempty"`
 	Gone    *GoneMark  `json:"gone,omitempty"`
 	Erase   *EraseMark `json:"erase,omitempty"`
+
+	raw []byte // as it was read
 }
 
 // Genesis says whose log it is.
@@ -123,7 +125,7 @@ func DecodeEntry(data []byte) (*Entry, error) {
 	if err := json.Unmarshal(head, e); err != nil {
 		return nil, errors.New("decode log entry: the first line is not JSON of the known form")
 	}
-	if len(tags) > 0 {
+	if e.raw = data; len(tags) > 0 {
 		e.Tags = tags
 	}
 	if err := e.check(); err != nil {
