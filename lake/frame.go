@@ -105,7 +105,9 @@ func (f *frame) flatten(row Row, r *record) {
 	f.takeInts(r)
 	f.takeLists(r)
 	r.ints[intSeq], r.ints[intIndex] = int64(row.Seq), int64(row.Index)
-	flattenExplanation(ev, r)
+	if ev.Explanation != nil {
+		setExplanation(r, ev.Explanation)
+	}
 	f.link(ev, before)
 	f.buf = f.ev.AppendJSON(f.buf[:0])
 	if !bytes.Equal(f.buf, f.empty) {
@@ -198,15 +200,12 @@ func accessPresent(a *ocsf.Access) bool {
 	return len(a.Purpose) > 0 || a.BreakGlass || a.Reason != "" || a.Incidental || a.HalfOf != "" || a.Document != ""
 }
 
-func flattenExplanation(ev *ocsf.Event, r *record) {
-	x := ev.Explanation
-	if x == nil {
-		return
-	}
+// setExplanation needs the record's time.
+func setExplanation(r *record, x *ocsf.Explanation) {
 	// 1: not explained, 2: explained; null: no explanation was asked for.
 	r.ints[intExplained] = 1 + truth(x.Explained)
 	r.ints[intWeak] = truth(x.Weak)
-	r.ints[intExplainedLag] = x.At - ev.Time
+	r.ints[intExplainedLag] = x.At - r.ints[intTime]
 	r.texts[textKind] = valid(x.Kind)
 	r.texts[textBecause] = joinList(x.Because)
 	r.texts[textArgs] = joinList(x.Args)

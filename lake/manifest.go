@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -104,12 +105,7 @@ func (l *Lake) readManifest(ctx context.Context) ([]*entry, error) {
 
 // setFiles replaces the list of files. l.mu is held.
 func (l *Lake) setFiles(list []*entry) {
-	slices.SortFunc(list, func(a, b *entry) int {
-		if a.MinTime != b.MinTime {
-			return int(min(max(a.MinTime-b.MinTime, -1), 1))
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	sortEntries(list)
 	l.entries = list
 	l.byDay = map[int64][]*entry{}
 	for _, e := range list {
@@ -117,6 +113,12 @@ func (l *Lake) setFiles(list []*entry) {
 			l.byDay[d] = append(l.byDay[d], e)
 		}
 	}
+}
+
+func sortEntries(list []*entry) {
+	slices.SortFunc(list, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.MinTime, b.MinTime), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // pin keeps the files from being deleted until release. l.mu is held.

@@ -28,7 +28,7 @@ func readFile(r io.ReaderAt, size int64, yield func(Row, error) bool) error {
 		return err
 	}
 	defer z.Close()
-	c := newCursor(f, newDecoder(z))
+	c := newCursor(f, newDecoder(z), pageRows)
 	frame := newFrame()
 	for {
 		t, err := c.next()
@@ -47,16 +47,17 @@ func readFile(r io.ReaderAt, size int64, yield func(Row, error) bool) error {
 	}
 }
 
-// A cursor reads a file from its first row to its last, a page at a time.
+// A cursor reads a file from its first row to its last, some rows at a time.
 type cursor struct {
 	f     *file
 	d     *decoder
+	batch int32
 	group int
 	row   int32
 	rows  []int32
 }
 
-func newCursor(f *file, d *decoder) *cursor { return &cursor{f: f, d: d} }
+func newCursor(f *file, d *decoder, batch int32) *cursor { return &cursor{f: f, d: d, batch: batch} }
 
 // next returns the next rows, nil after the last.
 func (c *cursor) next() (*table, error) {
@@ -67,7 +68,7 @@ func (c *cursor) next() (*table, error) {
 		return nil, nil
 	}
 	c.rows = c.rows[:0]
-	for end := min(c.row+pageRows, c.f.groups[c.group].rows); c.row < end; c.row++ {
+	for end := min(c.row+c.batch, c.f.groups[c.group].rows); c.row < end; c.row++ {
 		c.rows = append(c.rows, c.row)
 	}
 	t := new(table)

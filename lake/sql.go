@@ -216,11 +216,7 @@ func (l *Lake) extend(b *buffer, end int) error {
 		from = 0
 	}
 	t := l.copyRows(b, from, end)
-	rows := make([]int32, t.rows)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	path, err := l.sql.write("buffer-*", func(w io.Writer) error { return writeQuick(w, t, rows) })
+	path, err := l.sql.write("buffer-*", func(w io.Writer) error { return writeQuick(w, t, ascending(t.rows)) })
 	if err != nil {
 		return err
 	}
