@@ -82,7 +82,9 @@ func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, received int64, out *O
 	e.Metadata.EventCode = r.operation()
 	e.Metadata.Product.Name = msh.Text(3)
 	e.Metadata.OriginalTime = r.originalTime
-	e.Patient = r.mainPatient()
+	if r.aboutCare() { // an answer to a query is no access of its own
+		e.Patient = r.mainPatient()
+	}
 	out.Event(e)
 }
 
@@ -92,8 +94,16 @@ func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, received int64, out *O
 // different one is never taken for it.
 func messageUID(sender, control string, raw []byte) string {
 	h := sha256.New()
-	for line := range bytes.FieldsFuncSeq(raw, func(c rune) bool { return c == '\r' || c == '\n' }) {
+	for len(raw) > 0 {
+		line := raw
+		if i := bytes.IndexByte(line, '\r'); i >= 0 {
+			line = line[:i]
+		}
+		if i := bytes.IndexByte(line, '\n'); i >= 0 {
+			line = line[:i]
+		}
 		h.Write(line)
+		raw = raw[min(len(line)+1, len(raw)):]
 	}
 	sum := h.Sum(nil)
 	if control == "" {
