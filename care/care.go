@@ -1,14 +1,47 @@
 // Package care keeps the graph of who cares for whom and explains accesses
-// with it. Soon more.
+// with it: an access is explained when a path leads from the person to the
+// patient at that time.
+//
+// What it gives. [Graph.Apply] takes in the facts of care messages (who
+// attends, where the patient lies, what was ordered, which numbers are one
+// patient). [Graph.Explain] answers an access with the best path, the exact
+// events and records it rests on, and the arguments of a sentence. The kinds
+// of explanation are files (content/explanations); code knows only how a path
+// is walked. [Graph.Hold] keeps what stays unexplained, so that a late message
+// can heal it. [Graph.Patient], [Graph.Watched] and [Graph.Ticket] answer
+// detectors; [Graph.Neighbourhood] draws.
+//
+// It owns the tables care_patients, care_seen, care_held, care_taught,
+// care_tickets and care_watchlist. All of it is in memory; the first four are
+// written as a delta within the pipeline's checkpoint ([Graph.Save]), so that
+// after a crash the stream is replayed from a state that never saw it.
+//
+// What it guarantees. Facts may come late, twice and in any order: a
+// cancellation before what it cancels, a discharge before its admission, a
+// merge before either patient is known. Every statement and retraction carries
+// its time, and the later one holds. The same facts give the same explanation,
+// whatever their order; times equal to the second are decided for the
+// retraction. Merged numbers stay apart inside, so that a merge can be undone
+// and no fact is ever rewritten. Two limits: of a stay in one ward told by many
+// messages, only the first and last are kept, so a late message about another
+// ward in between divides it there; and a fact that was retracted and stated
+// again begins with the new statement.
+//
+// What it does not do. It judges nobody: family, household and co-workers are
+// paths too, but no explanations, and belong to detectors. It keeps no
+// demographics but keyed tokens, no clinical text, and no diagnosis finer than
+// its ICD-10 category.
 package care
 
 import (
 	"context"
-	"database/sql"
-	"io"
+	"embed"
+	"fmt"
 	"io/fs"
-	"iter"
 	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/cordon-health/cordon/directory"
@@ -17,207 +50,140 @@ import (
 	"github.com/cordon-health/cordon/store"
 )
 
-// Graph is the care graph. All methods may be called concurrently.
-type Graph struct{}
+// Graph is the care graph. All methods may be called concurrently; Save,
+// Saved, Apply, Learn and Hold belong to one pipeline, whose order decides.
+type Graph struct {
+	db  *store.DB
+	dir *directory.Directory
+	log *slog.Logger
+	now func() time.Time
 
-// Open loads the graph from the store and the explanation kinds from a file
-// system with one YAML file per kind.
-func Open(ctx context.Context, db *store.DB, dir *directory.Directory, key keyed.Key, kinds fs.FS, now func() time.Time, log *slog.Logger) (*Graph, error) {
-	panic("soon")
+	// Set once by Open.
+	kinds  *Kinds
+	byFact [len(factKinds)][]*Kind // by priority
+	other  []*Kind                 // kinds that rest on no fact, by priority
+	slack  second                  // the widest around a shift
+
+	mu        sync.RWMutex // guards all below
+	records   map[string]*record
+	backlinks map[string][]string // patient number -> numbers that link to it
+	lexicon   *lexicon
+	seen      map[pair]seen
+	held      map[string][]Pending // by patient, oldest first
+	nHeld     int
+	taught    taught
+	tickets   map[string][]Ticket // by person, ordered by id
+	ticketOf  map[string]string   // ticket -> person
+	watches   map[string][]Watch  // by patient
+
+	dirty       delta[string]
+	dirtySeen   delta[pair]
+	dirtyHeld   delta[heldKey]
+	dirtyTaught delta[lesson]
+
+	viewed sync.Mutex // guards views
+	views  []*record
+
+	roles sync.Map // rolePlace -> []task
 }
 
-// Apply takes in the facts of an event and returns the ids (all numbers of a
-// merged patient) of the patients whose relations changed.
-func (g *Graph) Apply(ev *ocsf.Event) []string { panic("soon") }
+//go:embed migrations/*.sql
+var migrations embed.FS
 
-// Explain says why an access is legitimate, or that nothing says so.
-func (g *Graph) Explain(ev *ocsf.Event) ocsf.Explanation { panic("soon") }
-
-// Learn takes in an explained access (ev.Explanation set).
-func (g *Graph) Learn(ev *ocsf.Event) { panic("soon") }
-
-// Pending is an unexplained access kept for healing.
-type Pending struct {
-	UID     string
-	Time    int64
-	Person  string
-	Account string
-	Patient string
+// Open loads the graph from the store, and the explanation kinds from a file
+// system with one YAML file each. now's location is the site's time zone. The
+// graph only compares tokens, so it has no use for the key they were made with.
+func Open(ctx context.Context, db *store.DB, dir *directory.Directory, _ keyed.Key, kinds fs.FS, now func() time.Time, log *slog.Logger) (*Graph, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("open care graph: %w", err)
+	}
+	if err := db.Migrate(ctx, "care", sub); err != nil {
+		return nil, fmt.Errorf("open care graph: %w", err)
+	}
+	g := &Graph{db: db, dir: dir, log: log, now: now}
+	if g.kinds, err = LoadKinds(kinds); err != nil {
+		return nil, fmt.Errorf("open care graph: %w", err)
+	}
+	g.index()
+	if err := g.load(ctx); err != nil {
+		return nil, fmt.Errorf("open care graph: %w", err)
+	}
+	return g, nil
 }
 
-// Event is the access as far as Explain needs it.
-func (p Pending) Event() *ocsf.Event { panic("soon") }
-
-// Hold keeps an unexplained access until its explanation may arrive.
-func (g *Graph) Hold(ev *ocsf.Event) { panic("soon") }
-
-// Waiting lists the kept accesses to a patient, oldest first.
-func (g *Graph) Waiting(patient string) []Pending { panic("soon") }
-
-// Held lists all kept accesses, to be tried again after a roster, a ticket
-// list or people were imported.
-func (g *Graph) Held() iter.Seq[Pending] { panic("soon") }
-
-// Release forgets a kept access: it has its explanation.
-func (g *Graph) Release(p Pending) { panic("soon") }
-
-// Patient is what detectors ask about a patient. Its slices are shared and
-// must not be changed.
-type Patient struct {
-	// ID is the surviving number after merges, IDs all numbers.
-	ID  string
-	IDs []string
-	// Known is false for a number the graph never heard of.
-	Known bool
-	// Keys are tokens of the patient's own demographics.
-	Keys []ocsf.Key
-	// Kin are tokens of next of kin (NK1), guarantor (GT1), insured (IN1).
-	Kin []Kin
-	// VIP is a mark in the record (PV1-16); Sensitive the codes of others.
-	VIP       bool
-	Sensitive []string
-	// StaffPerson is the person_id where the patient is a member of staff.
-	StaffPerson   string
-	LastDischarge int64
-	Encounters    []Encounter
+// clear empties the graph.
+func (g *Graph) clear() {
+	g.records, g.backlinks, g.lexicon = map[string]*record{}, map[string][]string{}, newLexicon()
+	g.seen, g.held, g.nHeld, g.taught = map[pair]seen{}, map[string][]Pending{}, 0, newTaught()
+	g.tickets, g.ticketOf, g.watches = map[string][]Ticket{}, map[string]string{}, map[string][]Watch{}
+	g.dirty, g.dirtySeen, g.dirtyHeld, g.dirtyTaught = newDelta[string](), newDelta[pair](), newDelta[heldKey](), newDelta[lesson]()
 }
 
-// Kin is a token of somebody near the patient.
-type Kin struct {
-	ocsf.Key
-	Role string
+// index prepares the kinds for the paths.
+func (g *Graph) index() {
+	for _, k := range g.kinds.list {
+		switch k.Path {
+		case "ticket", "break-glass", "repeat", "list":
+			g.other = append(g.other, k)
+		case "shift":
+			g.slack = max(g.slack, second(k.Slack))
+		}
+		for code := range k.facts {
+			if k.facts[code] && k.Path != "task" {
+				g.byFact[code] = append(g.byFact[code], k)
+			}
+		}
+	}
 }
 
-// Encounter is one visit; times in ms, 0 unknown or open.
-type Encounter struct {
-	ID         string
-	Class      string
-	Department string
-	Ward       string
-	From       int64
-	Until      int64
-	Attending  []string
-	Source     string
+// Kinds are the explanation kinds in use.
+func (g *Graph) Kinds() *Kinds { return g.kinds }
+
+// Sentence writes an explanation in a language ("zh", else English), with the
+// names of staff and in the site's time zone.
+func (g *Graph) Sentence(x ocsf.Explanation, lang string) string {
+	return g.kinds.sentence(x, lang, g.now().Location(), func(id string) string {
+		if p, ok := g.dir.Person(id); ok && p.Name != "" {
+			if lang == "zh" {
+				return p.Name + "（" + id + "）"
+			}
+			return p.Name + " (" + id + ")"
+		}
+		return id
+	})
 }
 
-// Patient describes a patient.
-func (g *Graph) Patient(id string) Patient { panic("soon") }
+// rolePlace is a role and a department.
+type rolePlace struct{ role, department string }
 
-// Attending says whether a person is attending, consulting or admitting
-// doctor of the patient at a time (GB/T 39725 level 5: attending staff only).
-func (g *Graph) Attending(person, patient string, at int64) bool { panic("soon") }
-
-// Scope is what an access touches, or what a ticket allows.
-type Scope struct {
-	Any        bool
-	Patient    string
-	Department string
-	Table      string
+// task is a task with its kind.
+type task struct {
+	kind *Kind
+	*Task
 }
 
-// Ticket is an approval.
-type Ticket struct {
-	ID         string
-	Person     string
-	Purpose    string
-	Scope      Scope
-	From       int64
-	Until      int64
-	ApprovedBy string
+// tasksOf are the tasks somebody with a role in a department has, by priority.
+func (g *Graph) tasksOf(role, department string) []task {
+	key := rolePlace{role, department}
+	if list, ok := g.roles.Load(key); ok {
+		return list.([]task)
+	}
+	var list []task
+	for _, k := range g.kinds.list {
+		for i := range k.Tasks {
+			if k.Tasks[i].fits(normal(role), normal(department)) {
+				list = append(list, task{k, &k.Tasks[i]})
+			}
+		}
+	}
+	g.roles.Store(key, list)
+	return list
 }
 
-// Ticket finds an approval which covers a scope.
-func (g *Graph) Ticket(person string, scope Scope, at int64) (Ticket, bool) { panic("soon") }
-
-// The kinds of a [Watch].
-const (
-	WatchVIP       = "vip"
-	WatchSealed    = "sealed"
-	WatchCanary    = "canary"
-	WatchSensitive = "sensitive"
-)
-
-// Watch is a line of the watchlist; times in ms, Until 0 open.
-type Watch struct {
-	Kind    string
-	Patient string
-	From    int64
-	Until   int64
-	Reason  string
+func (t *Task) fits(role, department string) bool {
+	in := func(s string) func(string) bool {
+		return func(part string) bool { return strings.Contains(s, part) }
+	}
+	return slices.ContainsFunc(t.Roles, in(role)) || slices.ContainsFunc(t.Departments, in(department))
 }
-
-// Watched says whether a patient is on the watchlist with this kind.
-func (g *Graph) Watched(kind, patient string, at int64) (Watch, bool) { panic("soon") }
-
-// Watchlist lists all entries.
-func (g *Graph) Watchlist() []Watch { panic("soon") }
-
-// ImportTickets reads approvals as CSV.
-func (g *Graph) ImportTickets(ctx context.Context, r io.Reader, progress func(directory.Counts)) (directory.Counts, error) {
-	panic("soon")
-}
-
-// ImportWatchlist reads the watchlist as CSV.
-func (g *Graph) ImportWatchlist(ctx context.Context, r io.Reader, progress func(directory.Counts)) (directory.Counts, error) {
-	panic("soon")
-}
-
-// Save writes what changed since the last saved state; part of the
-// checkpoint. Call Saved when the transaction committed.
-func (g *Graph) Save(tx *sql.Tx) error { panic("soon") }
-
-// Saved tells that the transaction of the last Save committed.
-func (g *Graph) Saved() { panic("soon") }
-
-// Expire forgets relations, repeats and kept accesses that can explain
-// nothing any more at a time.
-func (g *Graph) Expire(at int64) { panic("soon") }
-
-// Sentence writes an explanation in a language ("zh", else English).
-func (g *Graph) Sentence(x ocsf.Explanation, lang string) string { panic("soon") }
-
-// Kinds are the explanation kinds with their texts.
-type Kinds struct{}
-
-// LoadKinds reads the explanation kinds.
-func LoadKinds(fsys fs.FS) (*Kinds, error) { panic("soon") }
-
-// Sentence writes an explanation in a language; times in zone.
-func (k *Kinds) Sentence(x ocsf.Explanation, lang string, zone *time.Location) string {
-	panic("soon")
-}
-
-// Title is the short name of a kind in a language.
-func (k *Kinds) Title(kind, lang string) string { panic("soon") }
-
-// Picture is who relates to whom around an access.
-type Picture struct {
-	Nodes []Node
-	Edges []Edge
-}
-
-// Node is a person, patient, department, ward, encounter or account.
-type Node struct {
-	ID string
-	// Kind is person, patient, department, ward or encounter.
-	Kind  string
-	Label string
-	// Centre marks the two the picture is about.
-	Centre bool
-}
-
-// Edge is a relation between two nodes.
-type Edge struct {
-	From, To string
-	// Kind is a fact kind, "works-in", "on-duty", "stays", "manages".
-	Kind string
-	// Since and Until bound it in ms, 0 unknown or open.
-	Since, Until int64
-	// Source is the event or record it rests on.
-	Source string
-	// Missing marks the relation that is not there: person to patient.
-	Missing bool
-}
-
-// Neighbourhood draws what surrounds a person and a patient at a time.
-func (g *Graph) Neighbourhood(person, patient string, at int64) Picture { panic("soon") }
