@@ -116,9 +116,9 @@ type Case struct {
 	Risk  float64 `json:"risk"`
 	Parts []Part  `json:"parts"`
 	// Findings that hold, oldest first, and those withdrawn.
-	Findings []string `json:"findings"`
-	Gone     []string `json:"withdrawn,omitempty"`
-	Patients []string `json:"patients,omitempty"`
+	Findings []string  `json:"findings"`
+	Gone     []string  `json:"withdrawn,omitempty"`
+	Patients []string  `json:"patients,omitempty"`
 	Title    ocsf.Text `json:"title"`
 	// First and Last are the times of the events; Opened is Cordon's time of
 	// the first finding's arrival.

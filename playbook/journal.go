@@ -38,8 +38,10 @@ type Entry struct {
 	Status string            `json:"status"`
 	// Decisions are the approvals and denials so far.
 	Decisions []Decision `json:"decisions,omitempty"`
-	Done      int64      `json:"done,omitempty"`
-	Result    string     `json:"result,omitempty"`
+	// Before is what was found before it was done, for undoing it.
+	Before string `json:"before,omitempty"`
+	Done   int64  `json:"done,omitempty"`
+	Result string `json:"result,omitempty"`
 	// Ends is when the action undoes itself; 0 never.
 	Ends   int64  `json:"ends,omitempty"`
 	Undone int64  `json:"undone,omitempty"`
@@ -108,6 +110,16 @@ func (r *Runner) proceed(ctx context.Context, a Action, e Entry) (Entry, error) 
 	full, err := r.capped(ctx, a)
 	if err != nil || full {
 		return e, err
+	}
+	if a.Prepare != nil {
+		call, err := r.call(ctx, e)
+		if err != nil {
+			return e, err
+		}
+		if e.Before, err = a.Prepare(ctx, call); err != nil {
+			e.Status, e.Result = StatusFailed, safe(err)
+			return e, errors.Join(r.putEntry(ctx, e), r.tell(ctx, e))
+		}
 	}
 	e.Status = StatusIntended
 	if err := r.putEntry(ctx, e); err != nil {
@@ -180,7 +192,7 @@ func (r *Runner) tell(ctx context.Context, e Entry) error {
 }
 
 func (r *Runner) call(ctx context.Context, e Entry) (Call, error) {
-	c := Call{Key: e.Key, Params: e.Params, By: e.By, Now: r.now()}
+	c := Call{Key: e.Key, Params: e.Params, Before: e.Before, By: e.By, Now: r.now()}
 	if e.Case == "" {
 		return c, nil
 	}

@@ -74,7 +74,10 @@ type Action struct {
 	Repeatable bool
 	// Ready says whether it is set up; the text is what to configure.
 	Ready func() (bool, ocsf.Text)
-	Do    func(ctx context.Context, c Call) (result string, err error)
+	// Prepare, when set, reads what Undo will need; it is journalled with the
+	// intent, before anything is done.
+	Prepare func(ctx context.Context, c Call) (before string, err error)
+	Do      func(ctx context.Context, c Call) (result string, err error)
 	// Undo takes it back; nil where that is impossible.
 	Undo func(ctx context.Context, c Call) error
 }
@@ -82,8 +85,10 @@ type Action struct {
 // Call is what an action gets.
 type Call struct {
 	// Key is the idempotency key, the same for every attempt.
-	Key      string
-	Params   map[string]string
+	Key    string
+	Params map[string]string
+	// Before is what Prepare returned.
+	Before   string
 	Case     incident.Case
 	Findings []ocsf.Finding
 	By       string
