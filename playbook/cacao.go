@@ -144,24 +144,27 @@ func (p Playbook) checkSteps() error {
 
 // checkEnds refuses loops, so that every run ends.
 func (p Playbook) checkEnds() error {
-	var walk func(id string, path []string) error
-	walk = func(id string, path []string) error {
-		if id == "" {
+	const inside, left = 1, 2
+	state := map[string]int{}
+	var walk func(id string) error
+	walk = func(id string) error {
+		if id == "" || state[id] == left {
 			return nil
 		}
-		if slices.Contains(path, id) {
+		if state[id] == inside {
 			return fmt.Errorf("step %s comes back to itself", id)
 		}
+		state[id] = inside
 		s := p.Steps[id]
-		path = append(slices.Clone(path), id)
 		for _, next := range []string{s.OnCompletion, s.OnSuccess, s.OnFailure, s.OnTrue, s.OnFalse} {
-			if err := walk(next, path); err != nil {
+			if err := walk(next); err != nil {
 				return err
 			}
 		}
+		state[id] = left
 		return nil
 	}
-	return walk(p.Start, nil)
+	return walk(p.Start)
 }
 
 func (p Playbook) check(actions map[string]Action) error {
