@@ -230,6 +230,25 @@ func (l *Log) Gone(tx *sql.Tx, files []string, reason string, events []Place) er
 	return nil
 }
 
+// Replace says that files of the lake took the place of others, in the
+// transaction that changes the manifest. lost are the places of events that
+// stood in old and stand in none of new (see [Lost]); for a mere compaction
+// there are none. reason says why they went.
+func (l *Log) Replace(tx *sql.Tx, old []string, new []FileMark, reason string, lost []Place) error {
+	for i, f := range new {
+		if f.Replaces = nil; i == 0 {
+			f.Replaces = old
+		}
+		if err := l.File(tx, f); err != nil {
+			return err
+		}
+	}
+	if len(new) > 0 && len(lost) == 0 {
+		return nil
+	}
+	return l.Gone(tx, old, reason, lost)
+}
+
 // EraseKey destroys the salt key of a month ("2026-11"); see the package
 // comment for what that means. The current month cannot be erased.
 func (l *Log) EraseKey(ctx context.Context, id, reason string) error {

@@ -1,6 +1,9 @@
 package evidence
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Place is where an event stands: the number of its batch and its index in it.
 type Place struct {
@@ -30,4 +33,32 @@ func runsOf(places []Place) [][3]uint64 {
 		runs = append(runs, [3]uint64{p.Seq, uint64(p.Index), uint64(p.Index)})
 	}
 	return runs
+}
+
+// Lost gives the places of the rows that are in old and not in kept.
+func Lost(old, kept iter.Seq2[Row, error]) ([]Place, error) {
+	before, err := places(old)
+	if err != nil {
+		return nil, err
+	}
+	after, err := places(kept)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(before, func(p Place) bool {
+		_, found := slices.BinarySearchFunc(after, p, Place.less)
+		return found
+	}), nil
+}
+
+func places(rows iter.Seq2[Row, error]) ([]Place, error) {
+	var list []Place
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Place{row.Seq, row.Index})
+	}
+	slices.SortFunc(list, Place.less)
+	return list, nil
 }

@@ -120,6 +120,14 @@ func (s *site) lines(name string) []line {
 	return rows
 }
 
+func (s *site) rows(name string) iter.Seq2[Row, error] {
+	data, err := os.ReadFile(s.lake(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return readLines(bytes.NewReader(data), int64(len(data)))
+}
+
 func (s *site) manifest() (list []FileMark) {
 	data, err := os.ReadFile(s.lake("manifest"))
 	if err == nil {
@@ -242,11 +250,14 @@ func TestVerifyCompactionAndRetention(t *testing.T) {
 	s.store("c", rows, "a", "b")
 	remove(t, s.lake("a"))
 	remove(t, s.lake("b"))
-	s.store("e", rows[3:], "c") // retention takes three events away
+	kept := s.writeLines("e", rows[3:]) // retention takes three events away
+	lost, err := Lost(s.rows("c"), s.rows("e"))
+	if err != nil || len(lost) != 3 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
 	remove(t, s.lake("c"))
-	s.update(func(tx *sql.Tx) error {
-		return s.Gone(tx, []string{"c"}, "retention", []Place{{1, 2}, {1, 0}, {1, 1}})
-	})
+	s.update(func(tx *sql.Tx) error { return s.Replace(tx, []string{"c"}, []FileMark{kept}, "retention", lost) })
+	s.saveManifest([]FileMark{kept})
 	s.sync()
 	s.close()
 	r := s.verify()

@@ -87,9 +87,11 @@ func fixture(t testing.TB) (*evidence.Log, Input) {
 	}
 	return log, Input{Incident: incident, Records: []evidence.Record{finding},
 		Events: []evidence.Row{batches[2][1], batches[1][0], batches[2][4]}, Made: 1767230000000, Lang: "zh",
-		Batch:    func(_ context.Context, seq uint64) ([]evidence.Row, error) { return batches[seq], nil },
-		Sentence: func(x ocsf.Explanation, lang string) string { return map[string]string{"zh": "主治医师", "en": "attending"}[lang] },
-		Name:     func(string) string { return "Wang Fang" }}
+		Batch: func(_ context.Context, seq uint64) ([]evidence.Row, error) { return batches[seq], nil },
+		Sentence: func(x ocsf.Explanation, lang string) string {
+			return map[string]string{"zh": "主治医师", "en": "attending"}[lang]
+		},
+		Name: func(string) string { return "Wang Fang" }}
 }
 
 func put(t testing.TB, log *evidence.Log, db *store.DB, r evidence.Record) {
