@@ -25,7 +25,8 @@ import (
 )
 
 // A scenario is a txtar file. The files directory.csv, roster.csv and
-// tickets.csv are imported first; then the lines of steps run in order:
+// tickets.csv are imported first (a file named ordered says that the order of
+// its facts plays a part); then the lines of steps run in order:
 //
 //	care   TIME UID FACT; FACT...       FACT: [-]KIND key=value... ("-" retracts)
 //	access TIME UID ACCOUNT PATIENT [glass reason=... list table=... behalf=...] => WANT
@@ -348,8 +349,11 @@ func TestScenariosReloaded(t *testing.T) {
 func TestOrderOfFactsPlaysNoPart(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
+			if _, ok := s.files["ordered"]; ok {
+				t.Skip("the order plays a part, as the scenario says")
+			}
 			want := askedAtTheEnd(t, s, nil)
-			for seed := range uint64(8) {
+			for seed := range uint64(4) {
 				rng := rand.New(rand.NewPCG(seed, 7))
 				if got := askedAtTheEnd(t, s, rng); !reflect.DeepEqual(got, want) {
 					for i := range want {
