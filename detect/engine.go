@@ -1,41 +1,239 @@
 package detect
 
-import "github.com/cordon-health/cordon/ocsf"
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cordon-health/cordon/ocsf"
+)
 
 // Engine runs detectors. Its methods are called by one goroutine at a time.
 type Engine struct {
-	cfg   Config
-	world World
-	list  []Detector
+	world      World
+	slots      []*slot
+	exceptions []exception
+	groups     Memory[group]
+	clock      int64 // latest time of an event, in ms
+	ctx        Context
+}
+
+// slot is one detector with what the configuration made of it.
+type slot struct {
+	detector Detector
+	info     Info
+	params   []Param // with the configured values as defaults
 }
 
 // New makes an engine; a detector or parameter in cfg that does not exist is
 // an error.
 func New(cfg Config, w World, detectors []Detector) (*Engine, error) {
-	return &Engine{cfg: cfg, world: w, list: detectors}, cfg.Check()
+	if w.Zone == nil {
+		w.Zone = time.UTC
+	}
+	e := &Engine{world: w, groups: NewMemory[group](maxGroups, groupAge)}
+	known := map[string]bool{}
+	for _, d := range detectors {
+		info := d.Info()
+		if known[info.ID] {
+			return nil, fmt.Errorf("two detectors are called %q", info.ID)
+		}
+		known[info.ID] = true
+		s := &slot{detector: d, info: info, params: slices.Clone(info.Params)}
+		if err := s.set(cfg.Params[info.ID]); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(cfg.Off, info.ID) {
+			e.slots = append(e.slots, s)
+		}
+	}
+	if err := errors.Join(cfg.Check(), cfg.unknown(known)); err != nil {
+		return nil, err
+	}
+	e.exceptions = compile(cfg.Exceptions, w.Zone)
+	e.ctx.engine = e
+	return e, nil
+}
+
+// unknown finds ids in the configuration that no detector has. The detector of
+// an exception may also be a rule, which only its own detector knows.
+func (c Config) unknown(known map[string]bool) error {
+	var errs []error
+	for _, id := range c.Off {
+		if !known[id] {
+			errs = append(errs, fmt.Errorf("off: there is no detector %q", id))
+		}
+	}
+	for id := range c.Params {
+		if !known[id] {
+			errs = append(errs, fmt.Errorf("params: there is no detector %q", id))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+func (s *slot) set(values map[string]float64) error {
+	for name, v := range values {
+		i := slices.IndexFunc(s.params, func(p Param) bool { return p.Name == name })
+		if i < 0 {
+			return fmt.Errorf("params: detector %q has no parameter %q", s.info.ID, name)
+		}
+		s.params[i].Default = v
+	}
+	return nil
 }
 
 // Process shows an event to all detectors.
-func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding { return nil }
+func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
+	// A clock of a source that runs ahead must not age what we remember.
+	at := ev.Time
+	if logged := ev.Metadata.LoggedTime; logged > 0 {
+		at = min(at, logged)
+	}
+	e.clock = max(e.clock, at)
+	c := &e.ctx
+	c.begin(ev, e.clock)
+	for _, s := range e.slots {
+		c.slot = s
+		s.detector.Detect(c, ev)
+	}
+	return c.end()
+}
 
 // Tick lets detectors notice what did not happen; now in ms.
-func (e *Engine) Tick(now int64) []ocsf.Finding { return nil }
+func (e *Engine) Tick(now int64) []ocsf.Finding {
+	c := &e.ctx
+	c.begin(&ocsf.Event{}, now)
+	for _, s := range e.slots {
+		if t, ok := s.detector.(Ticker); ok {
+			c.slot = s
+			t.Tick(c, now)
+		}
+	}
+	return c.end()
+}
 
-// Snapshot is the memory of all detectors.
-func (e *Engine) Snapshot() ([]byte, error) { return nil, nil }
+// Infos describes all detectors that run, in their order, with the parameters
+// as configured.
+func (e *Engine) Infos() []Info {
+	out := make([]Info, len(e.slots))
+	for i, s := range e.slots {
+		out[i] = s.info
+		out[i].Params = slices.Clone(s.params)
+	}
+	return out
+}
 
-// Restore takes a snapshot back; what belongs to detectors that are gone is
-// dropped, new ones start empty.
-func (e *Engine) Restore(data []byte) error { return nil }
+// exception is an [Exception] with its end in ms.
+type exception struct {
+	Exception
+	until int64
+}
 
-// Infos describes all detectors, in their order.
-func (e *Engine) Infos() []Info { return nil }
+func compile(list []Exception, zone *time.Location) []exception {
+	var out []exception
+	for _, x := range list {
+		day, err := time.ParseInLocation(time.DateOnly, x.Until, zone)
+		if err != nil {
+			continue // Check has refused it
+		}
+		out = append(out, exception{x, day.AddDate(0, 0, 1).UnixMilli()})
+	}
+	return out
+}
 
-// Health says what detectors lack.
-func (e *Engine) Health() []Problem { return nil }
+// excepted says whether an exception silences a finding.
+func (c *Context) excepted(f *ocsf.Finding) bool {
+	for i := range c.engine.exceptions {
+		x := &c.engine.exceptions[i]
+		if f.Time >= x.until || x.Detector != "*" && x.Detector != f.Analytic && x.Detector != c.slot.info.ID {
+			continue
+		}
+		if (x.Person == "" || x.Person == f.Person || strings.EqualFold(x.Person, f.Account)) &&
+			(x.Patient == "" || x.Patient == f.Patient) &&
+			(x.Department == "" || strings.EqualFold(x.Department, c.departmentOf(f))) {
+			return true
+		}
+	}
+	return false
+}
 
-// Context is what a detector gets beside the event.
-type Context struct{}
+// departmentOf is where the person of a finding worked at its time.
+func (c *Context) departmentOf(f *ocsf.Finding) string {
+	department, _ := c.People().DepartmentAt(f.Person, f.Time)
+	return department
+}
 
-// Find adds a finding.
-func (c *Context) Find(f ocsf.Finding) {}
+// snapshot is the memory of the engine as text.
+type snapshot struct {
+	Version   int               `json:"version"`
+	Clock     int64             `json:"clock"`
+	Groups    json.RawMessage   `json:"groups"`
+	Detectors map[string][]byte `json:"detectors"`
+}
+
+const snapshotVersion = 1
+
+// Snapshot is the memory of all detectors, as JSON text.
+func (e *Engine) Snapshot() ([]byte, error) {
+	groups, err := e.groups.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of findings: %w", err)
+	}
+	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Detectors: map[string][]byte{}}
+	for _, slot := range e.slots {
+		d, ok := slot.detector.(Stateful)
+		if !ok {
+			continue
+		}
+		data, err := d.Snapshot()
+		if err != nil {
+			return nil, fmt.Errorf("snapshot of %s: %w", slot.info.ID, err)
+		}
+		s.Detectors[slot.info.ID] = data
+	}
+	return json.Marshal(s)
+}
+
+// Restore takes a snapshot back. What belongs to detectors that are gone is
+// dropped, new ones start empty, and so does one whose memory it can no longer
+// read: a new version must start with an old snapshot.
+func (e *Engine) Restore(data []byte) error {
+	var s snapshot
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("read memory of detectors: %w", err)
+	}
+	if s.Version > snapshotVersion {
+		return fmt.Errorf("memory of detectors is of version %d, this program reads %d; use the newer program", s.Version, snapshotVersion)
+	}
+	e.clock = s.Clock
+	if err := e.groups.Restore(s.Groups); err != nil {
+		return fmt.Errorf("read memory of findings: %w", err)
+	}
+	for _, slot := range e.slots {
+		d, ok := slot.detector.(Stateful)
+		if !ok {
+			continue
+		}
+		data := s.Detectors[slot.info.ID]
+		if data != nil && d.Restore(data) == nil {
+			continue
+		}
+		if err := d.Restore(nil); err != nil {
+			return fmt.Errorf("empty memory of %s: %w", slot.info.ID, err)
+		}
+	}
+	return nil
+}
+
+// order sorts findings of one event: the riskiest first.
+func order(fs []ocsf.Finding) {
+	slices.SortStableFunc(fs, func(a, b ocsf.Finding) int {
+		return cmp.Or(cmp.Compare(b.Risk, a.Risk), strings.Compare(a.UID, b.UID))
+	})
+}
