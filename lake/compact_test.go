@@ -61,7 +61,10 @@ func TestCompact(t *testing.T) {
 		t.Fatal(err)
 	}
 	var noted Change
-	if err := l.Compact(t.Context(), func(_ *sql.Tx, c Change) error { noted.Old, noted.New = append(noted.Old, c.Old...), append(noted.New, c.New...); return nil }); err != nil {
+	if err := l.Compact(t.Context(), func(_ *sql.Tx, c Change) error {
+		noted.Old, noted.New = append(noted.Old, c.Old...), append(noted.New, c.New...)
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if len(noted.Old) != len(files) || len(noted.New) != 2 || len(l.Files()) != 2 {

@@ -396,7 +396,7 @@ func (l *Lake) eventInFile(ctx context.Context, e *entry, uid string) ([]Row, er
 // pages whose bounds admit s are read; with the patient that is one or two.
 func (d *decoder) find(f *file, g int, name, s string) (rows []int32, err error) {
 	defer guard(&err)
-	c, k := f.chunk(g, name)
+	c, k := f.groups[g].chunk(f.columns, name)
 	want, looked := int32(-1), false
 	err = d.visitPages(f, g, c, k, func(p *page) bool {
 		return p.max == "" || s >= p.min && beginning(s) <= p.max

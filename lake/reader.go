@@ -24,6 +24,7 @@ var ErrDamaged = errors.New("damaged file")
 const (
 	maxFooter = 256 << 20
 	maxPage   = 512 << 20
+	maxGroup  = 1 << 24 // rows
 )
 
 // A file is the map of an open lake file: where its pages are. It is small,
@@ -34,6 +35,7 @@ const (
 // time is in what surrounds a page, not in the page.
 type file struct {
 	r       io.ReaderAt
+	size    int64
 	rows    int64
 	columns []column
 	groups  []group
@@ -65,11 +67,11 @@ func openFile(r io.ReaderAt, size int64) (f *file, err error) {
 	if err != nil {
 		return nil, err
 	}
-	index, base, err := readIndex(r, meta)
+	index, base, err := readIndex(r, size, meta)
 	if err != nil {
 		return nil, err
 	}
-	f = &file{r: r, rows: meta.NumRows, columns: columns()}
+	f = &file{r: r, size: size, rows: meta.NumRows, columns: columns()}
 	for i := range meta.RowGroups {
 		g, err := f.readGroup(&meta.RowGroups[i], index, base)
 		if err != nil {
@@ -111,7 +113,7 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 }
 
 // readIndex reads the page indexes of all columns at once; they lie together.
-func readIndex(r io.ReaderAt, meta *format.FileMetaData) (buf []byte, base int64, err error) {
+func readIndex(r io.ReaderAt, size int64, meta *format.FileMetaData) (buf []byte, base int64, err error) {
 	var from, to int64
 	for i := range meta.RowGroups {
 		for _, c := range meta.RowGroups[i].Columns {
@@ -121,7 +123,7 @@ func readIndex(r io.ReaderAt, meta *format.FileMetaData) (buf []byte, base int64
 			to = max(to, c.ColumnIndexOffset+int64(c.ColumnIndexLength), c.OffsetIndexOffset+int64(c.OffsetIndexLength))
 		}
 	}
-	if from < 0 || to < from || to-from > maxFooter {
+	if from < 0 || to < from || to > size || to-from > maxFooter {
 		return nil, 0, fmt.Errorf("%w: page index out of place", ErrDamaged)
 	}
 	buf = make([]byte, to-from)
@@ -132,6 +134,9 @@ func readIndex(r io.ReaderAt, meta *format.FileMetaData) (buf []byte, base int64
 }
 
 func (f *file) readGroup(g *format.RowGroup, index []byte, base int64) (group, error) {
+	if g.NumRows < 0 || g.NumRows > maxGroup {
+		return group{}, fmt.Errorf("%w: row group of %d rows", ErrDamaged, g.NumRows)
+	}
 	out := group{rows: int32(g.NumRows), chunks: make([]chunk, len(f.columns))}
 	for i := range g.Columns {
 		c := &g.Columns[i]
@@ -148,6 +153,9 @@ func (f *file) readGroup(g *format.RowGroup, index []byte, base int64) (group, e
 		if out.chunks[at], err = readChunk(c, index, base, f.columns[at].source == textPatient && f.columns[at].kind == kindText); err != nil {
 			return group{}, fmt.Errorf("%w: column %s: %w", ErrDamaged, f.columns[at].name, err)
 		}
+	}
+	if c, _ := out.chunk(f.columns, intNames[intTime]); len(c.pages) == 0 && out.rows > 0 {
+		return group{}, fmt.Errorf("%w: rows without time", ErrDamaged)
 	}
 	return out, nil
 }
@@ -177,11 +185,11 @@ func readChunk(c *format.ColumnChunk, index []byte, base int64, bounds bool) (ch
 	return out, nil
 }
 
-// chunk finds a column of a group by its name.
-func (f *file) chunk(g int, name string) (*chunk, kind) {
-	for i, c := range f.columns {
+// chunk finds a column by its name.
+func (g *group) chunk(columns []column, name string) (*chunk, kind) {
+	for i, c := range columns {
 		if c.name == name {
-			return &f.groups[g].chunks[i], c.kind
+			return &g.chunks[i], c.kind
 		}
 	}
 	return &chunk{}, kindText
@@ -232,12 +240,12 @@ func (v *vector) text(i int) []byte { return v.bytes[v.offsets[i]:v.offsets[i+1]
 func (v *vector) uuid(i int) []byte { return v.bytes[16*i : 16*i+16] }
 func (v *vector) flag(i int) bool   { return v.flags[i/8]>>(i%8)&1 == 1 }
 
-func (d *decoder) read(r io.ReaderAt, p page) (*format.PageHeader, []byte, error) {
-	if p.size <= 0 || p.size > maxPage {
-		return nil, nil, fmt.Errorf("%w: page of %d bytes", ErrDamaged, p.size)
+func (d *decoder) read(f *file, p page) (*format.PageHeader, []byte, error) {
+	if p.size <= 0 || p.size > maxPage || p.offset < 0 || p.offset+int64(p.size) > f.size {
+		return nil, nil, fmt.Errorf("%w: page of %d bytes at %d", ErrDamaged, p.size, p.offset)
 	}
 	d.raw = slices.Grow(d.raw[:0], int(p.size))[:p.size]
-	if _, err := r.ReadAt(d.raw, p.offset); err != nil {
+	if _, err := f.r.ReadAt(d.raw, p.offset); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, nil, fmt.Errorf("%w: it is shorter than its index says", ErrDamaged)
 		}
@@ -267,8 +275,8 @@ func (d *decoder) inflate(body []byte, size int32) ([]byte, error) {
 }
 
 // readDict decodes the dictionary of a chunk into d.dict.
-func (d *decoder) readDict(r io.ReaderAt, c *chunk, k kind) error {
-	h, body, err := d.read(r, c.dict)
+func (d *decoder) readDict(f *file, c *chunk, k kind) error {
+	h, body, err := d.read(f, c.dict)
 	if err != nil {
 		return err
 	}
@@ -279,16 +287,16 @@ func (d *decoder) readDict(r io.ReaderAt, c *chunk, k kind) error {
 	return d.dict.decode(&plain.Encoding{}, k, data, int(h.DictionaryPageHeader.V.NumValues))
 }
 
-// readPage decodes one data page into d.page.
-func (d *decoder) readPage(r io.ReaderAt, p page, k kind) error {
-	h, body, err := d.read(r, p)
+// readPage decodes one data page, which must have so many rows, into d.page.
+func (d *decoder) readPage(f *file, p page, k kind, rows int32) error {
+	h, body, err := d.read(f, p)
 	if err != nil {
 		return err
 	}
-	if !h.DataPageHeaderV2.Valid {
-		return fmt.Errorf("%w: page of another kind", ErrDamaged)
-	}
 	x, v := &h.DataPageHeaderV2.V, &d.page
+	if !h.DataPageHeaderV2.Valid || x.NumRows != rows || x.NumValues != rows {
+		return fmt.Errorf("%w: page of another kind or with other rows", ErrDamaged)
+	}
 	levels := body[:x.DefinitionLevelsByteLength]
 	data, err := d.inflate(body[len(levels):], h.UncompressedPageSize)
 	if err != nil {
@@ -370,7 +378,7 @@ func (d *decoder) load(f *file, g int, rows []int32, want func(column) bool, t *
 			if isTime != first || !isTime && !want(c) || len(grp.chunks[i].pages) == 0 {
 				continue
 			}
-			if err := d.loadColumn(f.r, grp, &grp.chunks[i], c, rows, t, base); err != nil {
+			if err := d.loadColumn(f, grp, &grp.chunks[i], c, rows, t, base); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
@@ -380,19 +388,22 @@ func (d *decoder) load(f *file, g int, rows []int32, want func(column) bool, t *
 
 func everything(column) bool { return true }
 
-func (d *decoder) loadColumn(r io.ReaderAt, g *group, c *chunk, col column, rows []int32, t *table, base int) error {
+func (d *decoder) loadColumn(f *file, g *group, c *chunk, col column, rows []int32, t *table, base int) error {
 	haveDict := false
 	d.sub = d.sub[:0]
 	for len(rows) > 0 {
 		p := sort.Search(len(c.pages), func(i int) bool { return c.pages[i].first > rows[0] }) - 1
 		end := g.end(c, p)
 		n := sort.Search(len(rows), func(i int) bool { return rows[i] >= end })
+		if n == 0 {
+			return fmt.Errorf("%w: page index out of order", ErrDamaged)
+		}
 		if !c.pages[p].nulls {
-			if err := d.readPage(r, c.pages[p], col.kind); err != nil {
+			if err := d.readPage(f, c.pages[p], col.kind, end-c.pages[p].first); err != nil {
 				return err
 			}
 			if len(d.page.ids) > 0 && !haveDict {
-				if err := d.readDict(r, c, col.kind); err != nil {
+				if err := d.readDict(f, c, col.kind); err != nil {
 					return err
 				}
 				haveDict = true
@@ -466,7 +477,7 @@ func (d *decoder) moveText(c *texts, row, pos int, unique bool) {
 // visit calls fn for each value of a column that is not null, with its row
 // in the group and its position in the present page.
 func (d *decoder) visit(f *file, g int, name string, fn func(row int32, pos int)) error {
-	c, k := f.chunk(g, name)
+	c, k := f.groups[g].chunk(f.columns, name)
 	return d.visitPages(f, g, c, k, func(*page) bool { return true }, fn)
 }
 
@@ -477,17 +488,18 @@ func (d *decoder) visitPages(f *file, g int, c *chunk, k kind, want func(*page) 
 		if p.nulls || !want(p) {
 			continue
 		}
-		if err := d.readPage(f.r, *p, k); err != nil {
+		end := f.groups[g].end(c, i)
+		if err := d.readPage(f, *p, k, end-p.first); err != nil {
 			return err
 		}
 		if len(d.page.ids) > 0 && !haveDict {
-			if err := d.readDict(f.r, c, k); err != nil {
+			if err := d.readDict(f, c, k); err != nil {
 				return err
 			}
 			haveDict = true
 		}
 		pos := 0
-		for row := p.first; row < f.groups[g].end(c, i); row++ {
+		for row := p.first; row < end; row++ {
 			if d.page.levels != nil && d.page.levels[row-p.first] == 0 {
 				continue
 			}
