@@ -30,7 +30,8 @@ var ErrFull = errors.New("no space left for files: free space or raise the quota
 func Full(err error) bool { return errors.Is(err, ErrFull) || durable.Full(err) }
 
 // Store keeps blobs. A name is a slash path of [A-Za-z0-9._=/-], see
-// CheckName. All methods may be called concurrently, by any number of
+// CheckName; a name must not go on below another ("a" and "a/b"), which a
+// Store may refuse. All methods may be called concurrently, by any number of
 // processes. A missing blob is an error that is fs.ErrNotExist.
 type Store interface {
 	// Put stores all of r under name, replacing what was there.
@@ -48,6 +49,15 @@ type Store interface {
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Delete removes the blob, durably. A missing one is not an error.
 	Delete(ctx context.Context, name string) error
+}
+
+// Local is a Store whose blobs are files that other programs in this process
+// can open by path, such as a query engine. A Store may offer it; others are
+// copied to a file first.
+type Local interface {
+	// Path returns where the blob is or would be. The file must only be
+	// read, and may be replaced or deleted like the blob.
+	Path(name string) (string, error)
 }
 
 // CheckName returns an error unless name is one a Store accepts: segments of
