@@ -99,15 +99,16 @@ func (d *device) event() *ocsf.Event {
 	return e
 }
 
-// category is the device's own word for the kind of event, left in place.
+// category is the device's own words for the kind of event, left in place.
 func (d *device) category() string {
+	var words string
 	for _, f := range d.fields {
 		switch plain(f.key) {
-		case "cat", "category", "type", "eventtype", "logtype", "module", "事件类型", "类型":
-			return f.value
+		case "cat", "category", "type", "eventtype", "eventname", "logtype", "module", "msg", "message", "description", "事件类型", "类型", "事件":
+			words += " " + f.value
 		}
 	}
-	return ""
+	return words
 }
 
 // setTime takes the record's own time before that of the syslog header.

@@ -364,13 +364,13 @@ func benchmark(b *testing.B, format string, data []byte) {
 }
 
 func FuzzHL7(f *testing.F) {
-	seed(f, "hl7v2")
+	seedSamples(f, "hl7v2")
 	f.Add(message("ADT^A01", patientSegment, visitSegment))
 	fuzz(f, "hl7v2")
 }
 
-// seed adds the shared samples of a folder, where they are.
-func seed(f *testing.F, folder string) {
+// seedSamples adds the shared samples of a folder, where they are.
+func seedSamples(f *testing.F, folder string) {
 	dir := sharedData(f)
 	entries, err := os.ReadDir(dir + "/" + folder)
 	if err != nil {

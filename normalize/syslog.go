@@ -166,7 +166,7 @@ func auditEnd(b []byte) (end int, ok bool) {
 		i += at
 		at = i + len(name)
 		open := bytes.LastIndexByte(b[:i], '<')
-		if open < 0 || bytes.ContainsAny(b[open:i], " \t\r\n>\"") {
+		if open < 0 || bytes.ContainsAny(b[open:i], " \t\r\n>\"") || inComment(b[:i]) {
 			continue
 		}
 		switch {
@@ -181,6 +181,12 @@ func auditEnd(b []byte) (end int, ok bool) {
 		}
 		opened = true
 	}
+}
+
+// inComment says whether an XML comment is open at the end of b.
+func inComment(b []byte) bool {
+	i := bytes.LastIndex(b, []byte("<!--"))
+	return i >= 0 && !bytes.Contains(b[i:], []byte("-->"))
 }
 
 // readSyslog takes a line apart. Without a PRI the whole text is the message.
