@@ -162,7 +162,7 @@ func TestDiskFullBelow(t *testing.T) {
 
 // fillDisk lets the disk fill up under many publishers, frees it and checks
 // that nothing acknowledged was lost and that a reader lives through it.
-func fillDisk(t *testing.T, b *Bus, dir string, leave uint64) {
+func fillDisk(t *testing.T, b *Bus, dir string, leave int64) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended, seen := make(chan error, 1), make(chan uint64, 10_000)

@@ -10,28 +10,25 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/cordon-health/cordon/internal/durable"
 )
 
-// Fill writes a file into dir so that at most leave bytes stay free, and
-// returns its path. Removing the file gives the space back.
-func Fill(t testing.TB, dir string, leave uint64) string {
+// Fill writes a file into dir until the disk is full, then gives leave bytes
+// back, and returns the file's path. Removing it gives all the space back.
+func Fill(t testing.TB, dir string, leave int64) string {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		t.Fatalf("fill the small disk: %v", err)
 	}
 	defer f.Close()
-	free, err := durable.Free(dir)
-	if err != nil {
-		t.Fatalf("fill the small disk: %v", err)
+	var size int64
+	for chunk := make([]byte, 64<<10); err == nil; {
+		var n int
+		n, err = f.Write(chunk)
+		size += int64(n)
 	}
-	if free <= leave {
-		return path
-	}
-	if _, err := f.Write(make([]byte, free-leave)); err != nil && !durable.Full(err) {
+	if err := f.Truncate(max(0, size-leave)); err != nil {
 		t.Fatalf("fill the small disk: %v", err)
 	}
 	return path
