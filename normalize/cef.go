@@ -182,12 +182,14 @@ func (d *device) readLEEF(text string) {
 	}
 	for pair := range strings.SplitSeq(pairs, delimiter) {
 		if key, value, ok := strings.Cut(pair, "="); ok {
-			d.fields = append(d.fields, field{strings.TrimSpace(key), strings.TrimSpace(value)})
+			d.fields = append(d.fields, field{key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
 		}
 	}
 	d.fields = labelled(d.fields)
-	if s := d.take("sev", "severity"); s != "" {
-		d.severity = cefSeverity(s)
+	for _, f := range d.fields {
+		if f.key == "sev" || f.key == "severity" {
+			d.severity = cefSeverity(f.value)
+		}
 	}
 }
 
@@ -294,11 +296,11 @@ func readMembers(s *jsonscan.Scanner, fields *[]field, prefix string, depth int)
 			}
 			readMembers(s, fields, key+".", depth+1)
 		case jsonscan.String:
-			*fields = append(*fields, field{key, string(s.Text())})
+			*fields = append(*fields, field{key: key, value: string(s.Text())})
 		case jsonscan.Array:
 			s.Skip()
 		default:
-			*fields = append(*fields, field{key, strings.Trim(string(s.Raw()), " ")})
+			*fields = append(*fields, field{key: key, value: strings.Trim(string(s.Raw()), " ")})
 		}
 	}
 }

@@ -53,7 +53,7 @@ func plain(key string) string {
 func (d *device) take(keys ...string) string {
 	for _, key := range keys {
 		for i, f := range d.fields {
-			if f.value != "" && f.value != "-" && plain(f.key) == key {
+			if f.value != "" && f.value != "-" && f.name == key {
 				d.fields = append(d.fields[:i:i], d.fields[i+1:]...)
 				return f.value
 			}
@@ -66,7 +66,7 @@ func (d *device) take(keys ...string) string {
 func (d *device) has(keys ...string) bool {
 	for _, f := range d.fields {
 		for _, key := range keys {
-			if f.value != "" && plain(f.key) == key {
+			if f.value != "" && f.name == key {
 				return true
 			}
 		}
@@ -76,6 +76,9 @@ func (d *device) has(keys ...string) bool {
 
 // event makes the event of the record.
 func (d *device) event() *ocsf.Event {
+	for i := range d.fields {
+		d.fields[i].name = plain(d.fields[i].key)
+	}
 	e := &ocsf.Event{SeverityID: d.severity}
 	if e.SeverityID == 0 {
 		e.SeverityID = severityOf(d.line.Severity)
@@ -103,7 +106,7 @@ func (d *device) event() *ocsf.Event {
 func (d *device) category() string {
 	var words string
 	for _, f := range d.fields {
-		switch plain(f.key) {
+		switch f.name {
 		case "cat", "category", "type", "eventtype", "eventname", "logtype", "module", "msg", "message", "description", "事件类型", "类型", "事件":
 			words += " " + f.value
 		}
@@ -292,7 +295,7 @@ func (d *device) patient() *ocsf.Patient {
 		id = d.take("pid")
 	}
 	if isResidentID(id) {
-		d.fields = append(d.fields, field{"patient", id}) // becomes a token
+		d.fields = append(d.fields, field{key: "patient", name: "patient", value: id}) // becomes a token
 		return nil
 	}
 	p := patientID(id)
@@ -328,7 +331,7 @@ func (d *device) access() *ocsf.Access {
 func (d *device) demographics() (found bool) {
 	for i, f := range d.fields {
 		kind := ""
-		switch plain(f.key) {
+		switch f.name {
 		case "patientname", "ptname", "name", "fullname", "病人姓名", "患者姓名", "姓名":
 			kind = keyed.Name
 		case "phone", "mobile", "tel", "telephone", "patientphone", "电话", "手机", "手机号", "联系电话":

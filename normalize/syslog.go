@@ -28,7 +28,11 @@ type syslogLine struct {
 }
 
 // field is one key and its value.
-type field struct{ key, value string }
+type field struct {
+	key, value string
+	// name is the key in plain form.
+	name string
+}
 
 // parseSyslog reads syslog lines. One with an audit message inside goes the
 // way of format atna; CEF, LEEF, JSON and key=value are read by their keys
@@ -305,7 +309,7 @@ func readParam(b []byte) (f field, rest []byte, ok bool) {
 			i++
 			value = append(value, b[i])
 		case b[i] == '"':
-			return field{string(key), string(value)}, b[i+1:], true
+			return field{key: string(key), value: string(value)}, b[i+1:], true
 		default:
 			value = append(value, b[i])
 		}

@@ -290,7 +290,7 @@ func FuzzParse(f *testing.F) {
 			for _, s := range m.Segments {
 				for n := range 25 {
 					for v := range s.Field(n).Repeats() {
-						_ = v.Component(n%4).Sub(1).String()
+						_ = v.Component(n % 4).Sub(1).String()
 					}
 				}
 			}
@@ -314,4 +314,16 @@ func FuzzParseTime(f *testing.F) {
 	f.Add("20261122083015.1234+0130")
 	f.Add("2026-11-22T08:30:15Z")
 	f.Fuzz(func(t *testing.T, text string) { ParseTime(text, time.UTC) })
+}
+
+func BenchmarkParse(b *testing.B) {
+	b.SetBytes(int64(len(admission)))
+	b.ReportAllocs()
+	text := []byte(admission)
+	for b.Loop() {
+		m, err := Parse(Decode(text))
+		if err != nil || m.Segment("PV1").Text(3) != "W7" {
+			b.Fatal(err)
+		}
+	}
 }
