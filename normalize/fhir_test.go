@@ -31,7 +31,7 @@ func oneEvent(t *testing.T, text string) *ocsf.Event {
 	return events[0]
 }
 
-func facts(t *testing.T, text string) []string {
+func fhirFacts(t *testing.T, text string) []string {
 	t.Helper()
 	var lines []string
 	for _, e := range fhirEvents(t, text) {
@@ -72,7 +72,7 @@ func wantLines(t *testing.T, got []string, want ...string) {
 }
 
 func TestEncounterR4(t *testing.T) {
-	wantLines(t, facts(t, `{"resourceType":"Encounter","id":"e1","meta":{"lastUpdated":"2024-06-01T08:00:00Z","versionId":"3"},
+	wantLines(t, fhirFacts(t, `{"resourceType":"Encounter","id":"e1","meta":{"lastUpdated":"2024-06-01T08:00:00Z","versionId":"3"},
 		"status":"in-progress","class":{"code":"IMP"},"subject":{"reference":"Patient/p1"},
 		"participant":[{"type":[{"coding":[{"code":"ATND"}]}],"individual":{"reference":"Practitioner/d1"}},
 			{"type":[{"coding":[{"code":"CON"}]}],"individual":{"identifier":{"value":"d2"}},"period":{"start":"2024-06-01T00:00:00Z","end":"2024-06-02"}},
@@ -88,7 +88,7 @@ func TestEncounterR4(t *testing.T) {
 }
 
 func TestEncounterR5AndCancelled(t *testing.T) {
-	wantLines(t, facts(t, `{"resourceType":"Encounter","id":"e2","status":"cancelled","class":[{"coding":[{"code":"AMB"}]}],
+	wantLines(t, fhirFacts(t, `{"resourceType":"Encounter","id":"e2","status":"cancelled","class":[{"coding":[{"code":"AMB"}]}],
 		"subject":{"identifier":{"value":"M9^^^HOSP"}},"participant":[{"type":[{"coding":[{"code":"ATND"}]}],"actor":{"reference":"Practitioner/d1"}}],
 		"actualPeriod":{"start":"2024-06-01T08:00:00Z","end":"2024-06-01T09:00:00Z"},
 		"reason":[{"value":[{"concept":{"coding":[{"code":"I10"}]}}]}]}`),
@@ -99,7 +99,7 @@ func TestEncounterR5AndCancelled(t *testing.T) {
 }
 
 func TestAppointmentCareTeamServiceRequest(t *testing.T) {
-	wantLines(t, facts(t, `[
+	wantLines(t, fhirFacts(t, `[
 		{"resourceType":"Appointment","id":"a1","status":"booked","created":"2024-05-01","start":"2024-06-01T08:00:00Z","end":"2024-06-01T08:30:00Z",
 		 "participant":[{"actor":{"reference":"Patient/p1"}},{"actor":{"reference":"Practitioner/d1"}},{"actor":{"reference":"HealthcareService/derm"}}]},
 		{"resourceType":"CareTeam","id":"t1","meta":{"lastUpdated":"2024-06-01T08:00:00Z"},"status":"active","subject":{"reference":"Patient/p1"},
@@ -151,7 +151,7 @@ func TestPatientGivesTokensOnly(t *testing.T) {
 }
 
 func TestBundleResolvesReferences(t *testing.T) {
-	wantLines(t, facts(t, `{"resourceType":"Bundle","type":"transaction","entry":[
+	wantLines(t, fhirFacts(t, `{"resourceType":"Bundle","type":"transaction","entry":[
 		{"fullUrl":"urn:uuid:1","resource":`+patientJSON+`},
 		{"fullUrl":"urn:uuid:2","resource":{"resourceType":"Practitioner","id":"x","identifier":[{"value":"D100"}]}},
 		{"resource":{"resourceType":"PractitionerRole","id":"pr","practitioner":{"reference":"Practitioner/x"}}},

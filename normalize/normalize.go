@@ -134,6 +134,12 @@ func New(o Options) *Normalizer {
 	return n
 }
 
+// Has says whether a format is known.
+func (n *Normalizer) Has(format string) bool {
+	_, ok := n.formats[format]
+	return ok
+}
+
 // Normalize turns an input into events; what cannot be used comes back as
 // rejects. An input without any record gives neither.
 func (n *Normalizer) Normalize(in Input) ([]*ocsf.Event, []Reject) {

@@ -30,7 +30,7 @@ func (n *Normalizer) Records(format string, r io.Reader) iter.Seq2[Record, error
 			yield(Record{}, fmt.Errorf("unknown format %q; see the list of formats", format))
 		}
 	}
-	return f.split(r)
+	return f.split(markless(r))
 }
 
 // splitLines hands out the lines that are not blank, without their ends.
