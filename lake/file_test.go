@@ -29,7 +29,7 @@ func TestBytesPerColumn(t *testing.T) {
 	t.Logf("sort: %v", time.Since(start))
 	start = time.Now()
 	var buf bytes.Buffer
-	w := newFileWriter(&buf)
+	w := newFileWriter(&buf, &codec{})
 	for len(perm) > 0 {
 		n := min(groupRows, len(perm))
 		if err := w.write(&tab, perm[:n]); err != nil {
@@ -70,7 +70,7 @@ func TestReadBack(t *testing.T) {
 	perm := sortRows(&tab)
 	order := perm
 	var buf bytes.Buffer
-	w := newFileWriter(&buf)
+	w := newFileWriter(&buf, &codec{})
 	for len(perm) > 0 {
 		n := min(groupRows, len(perm))
 		if err := w.write(&tab, perm[:n]); err != nil {

@@ -162,7 +162,7 @@ func (l *Lake) create() (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin lake file: %w", err)
 	}
-	return &output{fileWriter: newFileWriter(f), lake: l, scratch: f, keys: newKeys()}, nil
+	return &output{fileWriter: newFileWriter(f, l.codec), lake: l, scratch: f, keys: newKeys()}, nil
 }
 
 func (o *output) write(t *table, rows []int32) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/cordon-health/cordon/ocsf"
 )
@@ -99,7 +98,7 @@ func (f *frame) flatten(row Row, r *record) {
 	before := f.present()
 	for i, p := range f.texts {
 		if p != nil && *p != "" {
-			r.texts[i], *p = valid(*p), ""
+			r.texts[i], *p = *p, ""
 		}
 	}
 	f.takeInts(r)
@@ -137,7 +136,7 @@ func (f *frame) takeLists(r *record) {
 	r.texts[textRoles] = takeList(&e.Actor.User.Roles)
 	r.texts[textProfiles] = takeList(&e.Metadata.Profiles)
 	r.texts[textPurpose] = takeList(&p.access.Purpose)
-	r.texts[textUnmapped], e.Unmapped = valid(string(e.Unmapped)), nil
+	r.texts[textUnmapped], e.Unmapped = string(e.Unmapped), nil
 	list := e.WebResources
 	if len(list) == 0 {
 		list = e.Resources
@@ -146,7 +145,7 @@ func (f *frame) takeLists(r *record) {
 		return
 	}
 	x := list[0]
-	r.texts[textResourceType], r.texts[textResourceUID], r.texts[textResourceName] = valid(x.Type), valid(x.UID), valid(x.Name)
+	r.texts[textResourceType], r.texts[textResourceUID], r.texts[textResourceName] = x.Type, x.UID, x.Name
 	exact := len(e.WebResources) == 1 && len(e.Resources) == 0 && len(x.Labels) == 0 && x.Count == 0
 	if exact && (x.Type != "" || x.UID != "" || x.Name != "") {
 		e.WebResources = nil
@@ -206,7 +205,7 @@ func setExplanation(r *record, x *ocsf.Explanation) {
 	r.ints[intExplained] = 1 + truth(x.Explained)
 	r.ints[intWeak] = truth(x.Weak)
 	r.ints[intExplainedLag] = x.At - r.ints[intTime]
-	r.texts[textKind] = valid(x.Kind)
+	r.texts[textKind] = x.Kind
 	r.texts[textBecause] = joinList(x.Because)
 	r.texts[textArgs] = joinList(x.Args)
 }
@@ -303,7 +302,7 @@ func takeList(list *[]string) string {
 	if len(*list) == 0 {
 		return ""
 	}
-	joined := valid(strings.Join(*list, separator))
+	joined := strings.Join(*list, separator)
 	if !slices.ContainsFunc(*list, func(s string) bool { return s == "" || strings.Contains(s, separator) }) {
 		*list = nil
 	}
@@ -329,7 +328,7 @@ func joinList(list []string) string {
 		if i > 0 {
 			b.WriteString(separator)
 		}
-		b.WriteString(escapeWord(valid(s)))
+		b.WriteString(escapeWord(s))
 	}
 	return b.String()
 }
@@ -370,15 +369,6 @@ func splitEscaped(joined string) []string {
 		}
 	}
 	return append(list, string(word))
-}
-
-// valid replaces each byte that is not UTF-8 as the canonical JSON does;
-// engines refuse a file with other bytes in a text.
-func valid(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return string([]rune(s))
 }
 
 func truth(b bool) int64 {

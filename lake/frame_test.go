@@ -36,7 +36,7 @@ func throughFile(t *testing.T, evs []*ocsf.Event) []*ocsf.Event {
 		tab.append(&r)
 	}
 	var buf bytes.Buffer
-	if err := writeQuick(&buf, &tab, ascending(tab.rows)); err != nil {
+	if err := writeTable(&buf, &codec{}, &tab, ascending(tab.rows)); err != nil {
 		t.Fatal(err)
 	}
 	var out []*ocsf.Event
@@ -101,7 +101,7 @@ func FuzzReadFile(f *testing.F) {
 	var tab table
 	fill(&tab, newFrame(), newHospital(1, 10, 5).day(1, 50))
 	var buf bytes.Buffer
-	if err := writeQuick(&buf, &tab, ascending(tab.rows)); err != nil {
+	if err := writeTable(&buf, &codec{}, &tab, ascending(tab.rows)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(buf.Bytes(), uint32(100), byte(1))
@@ -123,7 +123,7 @@ func BenchmarkReadSmallFile(b *testing.B) {
 	var tab table
 	fill(&tab, newFrame(), newHospital(1, 10, 5).day(1, 50))
 	var buf bytes.Buffer
-	if err := writeQuick(&buf, &tab, ascending(tab.rows)); err != nil {
+	if err := writeTable(&buf, &codec{}, &tab, ascending(tab.rows)); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("%d bytes", buf.Len())

@@ -37,6 +37,7 @@ type Lake struct {
 	index    *cache // filters and sets of event ids
 	zstd     *zstd.Decoder
 	decoders sync.Pool // of *decoder
+	codec    *codec
 	seed     maphash.Seed
 	healed   *healed
 	sql      sqlCache
@@ -58,7 +59,7 @@ func Open(ctx context.Context, cfg Config, db *store.DB, blobs blob.Store, log *
 	}
 	cfg = cfg.withDefaults()
 	l := &Lake{cfg: cfg, db: db, blobs: blobs, log: log, index: newCache(cfg.IndexBytes),
-		seed: maphash.MakeSeed(), buffers: []*buffer{newBuffer()}}
+		codec: &codec{}, seed: maphash.MakeSeed(), buffers: []*buffer{newBuffer()}}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}

@@ -216,7 +216,7 @@ func (l *Lake) extend(b *buffer, end int) error {
 		from = 0
 	}
 	t := l.copyRows(b, from, end)
-	path, err := l.sql.write("buffer-*", func(w io.Writer) error { return writeQuick(w, t, ascending(t.rows)) })
+	path, err := l.sql.write("buffer-*", func(w io.Writer) error { return writeTable(w, l.codec, t, ascending(t.rows)) })
 	if err != nil {
 		return err
 	}
@@ -244,9 +244,8 @@ func (l *Lake) copyRows(b *buffer, from, end int) *table {
 	return t
 }
 
-func writeQuick(w io.Writer, t *table, rows []int32) error {
-	f := newFileWriter(w)
-	f.quick = true
+func writeTable(w io.Writer, codec *codec, t *table, rows []int32) error {
+	f := newFileWriter(w, codec)
 	for first := true; first || len(rows) > 0; first = false {
 		n := min(groupRows, len(rows))
 		if err := f.write(t, rows[:n]); err != nil {
@@ -275,7 +274,7 @@ func (l *Lake) emptyFile() ([]string, error) {
 	l.sql.making.Lock()
 	defer l.sql.making.Unlock()
 	if l.sql.empty == "" {
-		path, err := l.sql.write("empty-*", func(w io.Writer) error { return writeQuick(w, new(table), nil) })
+		path, err := l.sql.write("empty-*", func(w io.Writer) error { return writeTable(w, l.codec, new(table), nil) })
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package lake
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A table holds records column by column, in memory a tenth of what the
 // events take. Values of a text column are numbered; number 0 is "". A column
@@ -15,6 +18,7 @@ type texts struct {
 	ids    []uint32
 	values []string          // by id; [0] is ""
 	index  map[string]uint32 // id by value; nil for columns whose values are unique
+	last   uint32            // id of the value interned last; many columns never change
 }
 
 func (t *table) append(r *record) {
@@ -49,25 +53,45 @@ func put[T any](list []T, row int, v T) []T {
 
 func (c *texts) set(row int, s string, unique bool) { c.ids = put(c.ids, row, c.intern(s, unique)) }
 
-// intern returns the number of s, giving it one if need be.
+// intern returns the number of s, giving it one if need be. Bytes that are
+// not UTF-8 are replaced as the canonical JSON does; engines refuse a file
+// with other bytes in a text.
 func (c *texts) intern(s string, unique bool) uint32 {
-	if id, ok := c.index[s]; ok && !unique {
-		return id
+	if unique {
+		return c.add(strings.Clone(valid(s)))
 	}
+	if c.last != 0 && c.values[c.last] == s {
+		return c.last
+	}
+	id, ok := c.index[s]
+	if !ok {
+		if !utf8.ValidString(s) {
+			return c.intern(valid(s), false)
+		}
+		if c.index == nil {
+			c.index = map[string]uint32{}
+		}
+		s = strings.Clone(s) // not the message it was cut from
+		id = c.add(s)
+		c.index[s] = id
+	}
+	c.last = id
+	return id
+}
+
+func (c *texts) add(s string) uint32 {
 	if len(c.values) == 0 {
 		c.values = append(c.values, "")
 	}
-	id := uint32(len(c.values))
-	s = strings.Clone(s) // not the message it was cut from
 	c.values = append(c.values, s)
-	if unique {
-		return id
+	return uint32(len(c.values) - 1)
+}
+
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	if c.index == nil {
-		c.index = map[string]uint32{}
-	}
-	c.index[s] = id
-	return id
+	return string([]rune(s))
 }
 
 // id returns the number of a value, 0 when no row has it.

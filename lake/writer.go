@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding"
 )
 
@@ -129,6 +128,7 @@ func (c column) node(dict bool) parquet.Node {
 type fileWriter struct {
 	out     io.Writer
 	sum     hash.Hash
+	codec   *codec
 	columns []column
 	w       *parquet.GenericWriter[any]
 	values  []parquet.Value
@@ -138,8 +138,8 @@ type fileWriter struct {
 	info    FileInfo
 }
 
-func newFileWriter(out io.Writer) *fileWriter {
-	f := &fileWriter{sum: sha256.New(), columns: columns()}
+func newFileWriter(out io.Writer, codec *codec) *fileWriter {
+	f := &fileWriter{codec: codec, sum: sha256.New(), columns: columns()}
 	f.out = io.MultiWriter(&counter{out, &f.info.Bytes}, f.sum)
 	return f
 }
@@ -175,16 +175,12 @@ func (f *fileWriter) write(t *table, rows []int32) error {
 }
 
 func (f *fileWriter) begin(t *table, rows []int32) {
-	level := zstd.SpeedBetterCompression
-	if f.quick {
-		level = zstd.SpeedFastest
-	}
 	group := parquet.Group{}
 	for _, c := range f.columns {
 		group[c.name] = c.node(repeats(t, c, rows))
 	}
 	f.w = parquet.NewGenericWriter[any](f.out, parquet.NewSchema("event", group),
-		parquet.Compression(&zstd.Codec{Level: level}),
+		parquet.Compression(f.codec),
 		parquet.PageBufferSize(1<<20),
 		parquet.ColumnIndexSizeLimit(func([]string) int { return valueBytes }),
 		parquet.CreatedBy("cordon", "1", ""),
