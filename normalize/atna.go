@@ -363,14 +363,26 @@ func (r *auditReader) access() *ocsf.Access {
 	}
 	a.Reason = r.detail("reason", "break-glass-reason", "breakglassreason", "emergency-reason", "purpose")
 	for _, o := range r.m.Objects {
-		if o.Role == "3" && a.Document == "" && o.IDType.System != "DCM" && !strings.HasPrefix(o.IDType.System, "RFC") {
-			a.Document = o.IDType.name()
+		if o.Role == "3" && a.Document == "" {
+			a.Document = o.document()
 		}
 	}
 	if len(a.Purpose) == 0 && !a.BreakGlass && a.Reason == "" && a.Document == "" {
 		return nil
 	}
 	return &a
+}
+
+// document is the kind of a report: its name or, where the type of its id is
+// more than "a study" or "a report number", that.
+func (o *auditObject) document() string {
+	if name := strings.TrimSpace(o.Name); name != "" && o.Type != "1" {
+		return name
+	}
+	if o.IDType.System == "DCM" || strings.HasPrefix(o.IDType.System, "RFC") {
+		return ""
+	}
+	return o.IDType.name()
 }
 
 // endpoint makes an endpoint of a network access point: an address or a name.

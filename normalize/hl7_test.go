@@ -91,7 +91,7 @@ func TestAdmission(t *testing.T) {
 	e := oneHL7(t, message("ADT^A01", "EVN|A01|20261122075500||| R01^王^芳", patientSegment, visitSegment, "DG1|1||I21.9^心肌梗死"))
 	check(t, "who", e.Actor.User.Account+" "+e.Actor.User.FullName, "R01 王芳")
 	check(t, "patient", e.Patient.UID+" "+e.Patient.Encounter, "700001 V900")
-	check(t, "encounter", said(e, ocsf.FactEncounter), "700001 V900 W7 CARD")
+	check(t, "encounter", said(e, ocsf.FactEncounter), "700001 V900 W7 CARD I")
 	check(t, "location", said(e, ocsf.FactLocation), "700001 V900 W7 CARD")
 	check(t, "attending", said(e, ocsf.FactAttending), "700001 V900 D001 W7 CARD")
 	check(t, "referring", said(e, ocsf.FactReferring), "700001 V900 D002 W7 CARD")

@@ -124,7 +124,7 @@ func (r *hl7Reader) encounterFact(s hl7.Segment, from int64, gone bool) {
 	if r.encounter == "" && r.ward == "" && s.Text(7) == "" {
 		return // a person-level message with an empty PV1
 	}
-	f := ocsf.Fact{Kind: ocsf.FactEncounter, From: from, Until: r.first(s, 45), Retract: gone}
+	f := ocsf.Fact{Kind: ocsf.FactEncounter, Code: s.Text(2), From: from, Until: r.first(s, 45), Retract: gone}
 	switch {
 	case r.is("A03"):
 		f.ID = "discharge"

@@ -11,8 +11,8 @@ import (
 // CA, CE and CR where the sender asked for a commit acknowledgement.
 const (
 	Accepted = "AA"
-	Failed   = "AE" // the message is fine, we could not keep it: send again
-	Rejected = "AR" // the message cannot be used: do not send again
+	Failed   = "AE" // the message is in error: do not send it again as it is
+	Rejected = "AR" // the message was not taken, for a reason of ours: send it again
 )
 
 // Ack is the first of Acks, or nil where the sender wants none.
@@ -133,9 +133,9 @@ func (h header) answer(code, text string, now time.Time) []byte {
 func (h header) fault(code string) string {
 	c := string(h.d.Component)
 	if code[1] == 'R' {
-		return "100" + c + "Segment sequence error" + c + "HL70357"
+		return "207" + c + "Application internal error" + c + "HL70357"
 	}
-	return "207" + c + "Application internal error" + c + "HL70357"
+	return "100" + c + "Segment sequence error" + c + "HL70357"
 }
 
 // before compares the message's version, e.g. "2.3.1", number by number.

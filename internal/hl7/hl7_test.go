@@ -248,7 +248,7 @@ func TestAcks(t *testing.T) {
 			t.Errorf("MSH-15 %q, MSH-16 %q, %s: got %q, want %q", c.accept, c.application, c.code, got, c.want)
 		}
 	}
-	m := mustParse(t, string(Ack(msg("2.5", "", ""), Rejected, "no PID|segment", now)))
+	m := mustParse(t, string(Ack(msg("2.5", "", ""), Failed, "no PID|segment", now)))
 	msh, errs := m.Segment("MSH"), m.Segment("ERR")
 	for _, c := range []struct{ name, got, want string }{
 		{"MSH-3", msh.Text(3), "CORDON"}, {"MSH-5", msh.Text(5), "HIS"}, {"MSH-6", msh.Text(6), "WEST"},
