@@ -299,7 +299,7 @@ func (c *Context) fill(f *ocsf.Finding) {
 	if f.Subject == "" && f.Person == "" {
 		f.Person, f.Account = c.Who(), c.ev.Actor.User.Account
 	}
-	if f.Patient == "" && f.Subject == "" && c.ev.Patient != nil {
+	if f.Patient == "" && f.UID == "" && f.Subject == "" && c.ev.Patient != nil {
 		f.Patient = c.ev.Patient.UID
 	}
 	if f.SeverityID == 0 {

@@ -1,0 +1,84 @@
+package behavior
+
+import (
+	"strings"
+
+	"github.com/cordon-health/cordon/detect"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// noCare: nothing explains the access at all.
+type noCare struct{}
+
+var _ detect.Detector = (*noCare)(nil)
+
+// Info implements [detect.Detector].
+func (*noCare) Info() detect.Info {
+	return detect.Info{
+		ID:    "no-care-relationship",
+		Title: ocsf.Text{EN: "No care relationship", ZH: "无诊疗关系"},
+		Why: ocsf.Text{
+			EN: "No visit, order, appointment, shift, consult, task or approval leads from the person to the patient. Two or three in a hundred honest accesses look like this too, so it is weak: it ranks, by the distance between person and patient, and counts together with other signs.",
+			ZH: "没有任何就诊、医嘱、预约、排班、会诊、任务或批准把查看者与患者联系起来。百分之二三的正当访问也会如此，故仅为弱信号：按人员与患者的距离排序，并与其他迹象合计。",
+		},
+		Advice: ocsf.Text{
+			EN: "Ask the person; if there was a reason, the answer explains the access.",
+			ZH: "询问本人；若有正当理由，其答复即为解释。",
+		},
+		Severity: ocsf.SeverityLow, Risk: 12, Weak: true, Unexplained: true,
+		References: []string{"Fabbri & LeFevre, PVLDB 2011", "GB/T 39725-2020 (level 4)"},
+		Params: []detect.Param{
+			{Name: "away", Default: 14, About: ocsf.Text{EN: "added when the patient is not here now", ZH: "患者当前不在院时增加"}},
+			{Name: "distant", Default: 6, About: ocsf.Text{EN: "added when the department never had the patient", ZH: "本科室从未收治该患者时增加"}},
+			{Name: "office", Default: 6, About: ocsf.Text{EN: "added for roles that treat nobody", ZH: "非诊疗岗位时增加"}},
+			{Name: "page", Default: 5, About: ocsf.Text{EN: "added for each further page, three times at most", ZH: "每多看一页增加，最多三次"}},
+			{Name: "notes", Default: 5, About: ocsf.Text{EN: "added when notes were read, which tell most", ZH: "查看病程等文书时增加"}},
+		},
+	}
+}
+
+// Detect implements [detect.Detector].
+func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
+	if !c.Unexplained() || !c.Deliberate() {
+		return
+	}
+	at := presenceOf(c, ev.Time)
+	risk := c.Param("page")*min(float64(c.Pages()), 3) + 12
+	why := []ocsf.Text{}
+	if !at.here {
+		risk += c.Param("away")
+		why = append(why, ocsf.Text{EN: "the patient is not in the hospital", ZH: "患者不在院"})
+	}
+	if !at.mine {
+		risk += c.Param("distant")
+		why = append(why, ocsf.Text{EN: "the person's department never had the patient", ZH: "查看者所在科室从未收治该患者"})
+	}
+	if _, known := c.Person(); known && !clinical(c.Role()) {
+		risk += c.Param("office")
+		why = append(why, ocsf.Text{EN: "the person's role treats nobody", ZH: "查看者岗位不参与诊疗"})
+	}
+	if telling(ev) {
+		risk += c.Param("notes")
+	}
+	f := ocsf.Finding{Title: opened(c, ev, "without any tie to the patient", "无任何诊疗关系"), Risk: risk}
+	f.Why = ocsf.Text{
+		EN: "Nothing on record leads from " + c.Who() + " to patient " + ev.Patient.UID,
+		ZH: "没有记录把 " + c.Who() + " 与患者 " + ev.Patient.UID + " 联系起来",
+	}
+	for _, w := range why {
+		f.Why.EN += "; " + w.EN
+		f.Why.ZH += "；" + w.ZH
+	}
+	f.Why.EN, f.Why.ZH = f.Why.EN+".", f.Why.ZH+"。"
+	c.Find(f)
+}
+
+// telling says that a note or another document was read, not a value.
+func telling(ev *ocsf.Event) bool {
+	for i := range ev.WebResources {
+		if t := ev.WebResources[i].Type; strings.HasPrefix(t, "Document") || t == "Composition" || t == "ClinicalImpression" {
+			return true
+		}
+	}
+	return false
+}
