@@ -216,6 +216,9 @@ func TestAppointments(t *testing.T) {
 		t.Errorf("D011 is booked from %d to %d", whole.From, whole.Until)
 	}
 	check(t, "who books", said(e, ocsf.FactRegistrar), "700001 S9")
+	e = oneHL7(t, message("SIU^S12", append(segments, "PV1|1|O|OPD2||||D010|D012")...))
+	check(t, "booked visit", said(e, ocsf.FactEncounter)+said(e, ocsf.FactLocation)+said(e, ocsf.FactAttending), "")
+	check(t, "who sent the patient", said(e, ocsf.FactReferring), "700001 F1 D012 OPD2")
 	e = oneHL7(t, message("SIU^S15", segments...))
 	check(t, "S15", said(e, ocsf.FactAppointment), "-700001 F1 OPD2; -700001 F1 D010 OPD2; -700001 F1 D011 OPD2")
 }
@@ -252,7 +255,7 @@ func TestReferralDocumentBilling(t *testing.T) {
 	e = oneHL7(t, message("MDM^T11", patientSegment, "TXA|1|DS|||||||O1|||DOC1"))
 	check(t, "document cancelled", said(e, ocsf.FactDocument), "-700001 DOC1 O1 DS")
 	e = oneHL7(t, message("DFT^P03", "EVN|P03|20261122|||B1", patientSegment, "FT1|1|T1||20261122|||||||||CARD|||||||D1|D2|||B2"))
-	check(t, "billing", said(e, ocsf.FactBilling), "700001 B1; 700001 T1 B2 CARD; 700001 T1 CARD")
+	check(t, "billing", said(e, ocsf.FactBilling), "700001 B1; 700001 T1 B2 CARD")
 	check(t, "done by", said(e, ocsf.FactPerformer)+" / "+said(e, ocsf.FactOrder), "700001 T1 D1 CARD / 700001 T1 D2 CARD")
 }
 

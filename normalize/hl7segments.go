@@ -96,11 +96,12 @@ func (r *hl7Reader) pv1(s hl7.Segment) {
 	if r.is("A29") {
 		return
 	}
-	gone := r.withdrawn()
-	from := r.first(s, 44)
-	if from == 0 {
-		from = r.happened
+	if r.kind == "SIU" && s.Text(44) == "" {
+		r.booking(s)
+		return
 	}
+	gone := r.withdrawn()
+	from := or(r.first(s, 44), r.happened)
 	r.encounterFact(s, from, gone)
 	r.locations(s, from, gone)
 	for _, role := range []struct {
@@ -375,6 +376,21 @@ func (r *hl7Reader) sch(s hl7.Segment) {
 	r.people(s, ocsf.Fact{Kind: ocsf.FactRegistrar, From: r.at}, 16, 20)
 }
 
+// booking reads the PV1 of a visit that is only booked: its doctors have to do
+// with the appointment, and nobody lies anywhere yet.
+func (r *hl7Reader) booking(pv1 hl7.Segment) {
+	sch, booked := r.m.Segment("SCH"), r.m.Segment("AIP")
+	if booked.Missing() {
+		booked = r.m.Segment("AIL")
+	}
+	f := ocsf.Fact{Kind: ocsf.FactAppointment, ID: orderNumber(sch, 2, 1), Retract: r.appointmentOff(sch, booked)}
+	f.From, f.Until = r.slot(sch, booked)
+	r.people(pv1, f, 7, 9, 17, 52)
+	f.Kind, f.From = ocsf.FactReferring, min(r.at, f.From)
+	r.people(pv1, f, 8)
+	r.vip(pv1)
+}
+
 // resource reads AIP (a person booked) and AIL (a place booked where no
 // person is) for every patient of the appointment.
 func (r *hl7Reader) resource(i int, s hl7.Segment) {
@@ -518,5 +534,7 @@ func (r *hl7Reader) ft1(s hl7.Segment) {
 	r.people(s, f, 21)
 	f.Kind = ocsf.FactBilling
 	r.people(s, f, 24)
-	r.add(r.here(f))
+	if s.Text(24) == "" && r.m.Segment("EVN").Text(5) == "" {
+		r.add(r.here(f))
+	}
 }
