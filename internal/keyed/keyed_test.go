@@ -1,0 +1,112 @@
+package keyed
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestSamePersonSameNormalForm(t *testing.T) {
+	for _, c := range []struct {
+		kind string
+		same []string
+	}{
+		{Phone, []string{"13800138000", "+86 138 0013 8000", "0086-138-0013-8000", "86 13800138000", "(+86)138.0013.8000", "１３８００１３８０００"}},
+		{Phone, []string{"010-65520000", "+86 10 6552 0000", "(010) 65520000", "+86 (0)10 65520000", "010-65520000转123", "01065520000 ext. 9"}},
+		{Phone, []string{"(555) 123-4567", "+1 555 123 4567", "555.123.4567x99"}},
+		{Address, []string{"江苏省南京市鼓楼区汉口路22号三单元301室", "江苏南京鼓楼区汉口路２２号3单元301", "中国江苏省南京市鼓楼区，汉口路22号 3单元 301室"}},
+		{Address, []string{"朝阳区建国路十二号楼", "朝阳区建国路12幢", "朝阳区 建国路 12栋"}},
+		{Address, []string{"12 Main Street, Apartment 4", "12 MAIN ST. APT 4", "12 main str apt #4"}},
+		{Name, []string{"张三", " 张 三 ", "张·三"}},
+		{Name, []string{"José O'Neil", "jose\u0301 oneil", "JOSÉ ONEIL"}},
+		{NationalID, []string{"11010519491231002x", "110105 19491231 002X", "110105491231002"}},
+		{ID, []string{"A-1", " A-1 "}},
+	} {
+		want := Normal(c.kind, c.same[0])
+		for _, s := range c.same {
+			if got := Normal(c.kind, s); got != want || got == "" {
+				t.Errorf("%s %q is %q, want %q", c.kind, s, got, want)
+			}
+		}
+	}
+}
+
+func TestDifferentPeopleStayApart(t *testing.T) {
+	for _, c := range [][3]string{
+		{Phone, "13800138000", "13800138001"},
+		{Address, "汉口路22号301室", "汉口路22号302室"},
+		{Address, "12 Main St", "12 Main Ave"},
+		{Name, "张三", "张三丰"},
+		{ID, "a", "A"},
+	} {
+		if Normal(c[0], c[1]) == Normal(c[0], c[2]) {
+			t.Errorf("%s: %q and %q are one", c[0], c[1], c[2])
+		}
+	}
+}
+
+func TestUnknownHasNoToken(t *testing.T) {
+	var k Key
+	for kind, values := range map[string][]string{
+		Phone:      {"", "无", "120", "00000000000", "11111111111", "-"},
+		Address:    {"", "不详", "Unknown", "--", "中国"},
+		Name:       {"", "未知", "Unknown"},
+		NationalID: {"", "无", "000000000000000000"},
+		ID:         {"", "  "},
+	} {
+		for _, v := range values {
+			if got := k.Token(kind, v); got != "" {
+				t.Errorf("%s %q has the token %s", kind, v, got)
+			}
+		}
+	}
+}
+
+// TestTokenIsStable holds the tokens of this release: stored ones must match
+// for ever.
+func TestTokenIsStable(t *testing.T) {
+	k := Key{1, 2, 3}
+	if got := k.Token(Phone, "+86 13800138000"); got != "5KYOUV7Z4X3Z6MYX" {
+		t.Errorf("token %s", got)
+	}
+	if k.Token(Name, "a") == k.Token(Surname, "a") {
+		t.Error("two kinds share a token")
+	}
+	if k.Token(Name, "a") == (Key{1}).Token(Name, "a") {
+		t.Error("two keys share a token")
+	}
+}
+
+func FuzzNormal(f *testing.F) {
+	for _, kind := range []string{Phone, Address, Name, Surname, NationalID, ID, "other"} {
+		f.Add(kind, "+86 (010) 65520000 转 12")
+		f.Add(kind, "江苏省南京市三十二号楼１室 Street")
+	}
+	f.Fuzz(func(t *testing.T, kind, value string) {
+		normal := Normal(kind, value)
+		if !utf8.ValidString(normal) && utf8.ValidString(value) {
+			t.Fatalf("normal form of %q is not UTF-8", value)
+		}
+		switch kind {
+		case Phone, Name, Surname:
+			if again := Normal(kind, normal); again != normal && kind != Phone {
+				t.Fatalf("%q becomes %q, then %q", value, normal, again)
+			}
+			if kind == Phone && strings.Trim(normal, "0123456789") != "" {
+				t.Fatalf("phone %q", normal)
+			}
+		}
+		token := Key{9}.Token(kind, value)
+		if (token == "") != (normal == "") || token != "" && len(token) != tokenLen {
+			t.Fatalf("token %q of %q", token, normal)
+		}
+	})
+}
+
+func BenchmarkToken(b *testing.B) {
+	k := Key{1}
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Token(Phone, "+86 138-0013-8000")
+	}
+}
