@@ -61,7 +61,9 @@ func visitOf(i int, rng *rand.Rand) []*ocsf.Event {
 		}
 		return &ocsf.Event{ClassUID: ocsf.APIActivity, Time: at, Metadata: ocsf.Metadata{UID: fmt.Sprintf("hl7:HIS:%09d", i*8+n)}, Care: facts}
 	}
-	token := func(kind string) ocsf.Key { return ocsf.Key{Kind: kind, Token: fmt.Sprintf("TOKEN%011d", rng.Int64N(1e11))} }
+	token := func(kind string) ocsf.Key {
+		return ocsf.Key{Kind: kind, Token: fmt.Sprintf("TOKEN%011d", rng.Int64N(1e11))}
+	}
 	return []*ocsf.Event{
 		message(start,
 			ocsf.Fact{Kind: ocsf.FactEncounter, Encounter: enc, Department: dept, From: start, Code: "I"},

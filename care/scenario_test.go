@@ -277,7 +277,7 @@ func fact(t testing.TB, words []string) ocsf.Fact {
 		case "until":
 			f.Until = at(t, value)
 		case "key":
-			kind, token, _ := strings.Cut(value, ":")
+			kind, token, _ := strings.Cut(strings.TrimPrefix(w, "key="), ":")
 			f.Keys = append(f.Keys, ocsf.Key{Kind: kind, Token: token})
 		default:
 			t.Fatalf("no such member of a fact: %s", w)
