@@ -24,7 +24,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -152,31 +151,4 @@ func (l Limits) orDefault() Limits {
 		}
 	}
 	return d
-}
-
-// API answers programs. It may be used concurrently.
-type API struct {
-	Parts
-}
-
-// New makes the API.
-func New(p Parts) (*API, error) {
-	if p.Users == nil || p.Now == nil || p.Log == nil || p.Site.Zone == nil {
-		return nil, errors.New("api: users, clock, log and site are needed")
-	}
-	p.Limits = p.Limits.orDefault()
-	return &API{Parts: p}, nil
-}
-
-// Handler serves /api/v1/, /fhir, /metrics, /healthz and /readyz.
-func (a *API) Handler() http.Handler {
-	return http.NotFoundHandler()
-}
-
-type userKey struct{}
-
-// WithUser lets a request made inside the process act as a user, without a
-// token: for the command line on a stopped server's folder.
-func WithUser(ctx context.Context, u identity.User) context.Context {
-	return context.WithValue(ctx, userKey{}, u)
 }
