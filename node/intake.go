@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cordon-health/cordon/bus"
+	"github.com/cordon-health/cordon/collect"
+	"github.com/cordon-health/cordon/directory"
+	"github.com/cordon-health/cordon/normalize"
+	"github.com/cordon-health/cordon/ocsf"
+	"github.com/cordon-health/cordon/quarantine"
+)
+
+// topic is where all events flow.
+const topic = "events"
+
+const (
+	batchEvents = 1000
+	batchBytes  = 4 << 20 // before compression, well below bus.MaxMessage
+)
+
+// intake is the Sink of all collectors: it normalizes in the caller's
+// goroutine, keeps rejects in quarantine, and publishes events. Publishing is
+// done by one goroutine, which puts everything that waits into one message:
+// many small senders share one disk write.
+type intake struct {
+	norm     *normalize.Normalizer
+	mappings map[string]*normalize.Mapping
+	people   *directory.Directory
+	book     *quarantine.Book
+	bus      bus.Bus
+	sources  *sources
+
+	waiting chan *publication
+	closed  chan struct{} // closed when run ends
+}
+
+// publication is the events of one Deliver on their way to the bus.
+type publication struct {
+	events []*ocsf.Event
+	done   chan error // buffered, one answer
+}
+
+var errStopping = errors.New("cordon is stopping; send again later")
+
+var _ collect.Sink = (*intake)(nil)
+
+// Deliver implements collect.Sink.
+func (in *intake) Deliver(ctx context.Context, items ...collect.Item) ([]collect.Receipt, error) {
+	receipts := make([]collect.Receipt, len(items))
+	var events []*ocsf.Event
+	var rejects []quarantine.Item
+	for i, it := range items {
+		evs, rjs, err := in.normalize(it)
+		if err != nil {
+			return nil, err
+		}
+		receipts[i].Accepted = len(evs)
+		for _, r := range rjs {
+			receipts[i].Rejects = append(receipts[i].Rejects, collect.Reject{Index: r.Item, Reason: r.Reason})
+			rejects = append(rejects, quarantined(it, r))
+		}
+		events = append(events, evs...)
+		in.sources.saw(it.Source, it.Format, it.Received.UnixMilli(), len(rjs))
+	}
+	if err := in.book.Add(ctx, rejects...); err != nil {
+		return nil, err
+	}
+	return receipts, in.publish(ctx, events)
+}
+
+func quarantined(it collect.Item, r normalize.Reject) quarantine.Item {
+	return quarantine.Item{
+		Source: it.Source, Format: it.Format, Mapping: it.Mapping,
+		Reason: r.Reason, Received: it.Received.UnixMilli(), Data: r.Data,
+	}
+}
+
+func (in *intake) normalize(it collect.Item) ([]*ocsf.Event, []normalize.Reject, error) {
+	input := normalize.Input{Format: it.Format, Source: it.Source, Received: it.Received.UnixMilli(), Data: it.Data}
+	if !in.norm.Has(it.Format) {
+		return nil, nil, collect.UnknownFormat{Name: it.Format}
+	}
+	if it.Mapping != "" {
+		m, ok := in.mappings[it.Mapping]
+		if !ok {
+			return nil, nil, collect.UnknownFormat{Name: it.Mapping}
+		}
+		input.Mapping = m
+	}
+	evs, rjs := in.norm.Normalize(input)
+	for _, ev := range evs {
+		in.identify(ev)
+	}
+	return evs, rjs, nil
+}
+
+// identify puts the person_id where the directory knows the account. It is
+// done before the event is published, so that the event never changes again.
+func (in *intake) identify(ev *ocsf.Event) {
+	u := &ev.Actor.User
+	for _, name := range []string{u.Account, u.UID} {
+		if name == "" {
+			continue
+		}
+		if p, ok := in.people.Resolve(name); ok {
+			u.UID = p.ID
+			return
+		}
+	}
+}
+
+// publish returns when the events are durable on the bus.
+func (in *intake) publish(ctx context.Context, events []*ocsf.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	p := &publication{events: events, done: make(chan error, 1)}
+	select {
+	case in.waiting <- p:
+	case <-in.closed:
+		return errStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-in.closed:
+		return errStopping
+	}
+}
+
+// run publishes until ctx ends.
+func (in *intake) run(ctx context.Context) {
+	defer close(in.closed)
+	var buf []byte
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-in.waiting:
+			buf = in.together(ctx, in.gather(p), buf[:0])
+		}
+	}
+}
+
+// gather takes what else is waiting, up to a batch.
+func (in *intake) gather(first *publication) []*publication {
+	group, n := []*publication{first}, len(first.events)
+	for n < batchEvents {
+		select {
+		case p := <-in.waiting:
+			group, n = append(group, p), n+len(p.events)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// together publishes a group and answers each of its members.
+func (in *intake) together(ctx context.Context, group []*publication, buf []byte) []byte {
+	var all []*ocsf.Event
+	for _, p := range group {
+		all = append(all, p.events...)
+	}
+	var err error
+	for len(all) > 0 && err == nil {
+		n := batchSize(all)
+		buf = bus.EncodeBatch(buf[:0], all[:n])
+		if _, err = in.bus.Publish(ctx, topic, "", buf); err != nil {
+			err = fmt.Errorf("publish events: %w", err)
+		}
+		all = all[n:]
+	}
+	for _, p := range group {
+		p.done <- err
+	}
+	return buf
+}
+
+// batchSize is how many events fit one message.
+func batchSize(all []*ocsf.Event) int {
+	size := 0
+	for i, ev := range all {
+		size += 600 + len(ev.Unmapped) + len(ev.RawData) + len(ev.Message) + 150*len(ev.Care) + 200*len(ev.WebResources)
+		if i == batchEvents || i > 0 && size > batchBytes {
+			return i
+		}
+	}
+	return len(all)
+}

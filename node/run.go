@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cordon-health/cordon/collect"
+)
+
+// group runs parts that live as long as their context; the first that fails
+// stops the others.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+}
+
+func newGroup(ctx context.Context) *group {
+	g := &group{}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	return g
+}
+
+func (g *group) run(name string, f func(context.Context) error) {
+	g.wg.Go(func() {
+		if err := f(g.ctx); err != nil && !errors.Is(err, context.Canceled) {
+			g.cancel(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+}
+
+// stop ends the parts and returns the first failure.
+func (g *group) stop() error {
+	g.cancel(nil)
+	g.wg.Wait()
+	if err := context.Cause(g.ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Work runs everything but collectors, playbooks and console: what a command
+// on the folder of a stopped server needs. stop waits until all input was
+// worked on, when the context allows.
+func (n *Node) Work(ctx context.Context) (stop func(context.Context) error) {
+	front, back := newGroup(ctx), newGroup(ctx)
+	n.startBack(back)
+	n.startFront(front)
+	return func(ctx context.Context) error {
+		err := n.pipe.drain(ctx)
+		return errors.Join(err, front.stop(), back.stop())
+	}
+}
+
+// startBack starts what must outlive the rest: evidence follows records.
+func (n *Node) startBack(g *group) {
+	g.run("evidence", n.evidence.Run)
+}
+
+func (n *Node) startFront(g *group) {
+	g.run("intake", func(ctx context.Context) error { n.intake.run(ctx); return nil })
+	g.run("pipeline", n.pipe.run)
+}
+
+// Run serves until ctx ends: collectors first stop, then the pipeline, then
+// evidence.
+func (n *Node) Run(ctx context.Context) error {
+	collectors, err := n.collectors()
+	if err != nil {
+		return err
+	}
+	back, front, doors := newGroup(context.WithoutCancel(ctx)), newGroup(context.WithoutCancel(ctx)), newGroup(ctx)
+	n.startBack(back)
+	n.startFront(front)
+	doors.run("playbooks", n.runner.Run)
+	doors.run("console", n.serve)
+	doors.run("upkeep", n.upkeep)
+	doors.run("directory", n.syncDirectory)
+	for _, c := range collectors {
+		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
+	}
+	select {
+	case <-doors.ctx.Done():
+	case <-front.ctx.Done():
+	case <-back.ctx.Done():
+	}
+	return errors.Join(doors.stop(), front.stop(), back.stop())
+}
+
+// Sink is where in-process senders (import, the demo) deliver.
+func (n *Node) Sink() collect.Sink { return n.intake }
+
+// upkeep does what is due now and then: one cluttered day's files become one,
+// ended sessions go, room in the budget is used.
+func (n *Node) upkeep(ctx context.Context) error {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.compact(ctx, i)} {
+			if err != nil && ctx.Err() == nil {
+				n.log.Error("upkeep not done, trying again", "error", err)
+			}
+		}
+	}
+}
+
+func (n *Node) refill(ctx context.Context) error {
+	changes, err := n.desk.Refill(ctx, n.now().Format(time.DateOnly))
+	if len(changes) > 0 {
+		n.runner.Notice(changes)
+	}
+	return err
+}
