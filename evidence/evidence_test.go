@@ -126,6 +126,7 @@ func batchOf(seq, n int) []*ocsf.Event {
 }
 
 func TestBook(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	ctx := context.Background()
 	r := Record{Kind: "case", ID: "c1", Time: 100, Person: "S1", Patient: "P1", Status: "open", Score: 12.5, Body: []byte(`{"a": 1}`)}
@@ -180,6 +181,7 @@ func TestBook(t *testing.T) {
 }
 
 func TestPutRefuses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, r := range []Record{
 		{Kind: "", ID: "x", Body: []byte(`{}`)},
@@ -195,6 +197,7 @@ func TestPutRefuses(t *testing.T) {
 }
 
 func TestReopenContinues(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.events(1, batchOf(1, 10)...)
 	s.events(2)
@@ -217,6 +220,7 @@ func TestReopenContinues(t *testing.T) {
 }
 
 func TestReplayWithOtherContent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.events(1, batchOf(1, 3)...)
 	s.sync()
@@ -245,6 +249,7 @@ func TestReplayWithOtherContent(t *testing.T) {
 }
 
 func TestRefusesToSign(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(t *testing.T, s *site){
 		"key is gone":        func(t *testing.T, s *site) { remove(t, s.dir, "keys/evidence.key") },
 		"checkpoint is gone": func(t *testing.T, s *site) { remove(t, s.dir, "evidence/checkpoint") },
@@ -306,4 +311,19 @@ func flip(t testing.TB, path string, at int) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func tryOpen(t *testing.T, s *site, cfg Config) error {
+	t.Helper()
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(s.dir, "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	l, err := Open(ctx, cfg, db, time.Now, slog.New(slog.DiscardHandler))
+	if err == nil {
+		_ = l.Close(ctx)
+	}
+	return err
 }

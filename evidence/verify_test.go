@@ -197,6 +197,16 @@ func furnish(t testing.TB) *site {
 	return s
 }
 
+// copy gives a copy of a closed site.
+func (s *site) copy(t testing.TB) *site {
+	t.Helper()
+	c := &site{t: t, dir: filepath.Join(t.TempDir(), "copy")}
+	if err := os.CopyFS(c.dir, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func (s *site) source() Source {
 	return Source{Log: os.DirFS(filepath.Join(s.dir, "evidence")), Rows: readLines,
 		Manifest: func(context.Context) ([]FileMark, error) { return s.manifest(), nil },
@@ -229,6 +239,7 @@ func (s *site) verify(change ...func(*Source)) Report {
 }
 
 func TestVerifySound(t *testing.T) {
+	t.Parallel()
 	s := furnish(t)
 	r := s.verify()
 	if !r.OK || r.Events != 20 || r.Records != 6 || r.Files != 2 || r.Batches != 6 || r.Roots != 5 || r.WaitingEvents != 2 {
@@ -244,6 +255,7 @@ func TestVerifySound(t *testing.T) {
 }
 
 func TestVerifyCompactionAndRetention(t *testing.T) {
+	t.Parallel()
 	s := furnish(t)
 	s.open()
 	rows := append(s.lines("a"), s.lines("b")...)
@@ -267,6 +279,7 @@ func TestVerifyCompactionAndRetention(t *testing.T) {
 }
 
 func TestErase(t *testing.T) {
+	t.Parallel()
 	s := furnish(t)
 	s.open()
 	s.update(func(tx *sql.Tx) error { return s.EraseRecord(tx, "case", "d1", 1, "decision 7") })
@@ -283,6 +296,7 @@ func TestErase(t *testing.T) {
 }
 
 func TestEraseKey(t *testing.T) {
+	t.Parallel()
 	s := furnish(t)
 	s.execRaw("UPDATE evidence_keys SET id = '2020-01'")
 	s.open()
@@ -310,6 +324,8 @@ func expect(t *testing.T, r Report, want string) {
 
 // Each case is somebody with the disk, and mostly also with the database.
 func TestVerifyFindsManipulation(t *testing.T) {
+	t.Parallel()
+	template := furnish(t)
 	for name, c := range map[string]struct {
 		harm func(t *testing.T, s *site)
 		want string
@@ -386,7 +402,7 @@ func TestVerifyFindsManipulation(t *testing.T) {
 		}, "entries 0 and following of the log are missing or damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := furnish(t)
+			s := template.copy(t)
 			c.harm(t, s)
 			expect(t, s.verify(), c.want)
 		})
@@ -395,6 +411,7 @@ func TestVerifyFindsManipulation(t *testing.T) {
 
 // Going back to an older state of the log, consistently.
 func TestVerifyFindsRollback(t *testing.T) {
+	t.Parallel()
 	s := furnish(t)
 	old := filepath.Join(t.TempDir(), "evidence")
 	if err := os.CopyFS(old, os.DirFS(filepath.Join(s.dir, "evidence"))); err != nil {
