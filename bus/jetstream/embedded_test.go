@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	js "github.com/nats-io/nats.go/jetstream"
+
 	"github.com/cordon-health/cordon/bus"
 	"github.com/cordon-health/cordon/bus/bustest"
 	"github.com/cordon-health/cordon/internal/durable"
@@ -102,6 +104,37 @@ func TestMaxBytes(t *testing.T) {
 	}
 	if _, err := b.Publish(t.Context(), "events", "", make([]byte, 100<<10)); err != nil {
 		t.Errorf("after trimming: %v", err)
+	}
+}
+
+// TestHole: a message that was lost inside a topic, as by a damaged file, is
+// reported and not passed over.
+func TestHole(t *testing.T) {
+	b := openEmbedded(t, Config{Dir: t.TempDir()})
+	stream, err := b.js.CreateStream(t.Context(), js.StreamConfig{
+		Name: b.streamName("events"), Subjects: []string{b.subject("events")}, Discard: js.DiscardNew,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.remember("events", true)
+	if got := len(publishMany(t, b, 5, 10)); got != 5 {
+		t.Fatalf("%d messages were stored", got)
+	}
+	if err := stream.DeleteMsg(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	var read []uint64
+	err = b.Read(t.Context(), "events", 1, func(m bus.Message) error {
+		read = append(read, m.Seq)
+		return nil
+	})
+	gap, ok := errors.AsType[*bus.GapError](err)
+	if !ok || gap.From != 3 || gap.First != 4 {
+		t.Errorf("got %v, want that 3 to 3 is missing", err)
+	}
+	if !slices.Equal(read, []uint64{1, 2}) {
+		t.Errorf("%v was delivered, want 1 and 2", read)
 	}
 }
 

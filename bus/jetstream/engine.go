@@ -135,13 +135,13 @@ func (e *engine) heal() error {
 	if e.stopped {
 		return bus.ErrClosed
 	}
+	if e.server != nil && e.server.JetStreamEnabled() && e.server.Healthz(&server.HealthzOptions{}).Error == "" {
+		return nil
+	}
+	if err := e.roomFor(0); err != nil {
+		return err
+	}
 	if e.server != nil {
-		if e.server.JetStreamEnabled() && e.server.Healthz(&server.HealthzOptions{}).Error == "" {
-			return nil
-		}
-		if err := e.roomFor(0); err != nil {
-			return err
-		}
 		e.log.Warn("bus stopped writing, starting it again")
 		e.server.Shutdown()
 		e.server.WaitForShutdown()

@@ -9,7 +9,9 @@
 // Config.Dir and belong to one process at a time. It syncs every message
 // before it acknowledges it ("sync always"), so an acknowledged message
 // survives a power cut. Each message costs a flush of the disk, however many
-// publish at once: put 100 to 1000 events in one (bus.EncodeBatch).
+// publish at once: put 100 to 1000 events in one (bus.EncodeBatch). That the
+// name of a new file in the folder survives as well is left to the file
+// system's journal; those of Linux, macOS and Windows do it.
 //
 // JetStream stops writing for good after the first failed write. So a message
 // is refused with bus.ErrFull as long as the disk has less than

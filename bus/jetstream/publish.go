@@ -112,17 +112,17 @@ const (
 )
 
 // verdict tells whether err is final, and translates it if so. Everything
-// the engine may get over, such as an election, is not final.
+// the engine may get over, such as an election or a restart, is not final.
 func verdict(err error) (error, bool) {
 	switch {
-	case errors.Is(err, bus.ErrFull), errors.Is(err, bus.ErrClosed):
+	case errors.Is(err, bus.ErrFull), errors.Is(err, bus.ErrClosed), errors.Is(err, context.Canceled):
 		return err, true
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bus.ErrTooLarge, true
 	}
 	api, ok := errors.AsType[*js.APIError](err)
 	if !ok {
-		return err, !transient(err)
+		return err, false
 	}
 	switch api.ErrorCode {
 	case codeAccountResources, codeInsufficient, codeStorageResources, codeStoreFailed, codeMemoryResources:
@@ -140,17 +140,4 @@ const codeDuplicateInFlight = 10158 // the same id is being stored right now
 // missing reports errors that a stream which does not exist would cause.
 func missing(err error) bool {
 	return errors.Is(err, js.ErrNoStreamResponse) || errors.Is(err, js.ErrStreamNotFound)
-}
-
-func transient(err error) bool {
-	for _, t := range []error{
-		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, js.ErrNoStreamResponse,
-		nats.ErrConnectionReconnecting, nats.ErrDisconnected, nats.ErrReconnectBufExceeded,
-		nats.ErrConnectionClosed, nats.ErrNoServers, nats.ErrStaleConnection,
-	} {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

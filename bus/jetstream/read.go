@@ -66,17 +66,14 @@ func (r *reader) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if stop, ok := errors.AsType[stopError](err); ok {
-			return stop.err
-		}
-		if _, ok := errors.AsType[*bus.GapError](err); ok {
+		if err, over := ended(err); over {
 			return err
-		}
-		if final, ok := verdict(err); ok && !interrupted(err) {
-			return fmt.Errorf("read %s: %w", r.topic, final)
 		}
 		if r.next > before {
 			wait = firstWait
+		}
+		if wait == firstWait {
+			r.bus.log.Warn("reading the bus was interrupted, trying again", "topic", r.topic, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -87,17 +84,17 @@ func (r *reader) run(ctx context.Context) error {
 	}
 }
 
-// interrupted reports errors of a consumer that a new one gets over.
-func interrupted(err error) bool {
-	for _, t := range []error{
-		errSkipped, js.ErrMsgIteratorClosed, js.ErrNoHeartbeat, js.ErrConsumerDeleted,
-		js.ErrConsumerNotFound, js.ErrConsumerLeadershipChanged, js.ErrConsumerDoesNotExist,
-	} {
-		if errors.Is(err, t) {
-			return true
-		}
+// ended tells whether err ends a Read, and with which error. A full disk does
+// not: what is stored can be read.
+func ended(err error) (error, bool) {
+	if stop, ok := errors.AsType[stopError](err); ok {
+		return stop.err, true
 	}
-	return false
+	if gap, ok := errors.AsType[*bus.GapError](err); ok {
+		return gap, true
+	}
+	final, over := verdict(err)
+	return fmt.Errorf("read: %w", final), over && !errors.Is(err, bus.ErrFull)
 }
 
 var errSkipped = errors.New("a message was left out in delivery")
