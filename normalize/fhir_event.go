@@ -267,7 +267,10 @@ func (p *fhirParser) setKind(e *ocsf.Event, a *auditEvent, query fhirQuery, pati
 		p.setAuthentication(e, a)
 		return
 	case a.hasType("110120", "110121"):
-		p.setLifecycle(e, a)
+		e.ClassUID, e.ActivityID = ocsf.ApplicationLifecycle, 4 // stop
+		if a.hasType("110120") {
+			e.ActivityID = 3
+		}
 		return
 	}
 	e.ActivityID = a.activity(query)
@@ -400,22 +403,6 @@ func (p *fhirParser) setAuthentication(e *ocsf.Event, a *auditEvent) {
 	}
 	user := e.Actor.User
 	e.User = &user
-	p.needServer(e)
-}
-
-// setLifecycle makes an Application Lifecycle event; app is required there and
-// has no place of its own in ocsf.Event.
-func (p *fhirParser) setLifecycle(e *ocsf.Event, a *auditEvent) {
-	e.ClassUID, e.ActivityID = ocsf.ApplicationLifecycle, 4
-	if a.hasType("110120") {
-		e.ActivityID = 3
-	}
-	name := e.Actor.AppName
-	if name == "" {
-		name = e.Metadata.Product.Name
-	}
-	app := jsonscan.AppendString([]byte(`{"name":`), name)
-	e.Extra = append(e.Extra, ocsf.Member{Name: "app", Value: append(app, '}')})
 }
 
 // setAPI makes an API Activity of an event without patient and resource.
@@ -424,16 +411,6 @@ func (p *fhirParser) setAPI(e *ocsf.Event) {
 	e.API = &ocsf.API{Operation: e.Metadata.EventCode}
 	if e.ActivityID > ocsf.AccessDelete {
 		e.ActivityID = ocsf.ActivityOther
-	}
-	if e.SrcEndpoint == (ocsf.Endpoint{}) {
-		e.SrcEndpoint.Name = e.Metadata.Product.Name
-	}
-}
-
-// needServer names the server where the event does not: it is the observer.
-func (p *fhirParser) needServer(e *ocsf.Event) {
-	if e.DstEndpoint == (ocsf.Endpoint{}) {
-		e.DstEndpoint.Name = e.Metadata.Product.Name
 	}
 }
 
@@ -516,9 +493,6 @@ func (p *fhirParser) emit(e *ocsf.Event, a *auditEvent, patients []string) {
 			e.Patient = &ocsf.Patient{UID: id}
 		}
 		e.Patient.Encounter = encounter
-		if len(base.WebResources) == 0 {
-			e.WebResources = []ocsf.Resource{{UID: id, Type: "Patient"}}
-		}
 		p.out.Event(e)
 	}
 }

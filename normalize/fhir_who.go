@@ -110,6 +110,9 @@ func (p *fhirParser) user(g *agent, patients []string) ocsf.User {
 		}
 	default:
 		u.FullName = g.fullName(u.Account)
+		if id := p.resolve(g.who.withoutDisplay()); id != u.Account && (g.who.to("Practitioner") || g.who.to("PractitionerRole")) {
+			u.UID = id // perhaps the directory's person_id; it looks the account up first
+		}
 		if g.who.to("Device") {
 			u.Type = "system"
 		}

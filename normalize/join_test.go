@@ -24,15 +24,15 @@ func TestJoin(t *testing.T) {
 	}{
 		{half("c1", "r1", "p1", 0), ""},
 		{half("s1", "r1", "p1", minute), "c1"},
-		{half("c1", "r1", "p1", 0), ""},           // the first again
-		{half("s1", "r1", "p1", minute), "c1"},    // the second again
-		{half("x1", "r1", "p1", minute), ""},      // a third is no half
-		{half("c2", "r1", "p2", 0), ""},           // another patient
-		{half("s2", "", "p2", 0), ""},             // no request id
-		{half("s3", "r1", "p2", 11 * minute), ""}, // too late
-		{half("s4", "r1", "p2", 2 * minute), "s3"},
+		{half("c1", "r1", "p1", 0), ""},         // the first again
+		{half("s1", "r1", "p1", minute), "c1"},  // the second again
+		{half("x1", "r1", "p1", minute), ""},    // a third is no half
+		{half("c2", "r1", "p2", 0), ""},         // another patient
+		{half("s2", "", "p2", 0), ""},           // no request id
+		{half("s3", "r1", "p2", 11*minute), ""}, // too late
+		{half("s4", "r1", "p2", 2*minute), "s3"},
 		{half("c5", "r5", "", 0), ""},
-		{half("s5", "r5", "", -9 * minute), "c5"}, // the order of arrival counts
+		{half("s5", "r5", "", -9*minute), "c5"}, // the order of arrival counts
 		{&ocsf.Event{ClassUID: ocsf.Authentication, Metadata: ocsf.Metadata{UID: "l", CorrelationUID: "r5"}}, ""},
 	} {
 		if got := j.Join(step.event); got != step.want {

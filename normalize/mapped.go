@@ -107,10 +107,9 @@ func (m *Mapping) access(e *ocsf.Event, get func(string) string) error {
 		r.Labels = []string{label}
 		e.DataClassifications = levelFive(label)
 	}
-	if r.UID == "" && r.Type == "" && r.Name == "" && e.Patient != nil {
-		r.UID, r.Type = e.Patient.UID, "Patient"
+	if r.UID != "" || r.Type != "" || r.Name != "" || r.Count != 0 {
+		e.WebResources = []ocsf.Resource{r}
 	}
-	e.WebResources = []ocsf.Resource{r}
 	x := &ocsf.Access{Reason: m.Reason.get(get), BreakGlass: yes(m.BreakGlass.get(get)), Incidental: yes(m.Incidental.get(get))}
 	x.Document = cmp.Or(m.Document.get(get), r.Type)
 	if code := m.Purpose.get(get); code != "" {
@@ -146,11 +145,8 @@ func (m *Mapping) statement(e *ocsf.Event, get func(string) string) error {
 	if name := m.Table.get(get); name != "" {
 		e.Table = &ocsf.Named{Name: name}
 	}
-	if name := m.Database.get(get); name != "" || e.Table == nil {
-		e.Database = &ocsf.Named{Name: cmp.Or(name, e.Metadata.Product.Name, "database")}
-	}
-	if e.SrcEndpoint == (ocsf.Endpoint{}) {
-		e.SrcEndpoint.Name = cmp.Or(e.Actor.AppName, e.Actor.User.Account)
+	if name := m.Database.get(get); name != "" {
+		e.Database = &ocsf.Named{Name: name}
 	}
 	return m.file(e, get)
 }
@@ -183,9 +179,6 @@ func (m *Mapping) login(e *ocsf.Event, get func(string) string) error {
 	user := e.Actor.User
 	e.User = &user
 	e.Patient = nil
-	if e.DstEndpoint == (ocsf.Endpoint{}) {
-		e.DstEndpoint.Name = cmp.Or(e.Actor.AppName, e.Metadata.Product.Name, m.Name, "server")
-	}
 	return nil
 }
 
@@ -207,10 +200,6 @@ func (m *Mapping) facts(e *ocsf.Event, get func(string) string, zone *time.Locat
 	}
 	if len(e.Care) == 0 {
 		return errors.New("the row states no fact: person, department and ward are empty")
-	}
-	e.Actor.AppName = cmp.Or(e.Actor.AppName, e.Metadata.Product.Name, m.Name, "mapping")
-	if e.SrcEndpoint == (ocsf.Endpoint{}) {
-		e.SrcEndpoint.Name = e.Actor.AppName
 	}
 	return nil
 }

@@ -167,8 +167,8 @@ type Output struct {
 }
 
 // Event adds an event. It fills what is the same for all: format, source,
-// time of receipt, schema version, severity, and an id made of the content
-// where the source gave none.
+// time of receipt, schema version, severity, an id made of the content where
+// the source gave none, and what OCSF requires of the class.
 func (o *Output) Event(e *ocsf.Event) {
 	m := &e.Metadata
 	if m.Version == "" {
@@ -184,6 +184,7 @@ func (o *Output) Event(e *ocsf.Event) {
 	m.LogProvider = cmp.Or(m.LogProvider, o.in.Source)
 	m.Product.Name = cmp.Or(m.Product.Name, o.in.Source, o.in.Format)
 	m.LoggedTime = cmp.Or(m.LoggedTime, o.in.Received)
+	complete(e)
 	o.events = append(o.events, e)
 }
 
