@@ -86,7 +86,8 @@ type Bus interface {
 	// Ordering: a Publish begun after another returned gets a higher number;
 	// concurrent ones get any order.
 	// Limits: len(data) <= MaxMessage, else ErrTooLarge; space, else ErrFull.
-	// data may be reused after return.
+	// An engine that is away for a while is waited for, half a minute at
+	// most. data may be reused after return.
 	Publish(ctx context.Context, topic, id string, data []byte) (seq uint64, err error)
 
 	// Read calls fn for each message of the topic from number from on, in
@@ -106,7 +107,8 @@ type Bus interface {
 	// more. It never forgets beyond the last message.
 	Trim(ctx context.Context, topic string, before uint64) error
 
-	// Close ends all Reads with ErrClosed and releases the engine.
+	// Close ends all Reads with ErrClosed, waits for the fn that is running
+	// (so fn must not call it), and releases the engine. It may be repeated.
 	Close() error
 }
 
