@@ -22,11 +22,12 @@ func (n *Normalizer) parseFHIR(in Input, out *Output) {
 	}
 	eachXML(data, func(doc []byte) {
 		text, err := fhirXML(doc)
+		if err == nil {
+			err = p.resource(text)
+		}
 		if err != nil {
 			p.broken(doc, err.Error())
-			return
 		}
-		p.resource(text)
 	})
 }
 
@@ -50,21 +51,31 @@ func (p *fhirParser) broken(item []byte, reason string) {
 	p.item++
 }
 
-// resource takes one resource or Bundle.
-func (p *fhirParser) resource(data []byte) {
+// resource takes one resource or Bundle; an error says that the text is not
+// JSON, and that nothing came of it.
+func (p *fhirParser) resource(data []byte) error {
 	kind, err := resourceType(data)
 	if err != nil {
-		p.broken(data, err.Error())
-		return
+		return err
 	}
 	if kind == "Bundle" {
-		p.bundle(data)
-		return
+		return p.bundle(data)
 	}
 	if reason := p.one(kind, data); reason != "" {
+		if err := valid(data); err != nil {
+			return err
+		}
 		p.out.Reject(p.item, data, reason)
 	}
 	p.item++
+	return nil
+}
+
+func valid(data []byte) error {
+	var s jsonscan.Scanner
+	s.Reset(data)
+	s.Skip()
+	return s.End()
 }
 
 // one makes the events of one resource; the reason says why there are none.
@@ -137,8 +148,11 @@ type entry struct {
 // bundle takes the entries of a Bundle. People, places and organisations in
 // it only serve to resolve references; every other resource is taken for
 // itself.
-func (p *fhirParser) bundle(data []byte) {
-	entries := bundleEntries(data)
+func (p *fhirParser) bundle(data []byte) error {
+	entries, err := bundleEntries(data)
+	if err != nil {
+		return err
+	}
 	outerIDs, outerURL := p.ids, p.fullURL
 	p.ids = indexEntries(entries, outerIDs)
 	for _, e := range entries {
@@ -150,16 +164,19 @@ func (p *fhirParser) bundle(data []byte) {
 			p.out.Reject(p.item, data, fmt.Sprintf("Bundle entry %d has no resource", p.item))
 			p.item++
 		default:
-			p.resource(e.resource)
+			if err := p.resource(e.resource); err != nil {
+				p.broken(e.resource, err.Error())
+			}
 		}
 	}
 	p.ids, p.fullURL = outerIDs, outerURL
 	if len(entries) == 0 {
 		p.broken(data, "a Bundle without entries")
 	}
+	return nil
 }
 
-func bundleEntries(data []byte) []entry {
+func bundleEntries(data []byte) ([]entry, error) {
 	var s jsonscan.Scanner
 	var entries []entry
 	s.Reset(data)
@@ -173,7 +190,7 @@ func bundleEntries(data []byte) []entry {
 			entries = append(entries, bundleEntry(&s))
 		}
 	}
-	return entries
+	return entries, s.End()
 }
 
 func bundleEntry(s *jsonscan.Scanner) entry {

@@ -254,9 +254,11 @@ func setAddress(e *ocsf.Endpoint, text string) {
 	if text == "" {
 		return
 	}
-	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		e.IP = addr.WithZone("").Unmap().String()
-		return
+	if strings.Trim(text, "0123456789abcdefABCDEF.:[]%") == "" || strings.Contains(text, "%") {
+		if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+			e.IP = addr.WithZone("").Unmap().String()
+			return
+		}
 	}
 	if host, port, ok := strings.Cut(text, ":"); ok || strings.HasPrefix(text, "[") {
 		if ap, err := netip.ParseAddrPort(text); err == nil {

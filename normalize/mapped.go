@@ -274,13 +274,13 @@ func (n *Normalizer) mapped(in Input, out *Output, item int, data []byte, get fu
 func (n *Normalizer) parseMappedJSON(in Input, out *Output) {
 	item := 0
 	var row jsonRow
-	eachJSON(in.Data, func(data []byte) {
+	eachJSON(in.Data, func(data []byte) error {
 		if err := row.read(data); err != nil {
-			out.Reject(item, data, err.Error())
-		} else {
-			n.mapped(in, out, item, data, row.get)
+			return err
 		}
+		n.mapped(in, out, item, data, row.get)
 		item++
+		return nil
 	}, func(data []byte, reason string) {
 		out.Reject(item, data, reason)
 		item++

@@ -15,18 +15,18 @@ import (
 func (n *Normalizer) parseOCSF(in Input, out *Output) {
 	item := 0
 	d := ocsf.NewDecoder()
-	eachJSON(in.Data, func(data []byte) {
+	eachJSON(in.Data, func(data []byte) error {
 		e := &ocsf.Event{}
-		err := d.Decode(data, e)
-		if err == nil {
-			err = n.settle(e)
+		if err := d.Decode(data, e); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := n.settle(e); err != nil {
 			out.Reject(item, data, err.Error())
 		} else {
 			out.Event(e)
 		}
 		item++
+		return nil
 	}, func(data []byte, reason string) {
 		out.Reject(item, data, reason)
 		item++
