@@ -80,41 +80,43 @@ func TestScale(t *testing.T) {
 // scaleImport imports n events in the order of time and says what it took.
 func scaleImport(t *testing.T, l *Lake, h *hospital, n int) {
 	var known, appended, flushed time.Duration
+	clock := func() time.Time { return time.Time{}.Add(cpu()) }
+	since := func(t time.Time) time.Duration { return clock().Sub(t) }
 	for d := range int64(60) {
 		for rows := range slices.Chunk(h.day(20000+d, n/60), 1000) {
-			start := time.Now()
+			start := clock()
 			found, err := l.Known(t.Context(), events(rows))
 			if err != nil || slices.Contains(found, true) {
 				t.Fatal("fresh events are known", err)
 			}
-			known += time.Since(start)
-			start = time.Now()
+			known += since(start)
+			start = clock()
 			l.Append(rows)
-			appended += time.Since(start)
+			appended += since(start)
 			if l.Due(time.Time{}) {
-				start = time.Now()
+				start = clock()
 				flush(t, l)
-				flushed += time.Since(start)
+				flushed += since(start)
 			}
 		}
 	}
-	start := time.Now()
+	start := clock()
 	flush(t, l)
-	flushed += time.Since(start)
+	flushed += since(start)
 	per := func(d time.Duration) time.Duration { return d / time.Duration(n) }
-	t.Logf("import in the order of time: known %v, append %v, flush %v per event", per(known), per(appended), per(flushed))
+	t.Logf("CPU of import in the order of time: known %v, append %v, flush %v per event", per(known), per(appended), per(flushed))
 	t.Logf("%d files; RSS %s", l.Stats().Files, rss())
-	start = time.Now()
+	start = clock()
 	if err := l.Compact(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("compact to %d files: %v; RSS %s", l.Stats().Files, time.Since(start), rss())
+	t.Logf("compact to %d files: CPU %v; RSS %s", l.Stats().Files, since(start), rss())
 }
 
 func report(t *testing.T, what string, n int, ask func(i int) (int, error)) {
 	t.Helper()
 	var took []time.Duration
-	rows := 0
+	rows, used := 0, cpu()
 	for i := range n {
 		start := time.Now()
 		k, err := ask(i)
@@ -126,7 +128,7 @@ func report(t *testing.T, what string, n int, ask func(i int) (int, error)) {
 	}
 	first := took[0]
 	slices.Sort(took)
-	t.Logf("%-20s p50 %v p99 %v first %v, %d rows each", what, took[n/2], took[n*99/100], first, rows/n)
+	t.Logf("%-20s p50 %v p99 %v first %v, CPU %v, %d rows each", what, took[n/2], took[n*99/100], first, (cpu()-used)/time.Duration(n), rows/n)
 }
 
 func rss() string {

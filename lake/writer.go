@@ -16,6 +16,7 @@ import (
 
 const (
 	pageRows  = 4096      // rows of one page: what a question for one patient decodes
+	textRows  = 1024      // the same for long texts, which cost more
 	groupRows = 16 * 4096 // rows of one row group: what a writer holds in memory
 	dayMillis = 24 * 60 * 60 * 1000
 	// valueBytes is how much of a value the page index holds; longer ones are
@@ -130,6 +131,7 @@ type fileWriter struct {
 	sum     hash.Hash
 	codec   *codec
 	columns []column
+	pages   []int // rows of a page, per column
 	w       *parquet.GenericWriter[any]
 	values  []parquet.Value
 	nulls   []parquet.Value
@@ -140,6 +142,7 @@ type fileWriter struct {
 
 func newFileWriter(out io.Writer, codec *codec) *fileWriter {
 	f := &fileWriter{codec: codec, sum: sha256.New(), columns: columns()}
+	f.pages = make([]int, len(f.columns))
 	f.out = io.MultiWriter(&counter{out, &f.info.Bytes}, f.sum)
 	return f
 }
@@ -176,15 +179,25 @@ func (f *fileWriter) write(t *table, rows []int32) error {
 
 func (f *fileWriter) begin(t *table, rows []int32) {
 	group := parquet.Group{}
-	for _, c := range f.columns {
-		group[c.name] = c.node(repeats(t, c, rows))
-	}
-	f.w = parquet.NewGenericWriter[any](f.out, parquet.NewSchema("event", group),
+	options := []parquet.WriterOption{
 		parquet.Compression(f.codec),
-		parquet.PageBufferSize(1<<20),
+		parquet.PageBufferSize(1 << 20),
 		parquet.ColumnIndexSizeLimit(func([]string) int { return valueBytes }),
 		parquet.CreatedBy("cordon", "1", ""),
-	)
+	}
+	for i, c := range f.columns {
+		dict := repeats(t, c, rows)
+		group[c.name] = c.node(dict)
+		f.pages[i] = pageRows
+		if dict || c.kind != kindText && c.kind != kindUUID {
+			continue
+		}
+		f.pages[i] = textRows
+		if c.source != textPatient { // the bounds of texts in no order help nobody
+			options = append(options, parquet.SkipPageBounds(c.name))
+		}
+	}
+	f.w = parquet.NewGenericWriter[any](f.out, append(options, parquet.NewSchema("event", group))...)
 }
 
 func (f *fileWriter) measure(t *table, rows []int32) {
@@ -214,7 +227,7 @@ func (f *fileWriter) writeColumn(w *parquet.ColumnWriter, index int, c column, t
 		return f.writeNulls(w, index, len(rows))
 	}
 	for len(rows) > 0 {
-		n := min(pageRows, len(rows))
+		n := min(f.pages[index], len(rows))
 		f.values = f.values[:0]
 		f.blobs = f.blobs[:0]
 		for _, row := range rows[:n] {
