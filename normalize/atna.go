@@ -93,14 +93,10 @@ type auditObject struct {
 }
 
 type auditContent struct {
-	Accessions []struct {
-		Number string `xml:"Number,attr"`
-	} `xml:"Accession"`
 	Classes []struct {
 		UID       string `xml:"UID,attr"`
 		Instances int64  `xml:"NumberOfInstances,attr"`
 	} `xml:"SOPClass"`
-	Anonymized string `xml:"Anonymized"`
 }
 
 // parseATNA reads audit messages, bare or in syslog lines. One that names
@@ -208,7 +204,7 @@ func (r *auditReader) events() []*ocsf.Event {
 		base.Access.Incidental = true
 	}
 	if pix(base.Metadata.EventCode) { // one patient under several numbers
-		for _, other := range patients[1:] {
+		for _, other := range patients[1:min(len(patients), manyNumbers)] {
 			patients[0].AltUIDs = appendNew(patients[0].AltUIDs, other.UID)
 		}
 		patients = patients[:1]

@@ -331,16 +331,13 @@ func (r *auditReader) anyRequestor() *auditParticipant {
 // patients are the patients named by the objects, each once.
 func (r *auditReader) patients() []ocsf.Patient {
 	var list []ocsf.Patient
+	known := map[string]bool{"": true}
 	for _, o := range r.m.Objects {
 		if !o.isPatient() {
 			continue
 		}
-		p := patientID(o.ID)
-		known := p.UID == ""
-		for i := range list {
-			known = known || list[i].UID == p.UID
-		}
-		if !known {
+		if p := patientID(o.ID); !known[p.UID] {
+			known[p.UID] = true
 			list = append(list, p)
 		}
 	}
@@ -364,7 +361,7 @@ func (o *auditObject) isPatient() bool {
 // the same patient), a FHIR reference, or the number itself.
 func patientID(id string) ocsf.Patient {
 	var p ocsf.Patient
-	for _, cx := range strings.Split(id, "~") {
+	for cx := range strings.SplitSeq(id, "~") {
 		number, _, _ := strings.Cut(cx, "^")
 		if i := strings.LastIndex(number, "Patient/"); i >= 0 {
 			number, _, _ = strings.Cut(number[i+len("Patient/"):], "/")
@@ -374,7 +371,7 @@ func patientID(id string) ocsf.Patient {
 		case number == "" || number == p.UID:
 		case p.UID == "":
 			p.UID = number
-		default:
+		case len(p.AltUIDs) < manyNumbers:
 			p.AltUIDs = appendNew(p.AltUIDs, number)
 		}
 	}

@@ -374,12 +374,10 @@ func (d *device) setMessage(e *ocsf.Event, action string, named bool) {
 func (d *device) unmapped(action string) ocsf.RawJSON {
 	var o jsonObject
 	o.add("act", action)
-	for i, f := range d.fields {
-		known := false
-		for _, earlier := range d.fields[:i] {
-			known = known || earlier.key == f.key
-		}
-		if !known {
+	known := map[string]bool{"act": true}
+	for _, f := range d.fields {
+		if !known[f.key] {
+			known[f.key] = true
 			o.add(f.key, f.value)
 		}
 	}

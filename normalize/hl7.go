@@ -2,7 +2,6 @@ package normalize
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -95,15 +94,9 @@ func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, received int64, out *O
 func messageUID(sender, control string, raw []byte) string {
 	h := sha256.New()
 	for len(raw) > 0 {
-		line := raw
-		if i := bytes.IndexByte(line, '\r'); i >= 0 {
-			line = line[:i]
-		}
-		if i := bytes.IndexByte(line, '\n'); i >= 0 {
-			line = line[:i]
-		}
+		var line []byte
+		line, raw = hl7.CutLine(raw)
 		h.Write(line)
-		raw = raw[min(len(line)+1, len(raw)):]
 	}
 	sum := h.Sum(nil)
 	if control == "" {

@@ -23,6 +23,8 @@ type hl7Reader struct {
 	n             *Normalizer
 	m             *hl7.Message
 	kind, trigger string
+	// Segments that others are read with.
+	evn, schedule, rf1, tq1 hl7.Segment
 
 	// at is the event's time, happened that of what it tells of (EVN-6, EVN-2).
 	at, happened int64
@@ -46,6 +48,7 @@ type hl7Reader struct {
 func newHL7Reader(n *Normalizer, m *hl7.Message, received int64) *hl7Reader {
 	r := &hl7Reader{n: n, m: m}
 	msh, evn := m.Segment("MSH"), m.Segment("EVN")
+	r.evn, r.schedule, r.rf1, r.tq1 = evn, m.Segment("SCH"), m.Segment("RF1"), m.Segment("TQ1")
 	r.kind, r.trigger = msh.Text(9, 1), msh.Text(9, 2)
 	if k, t, ok := strings.Cut(r.kind, "_"); ok && r.trigger == "" {
 		r.kind, r.trigger = k, t
@@ -181,13 +184,26 @@ func (r *hl7Reader) add(f ocsf.Fact) {
 	if f.Patient == "" {
 		return
 	}
-	for i := range r.facts {
-		if same(&r.facts[i], &f) {
+	recent := r.facts[max(0, len(r.facts)-manyFacts):]
+	for i := range recent {
+		if same(&recent[i], &f) {
 			return
 		}
 	}
 	r.facts = append(r.facts, f)
 }
+
+// What a message may hold before repetitions are no longer looked for, so
+// that a hostile one costs no more than its length: facts, keys of one
+// person, numbers of one patient, patients of one appointment, segments
+// between a booked person and the place.
+const (
+	manyFacts    = 256
+	manyKeys     = 128
+	manyNumbers  = 32
+	manyPatients = 64
+	manySegments = 64
+)
 
 // same compares what identifies a fact and leaves times and keys aside.
 func same(a, b *ocsf.Fact) bool {
@@ -275,7 +291,7 @@ func (r *hl7Reader) activity() int {
 // operator is who entered what the message tells of: the first of the fields
 // that names somebody, with an id where any has one.
 func (r *hl7Reader) operator() ocsf.User {
-	if u := r.referrer(); u.Account != "" && r.m.Segment("EVN").Field(5).Empty() {
+	if u := r.referrer(); u.Account != "" && r.evn.Field(5).Empty() {
 		return u
 	}
 	var named ocsf.User

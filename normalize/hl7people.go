@@ -25,7 +25,7 @@ func (r *hl7Reader) patientOf(pid hl7.Segment) ocsf.Patient {
 				identity = id
 			case p.UID == "":
 				p.UID = id
-			case id != p.UID && !slices.Contains(p.AltUIDs, id):
+			case id != p.UID && len(p.AltUIDs) < manyNumbers && !slices.Contains(p.AltUIDs, id):
 				p.AltUIDs = append(p.AltUIDs, id)
 			}
 		}
@@ -164,6 +164,9 @@ func isSelf(relation string) bool {
 
 // key appends the token of a value unless it is there already.
 func (r *hl7Reader) key(keys []ocsf.Key, kind, value string) []ocsf.Key {
+	if value == "" || len(keys) >= manyKeys {
+		return keys
+	}
 	token := r.n.key.Token(kind, value)
 	if token == "" {
 		return keys

@@ -19,7 +19,7 @@ func (r *hl7Reader) header() {
 	case "DFT", "BAR":
 		f.Kind = ocsf.FactBilling
 	}
-	r.people(r.m.Segment("EVN"), f, 5)
+	r.people(r.evn, f, 5)
 }
 
 // segment reads segment i.
@@ -379,7 +379,7 @@ func (r *hl7Reader) sch(s hl7.Segment) {
 // booking reads the PV1 of a visit that is only booked: its doctors have to do
 // with the appointment, and nobody lies anywhere yet.
 func (r *hl7Reader) booking(pv1 hl7.Segment) {
-	sch, booked := r.m.Segment("SCH"), r.m.Segment("AIP")
+	sch, booked := r.schedule, r.m.Segment("AIP")
 	if booked.Missing() {
 		booked = r.m.Segment("AIL")
 	}
@@ -394,7 +394,7 @@ func (r *hl7Reader) booking(pv1 hl7.Segment) {
 // resource reads AIP (a person booked) and AIL (a place booked where no
 // person is) for every patient of the appointment.
 func (r *hl7Reader) resource(i int, s hl7.Segment) {
-	sch := r.m.Segment("SCH")
+	sch := r.schedule
 	f := ocsf.Fact{Kind: ocsf.FactAppointment, ID: orderNumber(sch, 2, 1), Retract: r.appointmentOff(sch, s)}
 	f.From, f.Until = r.slot(sch, s)
 	if s.Is("AIL") {
@@ -405,7 +405,7 @@ func (r *hl7Reader) resource(i int, s hl7.Segment) {
 		f.Ward = r.nearbyWard(i)
 	}
 	current, visit := r.patient, r.encounter
-	for _, p := range r.patients {
+	for _, p := range r.patients[:min(len(r.patients), manyPatients)] {
 		r.patient, r.encounter = p.UID, p.Encounter
 		if s.Is("AIL") {
 			r.add(r.here(f))
@@ -420,10 +420,10 @@ func (r *hl7Reader) resource(i int, s hl7.Segment) {
 func (r *hl7Reader) nearbyWard(i int) string {
 	segs := r.m.Segments
 	begin := i
-	for begin > 0 && !segs[begin].Is("RGS") && !segs[begin].Is("PID") {
+	for begin > max(0, i-manySegments) && !segs[begin].Is("RGS") && !segs[begin].Is("PID") {
 		begin--
 	}
-	for _, s := range segs[begin+1:] {
+	for _, s := range segs[begin+1 : min(len(segs), i+manySegments)] {
 		if s.Is("RGS") {
 			break
 		}
@@ -453,12 +453,11 @@ func (r *hl7Reader) appointmentOff(sch, s hl7.Segment) bool {
 // appointment's (TQ1-7, SCH-11), or the message's; an hour where no length is
 // given.
 func (r *hl7Reader) slot(sch, s hl7.Segment) (from, until int64) {
-	tq1 := r.m.Segment("TQ1")
 	if from = r.first(s, 6); from != 0 {
 		from += duration(s.Text(7), s.Text(8), 0).Milliseconds()
 	}
 	if from == 0 {
-		from, until = r.first(tq1, 7), r.first(tq1, 8)
+		from, until = r.first(r.tq1, 7), r.first(r.tq1, 8)
 	}
 	if from == 0 {
 		from, until = r.timing(sch, 4), r.timing(sch, 5)
@@ -507,7 +506,7 @@ func duration(number, unit string, absent time.Duration) time.Duration {
 
 // referral reads RF1 and PRD.
 func (r *hl7Reader) referral(s hl7.Segment) {
-	rf1 := r.m.Segment("RF1")
+	rf1 := r.rf1
 	f := ocsf.Fact{Kind: ocsf.FactReferral, ID: orderNumber(rf1, 6, 11), From: or(r.first(rf1, 7), r.at), Until: r.first(rf1, 8)}
 	f.Retract = r.trigger == "I14" || strings.HasPrefix(rf1.Text(1), "C") || rf1.Text(25) == "D"
 	if s.Is("RF1") {
@@ -534,7 +533,7 @@ func (r *hl7Reader) ft1(s hl7.Segment) {
 	r.people(s, f, 21)
 	f.Kind = ocsf.FactBilling
 	r.people(s, f, 24)
-	if s.Text(24) == "" && r.m.Segment("EVN").Text(5) == "" {
+	if s.Text(24) == "" && r.evn.Text(5) == "" {
 		r.add(r.here(f))
 	}
 }

@@ -157,11 +157,15 @@ func opensAudit(line []byte) bool {
 	return i > 0 && (line[i-1] == '<' || line[i-1] == ':')
 }
 
+// maxPrefix is the longest namespace prefix looked for, in bytes.
+const maxPrefix = 64
+
 // auditEnd is the end of the first "</AuditMessage>", with any prefix. Where
 // another message begins before it, the first was cut off and ends there.
 func auditEnd(b []byte) (end int, ok bool) {
 	name := []byte("AuditMessage")
 	opened := false
+	done := 0 // up to here comments are known
 	for at := 0; ; {
 		i := bytes.Index(b[at:], name)
 		if i < 0 {
@@ -169,9 +173,20 @@ func auditEnd(b []byte) (end int, ok bool) {
 		}
 		i += at
 		at = i + len(name)
-		open := bytes.LastIndexByte(b[:i], '<')
-		if open < 0 || bytes.ContainsAny(b[open:i], " \t\r\n>\"") || inComment(b[:i]) {
+		from := max(0, i-maxPrefix)
+		open := bytes.LastIndexByte(b[from:i], '<') + from
+		if open < from || bytes.ContainsAny(b[open:i], " \t\r\n>\"") {
 			continue
+		}
+		if begin := bytes.LastIndex(b[done:i], []byte("<!--")); begin >= 0 {
+			closing := bytes.Index(b[done+begin:], []byte("-->"))
+			if closing < 0 {
+				return 0, false
+			}
+			if done += begin + closing + len("-->"); done > i {
+				at = done
+				continue
+			}
 		}
 		switch {
 		case b[open+1] == '/':
@@ -185,12 +200,6 @@ func auditEnd(b []byte) (end int, ok bool) {
 		}
 		opened = true
 	}
-}
-
-// inComment says whether an XML comment is open at the end of b.
-func inComment(b []byte) bool {
-	i := bytes.LastIndex(b, []byte("<!--"))
-	return i >= 0 && !bytes.Contains(b[i:], []byte("-->"))
 }
 
 // readSyslog takes a line apart. Without a PRI the whole text is the message.

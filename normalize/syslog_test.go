@@ -185,3 +185,26 @@ func FuzzPairs(f *testing.F) {
 	f.Add([]byte("用户=li 操作=登录 结果=成功"))
 	fuzz(f, "syslog")
 }
+
+// TestHostileInputs gives each parser a megabyte of what would cost the square
+// of its length to read carelessly; that took half a minute and more.
+func TestHostileInputs(t *testing.T) {
+	people := message("SIU^S12", "PID|1||7")
+	for i := range 60_000 {
+		people = fmt.Appendf(people, "AIP|1||D%d\r", i)
+	}
+	for name, c := range map[string]struct{ format, data string }{
+		"blank lines":     {"hl7v2", "MSH|^~\\&|A\r" + strings.Repeat("\n\n\n", 400_000)},
+		"people":          {"hl7v2", string(people)},
+		"repetitions":     {"hl7v2", "MSH|^~\\&|A||||||ADT^A08|1\rPID|1||" + strings.Repeat("700001~", 150_000)},
+		"audit words":     {"syslog", "<34>1 - - - - - - <AuditMessage " + strings.Repeat("AuditMessage ", 80_000)},
+		"comment":         {"atna", "<!-- " + strings.Repeat("<AuditMessage ", 80_000)},
+		"structured data": {"syslog", "<34>1 - - - - - " + strings.Repeat(`[a b="c"]`, 100_000)},
+	} {
+		begin := time.Now()
+		New(Options{}).Normalize(Input{Format: c.format, Data: []byte(c.data)})
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%s: %v", name, took)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func readHeader(msg []byte) header {
 		h.d = standard
 		return h
 	}
-	line, _ := cutLine(msg)
+	line, _ := CutLine(msg)
 	s := Segment{raw: line, delims: &d}
 	raw := func(n int) string { return string(s.Field(n).Raw()) }
 	if c := raw(2); c != "" {

@@ -58,7 +58,7 @@ func Charset(msg []byte) string {
 	if !ok {
 		return ""
 	}
-	line, _ := cutLine(msg)
+	line, _ := CutLine(msg)
 	return Segment{raw: line, delims: &d}.Text(18)
 }
 

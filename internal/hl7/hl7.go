@@ -60,7 +60,7 @@ func Parse(text []byte) (*Message, error) {
 	m := &Message{delims: delims, Segments: make([]Segment, 0, 16)}
 	for len(text) > 0 {
 		var line []byte
-		line, text = cutLine(text)
+		line, text = CutLine(text)
 		switch {
 		case isSegment(line, delims.Field):
 			m.Segments = append(m.Segments, Segment{raw: line, delims: &m.delims})
@@ -78,7 +78,7 @@ func readDelimiters(text []byte) (Delimiters, bool) {
 		return d, false
 	}
 	d.Field = text[3]
-	line, _ := cutLine(text)
+	line, _ := CutLine(text)
 	chars, _, _ := bytes.Cut(line[4:], text[3:4])
 	for i, at := range []*byte{&d.Component, &d.Repetition, &d.Escape, &d.Subcomponent} {
 		if i < len(chars) && isDelimiter(chars[i]) {
@@ -110,8 +110,8 @@ func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 func isName(c byte) bool { return isUpper(c) || c >= '0' && c <= '9' }
 
-// cutLine cuts text at the next CR or LF.
-func cutLine(text []byte) (line, rest []byte) {
+// CutLine cuts text at the next CR or LF.
+func CutLine(text []byte) (line, rest []byte) {
 	i := lineEnd(text)
 	if i < 0 {
 		return text, nil
@@ -119,17 +119,24 @@ func cutLine(text []byte) (line, rest []byte) {
 	return text[:i], text[i+1:]
 }
 
-// lineEnd is the index of the first CR or LF, or -1.
+// lineEnd is the index of the first CR or LF, or -1. It looks at a window at a
+// time: of the two characters one may be missing from a whole file.
 func lineEnd(text []byte) int {
-	i := bytes.IndexByte(text, '\r')
-	head := text
-	if i >= 0 {
-		head = text[:i]
+	const window = 512
+	for at := 0; at < len(text); at += window {
+		part := text[at:min(at+window, len(text))]
+		cr := bytes.IndexByte(part, '\r')
+		if cr >= 0 {
+			part = part[:cr]
+		}
+		if lf := bytes.IndexByte(part, '\n'); lf >= 0 {
+			return at + lf
+		}
+		if cr >= 0 {
+			return at + cr
+		}
 	}
-	if j := bytes.IndexByte(head, '\n'); j >= 0 {
-		return j
-	}
-	return i
+	return -1
 }
 
 // Segment returns the first segment of a name; it is empty if there is none.

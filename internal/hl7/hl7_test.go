@@ -3,6 +3,8 @@ package hl7
 import (
 	"bufio"
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -272,10 +274,25 @@ func TestAcks(t *testing.T) {
 	}
 }
 
+// samples are the shared sample messages beside the checkout, if any.
+func samples() [][]byte {
+	paths, _ := filepath.Glob("../../../shared/data/hl7v2/*")
+	var list [][]byte
+	for _, path := range paths {
+		if data, err := os.ReadFile(path); err == nil {
+			list = append(list, data)
+		}
+	}
+	return list
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(admission))
 	f.Add([]byte("\x0bMSH|^~\\&|A\rPID|1||\\X41\\~\\F\\^&\r\x1c\r"))
 	f.Add([]byte("MSH!:*+%!HIS\rPID!1"))
+	for _, sample := range samples() {
+		f.Add(sample)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for rest := data; len(rest) > 0; {
 			advance, msg, err := ScanMessages(rest, true)
@@ -301,6 +318,9 @@ func FuzzParse(f *testing.F) {
 func FuzzAcks(f *testing.F) {
 	f.Add([]byte(admission), "AA", "fine")
 	f.Add([]byte("MSH|^~\\&|||||||||||||AL|AL"), "AR", "a|b\r")
+	for _, sample := range samples() {
+		f.Add(sample, "AE", "x")
+	}
 	f.Fuzz(func(t *testing.T, msg []byte, code, text string) {
 		for _, ack := range Acks(msg, code, text, time.Unix(0, 0)) {
 			if _, err := Parse(ack); err != nil {
