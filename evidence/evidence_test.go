@@ -29,6 +29,14 @@ type site struct {
 	db  *store.DB
 	*Log
 	end func()
+	at  time.Time // the clock; zero is the real one
+}
+
+func (s *site) clock() time.Time {
+	if s.at.IsZero() {
+		return time.Now()
+	}
+	return s.at
 }
 
 func newSite(t testing.TB) *site {
@@ -52,7 +60,7 @@ func (s *site) openWith(cfg Config) {
 	if s.db, err = sqlite.Open(ctx, filepath.Join(s.dir, "store.db")); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.Log, err = Open(ctx, cfg, s.db, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+	if s.Log, err = Open(ctx, cfg, s.db, s.clock, slog.New(slog.DiscardHandler)); err != nil {
 		s.t.Fatal(err)
 	}
 	running, cancel := context.WithCancel(ctx)

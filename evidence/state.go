@@ -314,17 +314,16 @@ func (l *Log) look() error {
 
 func (l *Log) setHead(h Head) {
 	h.Time = l.now().UnixMilli()
+	if l.witness != nil {
+		if cosigned(h.Note, l.witness.verifier) {
+			l.settle(problemWitness)
+		} else {
+			l.raise(problemWitness)
+		}
+	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.head = h
 	close(l.headNews)
 	l.headNews = make(chan struct{})
-	l.mu.Unlock()
-	if l.witness == nil {
-		return
-	}
-	if cosigned(h.Note, l.witness.verifier) {
-		l.settle(problemWitness)
-	} else {
-		l.raise(problemWitness)
-	}
 }

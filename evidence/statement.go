@@ -15,6 +15,7 @@ type statement struct {
 	erased  map[int64]bool // record rows
 	row     int64          // the last record row stated
 	mark    int64
+	last    uint64 // the highest batch
 	marked  uint64 // the highest batch a file covers
 	waiting int    // marks that are not in the log yet
 }
@@ -120,6 +121,7 @@ func (v *verifier) readBatch(at int64, e *Entry) {
 		use = &keyUse{id: e.Key, sum: e.KeySum, entry: at}
 		s.keys[e.Key] = use
 	}
+	s.last = max(s.last, e.Seq)
 	s.batches[e.Seq] = &batch{entry: at, n: e.N, left: e.N, key: use, root: Hash(e.Root), tags: e.Tags}
 }
 

@@ -87,7 +87,7 @@ func (t tiles) bundle(index, size uint64) ([][]byte, error) {
 
 // scan calls fn for the entries from (inclusive) to size (exclusive).
 func (t tiles) scan(from, size uint64, fn func(index uint64, data []byte) error) error {
-	for b := from / bundleWidth; b*bundleWidth < size; b++ {
+	for b := from / bundleWidth; from < size && b*bundleWidth < size; b++ {
 		entries, err := t.bundle(b, size)
 		if err != nil {
 			return err

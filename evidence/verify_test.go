@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -174,8 +175,12 @@ func rowsOf(seq, n int) []line {
 
 // furnish fills a site: five batches in two files, one batch not stored yet,
 // and records with versions. It closes it.
-func furnish(t testing.TB) *site {
-	s := newSite(t)
+func furnish(t testing.TB) *site { return furnishAt(t, time.Time{}) }
+
+func furnishAt(t testing.TB, at time.Time) *site {
+	s := &site{t: t, dir: t.TempDir(), at: at}
+	s.open()
+	t.Cleanup(s.close)
 	var first, second []line
 	for seq := 1; seq <= 5; seq++ {
 		s.events(uint64(seq), batchOf(seq, 4)...)
@@ -297,18 +302,21 @@ func TestErase(t *testing.T) {
 
 func TestEraseKey(t *testing.T) {
 	t.Parallel()
-	s := furnish(t)
-	s.execRaw("UPDATE evidence_keys SET id = '2020-01'")
+	s := furnishAt(t, time.Date(2025, 11, 20, 0, 0, 0, 0, time.UTC))
+	stolen := s.copy(t)
+	s.at = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	s.open()
-	// As if the events had been logged in a month that is over.
-	if err := s.EraseKey(context.Background(), "2020-01", "decision 8"); err != nil {
+	if err := s.EraseKey(context.Background(), "2025-11", "decision 8"); err != nil {
 		t.Fatal(err)
 	}
+	s.events(7, batchOf(7, 2)...)
 	s.sync()
 	s.close()
-	if got := s.verify().FirstBad; !strings.Contains(got, "is missing, and no entry of the log says that it was erased") {
-		t.Errorf("a key taken away: %q", got)
+	if r := s.verify(); !r.OK || r.ErasedEvents != 20 {
+		t.Errorf("report %+v", r)
 	}
+	stolen.execRaw("UPDATE evidence_keys SET key = '', erased = 1")
+	expect(t, stolen.verify(), "the salt key of 2025-11 is missing, and no entry of the log says that it was erased")
 }
 
 // expect asks that the first bad thing is the given one.

@@ -254,6 +254,12 @@ func kindName(kind string) string {
 		return "答复"
 	case "approval":
 		return "审批"
+	case "question":
+		return "询问"
+	case "run":
+		return "处置流程"
+	case "explanation":
+		return "后来的解释"
 	}
 	return kind
 }

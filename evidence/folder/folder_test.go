@@ -313,3 +313,56 @@ func TestBlobs(t *testing.T) {
 		t.Errorf("%d copies were left behind", len(left))
 	}
 }
+
+// One operation is an event of a file of the lake.
+func BenchmarkVerify(b *testing.B) {
+	ctx := context.Background()
+	dir := b.TempDir()
+	for _, d := range []string{filepath.Join(dir, BlobDir), filepath.Dir(StorePath(dir))} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			b.Fatal(err)
+		}
+	}
+	db, err := sqlite.Open(ctx, StorePath(dir))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	log, err := evidence.Open(ctx, evidence.Config{Dir: filepath.Join(dir, LogDir)}, db, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close(ctx)
+	const batches, size = 200, 1000
+	var rows []lake.Row
+	for seq := range batches {
+		var evs []*ocsf.Event
+		for i := range size {
+			evs = append(evs, event(seq+1, i))
+			rows = append(rows, lake.Row{Event: evs[i], Seq: uint64(seq + 1), Index: uint32(i)})
+		}
+		if err := log.Events(ctx, uint64(seq+1), evs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	writeLake(b, dir, rows, func(tx *sql.Tx, f lake.FileInfo) error {
+		return log.File(tx, evidence.FileMark{Name: f.Name, SHA256: f.SHA256, Rows: f.Rows, FirstSeq: f.FirstSeq, LastSeq: f.LastSeq})
+	})
+	if err := log.Sync(ctx); err != nil {
+		b.Fatal(err)
+	}
+	src, err := Source(dir, db)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	n := 0
+	for n < b.N {
+		r, err := evidence.Verify(ctx, src, nil)
+		if err != nil || !r.OK || r.Events != batches*size {
+			b.Fatalf("%+v, %v", r, err)
+		}
+		n += batches * size
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
