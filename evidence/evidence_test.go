@@ -14,6 +14,7 @@ import (
 
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/store/postgres"
 	"github.com/cordon-health/cordon/store/sqlite"
 )
 
@@ -30,6 +31,22 @@ type site struct {
 	*Log
 	end func()
 	at  time.Time // the clock; zero is the real one
+	url string    // of a store in PostgreSQL; empty is SQLite
+}
+
+func (s *site) openStore() *store.DB {
+	s.t.Helper()
+	var db *store.DB
+	var err error
+	if s.url != "" {
+		db, err = postgres.Open(context.Background(), s.url)
+	} else {
+		db, err = sqlite.Open(context.Background(), filepath.Join(s.dir, "store.db"))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return db
 }
 
 func (s *site) clock() time.Time {
@@ -57,9 +74,7 @@ func (s *site) openWith(cfg Config) {
 	s.t.Helper()
 	ctx := context.Background()
 	var err error
-	if s.db, err = sqlite.Open(ctx, filepath.Join(s.dir, "store.db")); err != nil {
-		s.t.Fatal(err)
-	}
+	s.db = s.openStore()
 	if s.Log, err = Open(ctx, cfg, s.db, s.clock, slog.New(slog.DiscardHandler)); err != nil {
 		s.t.Fatal(err)
 	}
@@ -289,7 +304,11 @@ func TestRefusesToSign(t *testing.T) {
 // execRaw changes the closed database file, as somebody with the disk can.
 func (s *site) execRaw(query string, args ...any) {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(s.dir, "store.db"))
+	driver, name := "sqlite", filepath.Join(s.dir, "store.db")
+	if s.url != "" {
+		driver, name = "pgx", s.url
+	}
+	db, err := sql.Open(driver, name)
 	if err != nil {
 		s.t.Fatal(err)
 	}

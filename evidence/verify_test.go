@@ -21,7 +21,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/cordon-health/cordon/ocsf"
-	"github.com/cordon-health/cordon/store/sqlite"
 )
 
 // The files of these tests are NDJSON; evidence/folder repeats them with the
@@ -179,8 +178,13 @@ func furnish(t testing.TB) *site { return furnishAt(t, time.Time{}) }
 
 func furnishAt(t testing.TB, at time.Time) *site {
 	s := &site{t: t, dir: t.TempDir(), at: at}
+	s.furnish()
+	return s
+}
+
+func (s *site) furnish() {
 	s.open()
-	t.Cleanup(s.close)
+	s.t.Cleanup(s.close)
 	var first, second []line
 	for seq := 1; seq <= 5; seq++ {
 		s.events(uint64(seq), batchOf(seq, 4)...)
@@ -199,7 +203,6 @@ func furnishAt(t testing.TB, at time.Time) *site {
 	}
 	s.sync()
 	s.close()
-	return s
 }
 
 // copy gives a copy of a closed site.
@@ -226,10 +229,7 @@ func (s *site) source() Source {
 
 func (s *site) verify(change ...func(*Source)) Report {
 	s.t.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(s.dir, "store.db"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	db := s.openStore()
 	defer db.Close()
 	src := s.source()
 	src.DB = db
