@@ -40,7 +40,11 @@ func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (bus.Bus,
 
 func openBlob(ctx context.Context, cfg config.Config) (blob.Store, error) {
 	if cfg.Blob.IsZero() {
-		return folder.Open(filepath.Join(cfg.Data, evidencefolder.BlobDir))
+		f, err := folder.Open(filepath.Join(cfg.Data, evidencefolder.BlobDir))
+		if err != nil {
+			return nil, err
+		}
+		return f, f.Sweep()
 	}
 	var c s3.Config
 	if err := strict.Decode(&cfg.Blob, &c); err != nil {

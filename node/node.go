@@ -124,7 +124,10 @@ func (n *Node) openFolder(context.Context) error {
 	if err := os.MkdirAll(n.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	lock, err := lockFolder(n.cfg.Data)
+	lock, err := durable.Lock(filepath.Join(n.cfg.Data, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return fmt.Errorf("%s is in use by a running cordon; use --server to talk to it, or stop it first", n.cfg.Data)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/cordon-health/cordon/collect"
+	"github.com/cordon-health/cordon/config"
 )
 
 // group runs parts that live as long as their context; the first that fails
@@ -93,6 +95,14 @@ func (n *Node) Run(ctx context.Context) error {
 // Sink is where in-process senders (import, the demo) deliver.
 func (n *Node) Sink() collect.Sink { return n.intake }
 
+// CheckCollectors says whether the collectors of the configuration can be
+// made, without starting anything.
+func CheckCollectors(cfg config.Config) error {
+	n := &Node{cfg: cfg, now: time.Now, log: slog.New(slog.DiscardHandler)}
+	_, err := n.collectors()
+	return err
+}
+
 // upkeep does what is due now and then: one cluttered day's files become one,
 // ended sessions go, room in the budget is used.
 func (n *Node) upkeep(ctx context.Context) error {
@@ -104,7 +114,7 @@ func (n *Node) upkeep(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.compact(ctx, i)} {
+		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.reloadNotices(ctx), n.compact(ctx, i)} {
 			if err != nil && ctx.Err() == nil {
 				n.log.Error("upkeep not done, trying again", "error", err)
 			}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/cordon-health/cordon/config"
+	"github.com/cordon-health/cordon/node"
+)
+
+type demoCmd struct {
+	Listen  string        `help:"Address of the console." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Data    string        `help:"Keep the demo's data in this folder instead of a temporary one." placeholder:"DIR" type:"path"`
+	Length  time.Duration `help:"How long the simulated day takes." default:"10m"`
+	Seed    uint64        `help:"Which hospital." default:"7"`
+	Browser bool          `help:"Open the browser." default:"true" negatable:""`
+}
+
+// Run shows a hospital's day.
+func (c demoCmd) Run(w *world) error {
+	dir := c.Data
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "cordon-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp) //nolint:errcheck // temporary
+		dir = tmp
+	}
+	cfg := config.Default()
+	cfg.Data, cfg.Console.Listen, cfg.Site.Name, cfg.Site.Zone = dir, c.Listen, "演示医院 Demo Hospital", "Asia/Shanghai"
+	cfg.Log.Level = "warn"
+	d := node.Demo{Seed: c.Seed, Length: c.Length, HIS: filepath.Join(dir, "his.db"), Say: func(text string) { fmt.Fprintln(w.err, text) }}
+	if err := d.Configure(&cfg); err != nil {
+		return err
+	}
+	n, err := node.Open(w.ctx, cfg, version, w.now, newLog(w.err, cfg.Log))
+	if err != nil {
+		return err
+	}
+	link, err := n.FirstLink(w.ctx)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	welcome(w, n.URL(), link, dir)
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	defer cancel(nil)
+	go func() {
+		if err := d.Play(ctx, n); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("the simulated day broke off: %w", err))
+		}
+	}()
+	if c.Browser && w.terminal && link != "" {
+		open(link)
+	}
+	err = errors.Join(n.Run(ctx), n.Close())
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+func welcome(w *world, url, link, dir string) {
+	fmt.Fprintf(w.err, "\n  Cordon demo: a simulated hospital, everything on this machine.\n\n  console   %s\n", url)
+	if link != "" {
+		fmt.Fprintf(w.err, "  sign in   %s   (works once)\n", link)
+	}
+	fmt.Fprintf(w.err, "  data      %s\n  stop      Ctrl-C\n\n", dir)
+}
+
+// open shows a page in the desktop's browser, where there is one.
+func open(url string) {
+	command := map[string][]string{"linux": {"xdg-open"}, "darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	if len(command) == 0 {
+		return
+	}
+	_ = exec.Command(command[0], append(command[1:], url)...).Start() // no browser is no error
+}

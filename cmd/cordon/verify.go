@@ -1,0 +1,189 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/cordon-health/cordon/evidence"
+	"github.com/cordon-health/cordon/evidence/bundle"
+	"github.com/cordon-health/cordon/evidence/folder"
+	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/store/postgres"
+	"github.com/cordon-health/cordon/store/sqlite"
+)
+
+type verifyCmd struct {
+	JSON  bool   `help:"The report as JSON." name:"json"`
+	Key   string `help:"Public key of the log (a file, or the key itself), from a place that nobody with access to the folder can reach." placeholder:"KEY"`
+	Store string `help:"postgres://... when the records are not in the folder." placeholder:"URL"`
+	Path  string `arg:"" help:"A data folder, or an exported bundle (.zip)." type:"path"`
+}
+
+// Run verifies; broken evidence is what it looks for.
+func (c verifyCmd) Run(w *world) error {
+	key, err := c.key()
+	if err != nil {
+		return usage{err}
+	}
+	info, err := os.Stat(c.Path)
+	if err != nil {
+		return usage{err}
+	}
+	if info.IsDir() {
+		return c.folder(w, key)
+	}
+	return c.bundle(w, key, info.Size())
+}
+
+func (c verifyCmd) key() (string, error) {
+	if c.Key == "" || strings.Contains(c.Key, "+") && !fs.ValidPath(c.Key) {
+		return c.Key, nil
+	}
+	data, err := os.ReadFile(c.Key)
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(c.Key, "+") {
+		return c.Key, nil
+	}
+	return strings.TrimSpace(string(data)), err
+}
+
+func (c verifyCmd) folder(w *world, key string) error {
+	db, err := c.openStore(w)
+	if err != nil {
+		return err
+	}
+	if db != nil {
+		defer db.Close()
+	}
+	src, err := folder.Source(c.Path, db)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		src.Key = key
+	}
+	bar := newProgress(w, "verify", 1)
+	report, err := evidence.Verify(w.ctx, src, func(p evidence.Progress) { bar.step(p.Step, p.Done, p.Total) })
+	bar.end()
+	if err != nil {
+		return err
+	}
+	if err := c.print(w, report, func() { printReport(w, report) }); err != nil {
+		return err
+	}
+	if !report.OK {
+		return found{"evidence is broken: " + report.FirstBad}
+	}
+	return nil
+}
+
+func (c verifyCmd) openStore(w *world) (*store.DB, error) {
+	if c.Store != "" {
+		return postgres.Open(w.ctx, c.Store)
+	}
+	path := folder.StorePath(c.Path)
+	if _, err := os.Stat(path); err != nil {
+		fmt.Fprintln(w.err, "no records in the folder; checking the log and the files only (give --store for PostgreSQL)")
+		return nil, nil
+	}
+	return sqlite.Open(w.ctx, path)
+}
+
+func (c verifyCmd) bundle(w *world, key string, size int64) error {
+	f, err := os.Open(c.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	report, err := bundle.Verify(f, size, bundle.Options{Key: key})
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := c.print(w, report, func() { fmt.Fprintln(w.out, string(text)) }); err != nil {
+		return err
+	}
+	if !report.OK {
+		return found{"evidence is broken: " + report.FirstBad}
+	}
+	return nil
+}
+
+func (c verifyCmd) print(w *world, v any, human func()) error {
+	if c.JSON {
+		return json.NewEncoder(w.out).Encode(v)
+	}
+	human()
+	return nil
+}
+
+func printReport(w *world, r evidence.Report) {
+	fmt.Fprintf(w.out, "log        %s, %d entries, root %x\n", r.Origin, r.Entries, r.Root)
+	fmt.Fprintf(w.out, "checked    %d events in %d batches and %d files, %d records\n", r.Events, r.Batches, r.Files, r.Records)
+	if r.WaitingEvents+r.WaitingRecords > 0 {
+		fmt.Fprintf(w.out, "waiting    %d events and %d records were not yet written or signed when the server stopped\n", r.WaitingEvents, r.WaitingRecords)
+	}
+	if !r.KeyGiven {
+		fmt.Fprintln(w.out, "key        taken from the folder itself; for real trust give --key from elsewhere")
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintln(w.out, "note      ", n.EN)
+	}
+	for i, f := range r.Faults {
+		if i == 20 {
+			fmt.Fprintf(w.out, "... and %d more\n", r.Total-20)
+			break
+		}
+		fmt.Fprintln(w.out, "FAULT     ", f)
+	}
+	if r.OK {
+		fmt.Fprintln(w.out, "OK         nothing contradicts the log")
+	}
+}
+
+type evidenceCmd struct {
+	Export exportCmd `cmd:"" help:"One signed file with events, explanations, decisions, actions and proofs; readable, and verifiable with: cordon verify FILE"`
+	Head   headCmd   `cmd:"" help:"The signed head of the log; keep it elsewhere."`
+}
+
+type exportCmd struct {
+	target
+	Incident string `help:"Number of the case." required:"" placeholder:"ID"`
+	Lang     string `help:"Language that comes first on the page." enum:"en,zh" default:"zh"`
+	Out      string `help:"File to write; - is standard output." short:"o" placeholder:"FILE"`
+}
+
+// Run exports one case.
+func (c exportCmd) Run(w *world) error {
+	if c.Out == "" {
+		c.Out = "case-" + c.Incident + ".zip"
+	}
+	return c.with(w, func(s *session) error {
+		path := "/api/v1/incidents/" + c.Incident + "/bundle?lang=" + c.Lang
+		if c.Out == "-" {
+			return s.pour(w.ctx, w.out, "GET", path, nil)
+		}
+		f, err := os.OpenFile(c.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(s.pour(w.ctx, f, "GET", path, nil), f.Close()); err != nil {
+			return errors.Join(err, os.Remove(c.Out))
+		}
+		fmt.Fprintf(w.err, "wrote %s; it holds patient ids, treat it as such. Check it with: cordon verify %s\n", c.Out, c.Out)
+		return nil
+	})
+}
+
+type headCmd struct{ target }
+
+// Run prints the head.
+func (c headCmd) Run(w *world) error {
+	return c.with(w, func(s *session) error { return s.pour(w.ctx, w.out, "GET", "/api/v1/evidence", nil) })
+}
