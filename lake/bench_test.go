@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cordon-health/cordon/blob/folder"
 	"github.com/cordon-health/cordon/store/sqlite"
 )
 
@@ -30,7 +31,10 @@ func TestScale(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	blobs := disk{filepath.Join(dir, "blob")}
+	blobs, err := folder.Open(filepath.Join(dir, "blob"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	l, err := Open(t.Context(), Config{Dir: filepath.Join(dir, "lake")}, db, blobs, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,11 +17,11 @@ import (
 // any other is copied to dir first, where copies are kept up to max bytes.
 type handles struct {
 	blobs blob.Store
+	local blob.Local // nil: blobs are not local files
 	dir   string
 	max   int64
 
 	mu    sync.Mutex
-	local string // folder of all files when blobs is a folder
 	clock int64
 	open  map[string]*handle
 	fetch map[string]*sync.Mutex // one download at a time per file
@@ -35,7 +34,7 @@ const maxHandles = 256
 type handle struct {
 	*file
 	path string // of the local file
-	body io.Closer
+	body *os.File
 	copy int64 // bytes of the copy in dir, 0 when read in place
 
 	// Owned by handles.mu.
@@ -51,7 +50,9 @@ func newHandles(blobs blob.Store, dir string, max int64) (*handles, error) {
 	if err := durable.Sweep(dir); err != nil {
 		return nil, fmt.Errorf("clean folder for copies of lake files: %w", err)
 	}
-	return &handles{blobs: blobs, dir: dir, max: max, open: map[string]*handle{}, fetch: map[string]*sync.Mutex{}}, nil
+	local, _ := blobs.(blob.Local)
+	return &handles{blobs: blobs, local: local, dir: dir, max: max,
+		open: map[string]*handle{}, fetch: map[string]*sync.Mutex{}}, nil
 }
 
 // get opens a file or finds it open; put must follow.
@@ -173,45 +174,37 @@ func (s *handles) closeAll() {
 	}
 }
 
-// localFile is what the body of a blob in a folder is: *os.File.
-type localFile interface {
-	io.ReaderAt
-	Name() string
-	Stat() (fs.FileInfo, error)
-}
-
 func (s *handles) openFile(ctx context.Context, x *FileInfo) (*handle, error) {
-	body, err := s.blobs.Get(ctx, x.Name)
+	h := &handle{copy: x.Bytes}
+	var err error
+	if s.local != nil {
+		h.copy = 0
+		h.path, err = s.local.Path(x.Name)
+	} else {
+		h.path, err = s.download(ctx, x)
+	}
 	if err != nil {
 		return nil, err
 	}
-	local, ok := body.(localFile)
-	h := &handle{body: body}
-	if !ok {
-		copied, err := s.download(body, x)
-		body.Close()
-		if err != nil {
-			return nil, err
-		}
-		h.body, h.copy, local = copied, x.Bytes, copied
+	if h.body, err = os.Open(h.path); err != nil {
+		return nil, err
 	}
-	h.path = local.Name()
-	if h.file, err = openChecked(local, x); err != nil {
+	if h.file, err = openChecked(h.body, x); err != nil {
 		h.release()
 		return nil, err
 	}
 	return h, nil
 }
 
-func openChecked(local localFile, x *FileInfo) (*file, error) {
-	st, err := local.Stat()
+func openChecked(body *os.File, x *FileInfo) (*file, error) {
+	st, err := body.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if st.Size() != x.Bytes {
 		return nil, fmt.Errorf("%w: it has %d bytes, the manifest says %d", ErrDamaged, st.Size(), x.Bytes)
 	}
-	f, err := openFile(local, st.Size())
+	f, err := openFile(body, st.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -222,26 +215,20 @@ func openChecked(local localFile, x *FileInfo) (*file, error) {
 }
 
 // download copies a remote file to the folder of copies.
-func (s *handles) download(body io.Reader, x *FileInfo) (*os.File, error) {
+func (s *handles) download(ctx context.Context, x *FileInfo) (string, error) {
+	body, err := s.blobs.Get(ctx, x.Name)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
 	path := filepath.Join(s.dir, strings.ReplaceAll(strings.TrimPrefix(x.Name, filePrefix), "/", "_"))
 	f, err := durable.Create(path, 0o600)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer f.Abort()
-	n, err := io.Copy(f, body)
-	if err != nil {
-		return nil, fmt.Errorf("copy it from the object storage: %w", err)
+	if _, err := io.Copy(f, body); err != nil {
+		return "", fmt.Errorf("copy it from the object storage: %w", err)
 	}
-	if n != x.Bytes {
-		return nil, fmt.Errorf("%w: the object storage has %d bytes, the manifest says %d", ErrDamaged, n, x.Bytes)
-	}
-	return openCopy(f, path)
-}
-
-func openCopy(f *durable.File, path string) (*os.File, error) {
-	if err := f.Commit(); err != nil {
-		return nil, err
-	}
-	return os.Open(path)
+	return path, f.Commit()
 }

@@ -54,7 +54,7 @@ func (l *Lake) SQL(ctx context.Context, query string, args ...any) (*Rows, error
 	if l.cfg.Engine == nil {
 		return nil, ErrNoEngine
 	}
-	q := Query{SQL: query, Args: args, Folders: []string{l.handles.dir, l.sql.dir}}
+	q := Query{SQL: query, Args: args}
 	done, err := l.prepareSQL(ctx, &q)
 	if err != nil {
 		return nil, fmt.Errorf("prepare query: %w", err)
@@ -77,33 +77,41 @@ func (l *Lake) SQL(ctx context.Context, query string, args ...any) (*Rows, error
 // the files go.
 func (l *Lake) prepareSQL(ctx context.Context, q *Query) (done func(), err error) {
 	l.sql.begin()
+	ends := []func(){l.sql.end}
+	done = func() {
+		for _, end := range slices.Backward(ends) {
+			end()
+		}
+	}
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
 	buffered, v, err := l.bufferedFiles()
 	if err != nil {
-		l.sql.end()
 		return nil, err
 	}
-	release := func() {
-		l.release(v.entries)
-		l.sql.end()
-	}
-	var unlock func()
-	if q.Files, unlock, err = l.handles.paths(ctx, v.entries); err != nil {
-		release()
-		return nil, err
-	}
-	release2 := func() { unlock(); release() }
-	q.Files = append(q.Files, buffered...)
-	if root := l.handles.root(); root != "" {
-		q.Folders = append(q.Folders, root)
-	}
-	if q.Healed, err = l.healedFile(ctx); err == nil && len(q.Files) == 0 {
-		q.Files, err = l.emptyFile()
-	}
+	ends = append(ends, func() { l.release(v.entries) })
+	files, unlock, err := l.handles.paths(ctx, v.entries)
 	if err != nil {
-		release2()
 		return nil, err
 	}
-	return release2, nil
+	ends = append(ends, unlock)
+	q.Files = append(files, buffered...)
+	if len(q.Files) == 0 {
+		if q.Files, err = l.emptyFile(); err != nil {
+			return nil, err
+		}
+	}
+	if q.Folders, err = l.handles.folders(); err != nil {
+		return nil, err
+	}
+	q.Folders = append(q.Folders, l.sql.dir)
+	if q.Healed, err = l.healedFile(ctx); err != nil {
+		return nil, err
+	}
+	return done, nil
 }
 
 // sqlCache keeps the files that exist only for SQL: buffered rows and later
@@ -362,41 +370,32 @@ func (s *handles) paths(ctx context.Context, list []*entry) (paths []string, unl
 	}
 	var bytes int64
 	for _, e := range list {
-		if root := s.root(); root != "" {
-			paths = append(paths, filepath.Join(root, strings.TrimPrefix(e.Name, filePrefix)))
-			continue
+		path, copied := "", int64(0)
+		if s.local != nil {
+			path, err = s.local.Path(e.Name)
+		} else if bytes+e.Bytes > s.max {
+			err = fmt.Errorf("the files of the object storage do not fit into %d bytes of local copies: raise lake.cache_bytes", s.max)
+		} else {
+			var h *handle
+			if h, err = s.get(ctx, &e.FileInfo); err == nil {
+				held, path, copied = append(held, h), h.path, h.copy
+			}
 		}
-		h, err := s.get(ctx, &e.FileInfo)
 		if err != nil {
 			unlock()
 			return nil, nil, err
 		}
-		held = append(held, h)
-		if bytes += h.copy; bytes > s.max {
-			unlock()
-			return nil, nil, fmt.Errorf("the files of the object storage do not fit into %d bytes of local copies: raise lake.cache_bytes", s.max)
-		}
-		paths = append(paths, h.path)
-		s.learn(e.Name, h)
+		bytes += copied
+		paths = append(paths, path)
 	}
 	return paths, unlock, nil
 }
 
-// learn remembers where files lie when the blob store is a local folder.
-func (s *handles) learn(name string, h *handle) {
-	path := filepath.ToSlash(h.path)
-	if h.copy > 0 || !strings.HasSuffix(path, name) {
-		return
+// folders are where the files of paths lie.
+func (s *handles) folders() ([]string, error) {
+	if s.local == nil {
+		return []string{s.dir}, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.local = filepath.FromSlash(strings.TrimSuffix(path, name) + strings.TrimSuffix(filePrefix, "/"))
-}
-
-// root is the local folder of all files, "" when they are remote or none has
-// been opened yet.
-func (s *handles) root() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.local
+	path, err := s.local.Path(strings.TrimSuffix(filePrefix, "/"))
+	return []string{path}, err
 }

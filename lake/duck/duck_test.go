@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/cordon-health/cordon/blob/folder"
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/lake/duck"
 	"github.com/cordon-health/cordon/ocsf"
@@ -34,7 +35,7 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := disk{filepath.Join(dir, "blob")}, error(nil)
+	blobs, err := folder.Open(filepath.Join(dir, "blob"))
 	if err != nil {
 		t.Fatal(err)
 	}
