@@ -114,8 +114,8 @@ func (p *fhirParser) setOutcome(e *ocsf.Event, a *auditEvent) {
 }
 
 // patients are the ids of the patients an event names, each once: R5 patient,
-// entities of role 1 or type Patient, and only then a SAML token's resource id
-// or the patient a query asks for.
+// entities of role 1, without such those of type Patient, and only then a SAML
+// token's resource id or the patient a query asks for.
 func (p *fhirParser) patients(a *auditEvent, query fhirQuery) []string {
 	var ids []string
 	add := func(id string) {
@@ -127,7 +127,7 @@ func (p *fhirParser) patients(a *auditEvent, query fhirQuery) []string {
 		add(p.resolve(a.patient))
 	}
 	for i := range a.entities {
-		if e := &a.entities[i]; e.isPatient() {
+		if e := &a.entities[i]; a.namesPatient(e) {
 			add(p.resolve(e.what))
 		}
 	}
@@ -147,12 +147,38 @@ func (p *fhirParser) patients(a *auditEvent, query fhirQuery) []string {
 	return ids
 }
 
-func (e *entity) isPatient() bool {
+// namesPatient says whether an entity says whose data it is. Where an entity
+// has the role of the patient, a Patient resource in another role is only
+// what was touched.
+func (a *auditEvent) namesPatient(e *entity) bool {
+	if e.patientRole() {
+		return true
+	}
+	return e.patientType() && !a.patientKnown()
+}
+
+func (a *auditEvent) patientKnown() bool {
+	if !a.patient.empty() {
+		return true
+	}
+	for i := range a.entities {
+		if a.entities[i].patientRole() {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *entity) patientRole() bool {
 	for _, c := range e.roles {
 		if string(c.code) == "1" || c.is("Patient") {
 			return true
 		}
 	}
+	return false
+}
+
+func (e *entity) patientType() bool {
 	for _, c := range e.kinds {
 		if c.is("Patient") {
 			return true
@@ -165,7 +191,7 @@ func (e *entity) isPatient() bool {
 func (p *fhirParser) setResources(e *ocsf.Event, a *auditEvent) {
 	for i := range a.entities {
 		n := &a.entities[i]
-		if n.isPatient() || n.isRequestID() || n.isQuery() || n.what.to("Encounter") {
+		if a.namesPatient(n) || n.isRequestID() || n.isQuery() || n.what.to("Encounter") {
 			continue
 		}
 		if r := n.resource(); r.UID != "" || r.Type != "" || r.Name != "" {

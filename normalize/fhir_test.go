@@ -260,6 +260,18 @@ func TestListsAreIncidentalAndOneEventForEachPatient(t *testing.T) {
 	wantLines(t, got, "x p1true p1", "x#2 p2true p2")
 }
 
+func TestPatientResourceBesideThePatient(t *testing.T) {
+	e := oneEvent(t, audit(`"action":"R","entity":[{"what":{"reference":"Patient/x"},"type":{"code":"Patient"},"role":{"code":"4"}},
+		{"what":{"identifier":{"value":"M1"}},"role":{"code":"1"}}]`))
+	if e.Patient.UID != "M1" || e.Access.Incidental || len(e.WebResources) != 1 || e.WebResources[0].UID != "x" {
+		t.Errorf("got %s", e.AppendJSON(nil))
+	}
+	e = oneEvent(t, audit(`"action":"R","entity":{"what":{"reference":"Patient/x"},"type":{"code":"Patient"},"role":{"code":"4"}}`))
+	if e.Patient.UID != "x" {
+		t.Errorf("got %s", e.AppendJSON(nil))
+	}
+}
+
 func TestQueries(t *testing.T) {
 	n := testNormalizer()
 	name := "~" + n.key.Token(keyed.Surname, "Smith")
