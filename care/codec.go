@@ -130,14 +130,36 @@ func (d *decoder) byte() byte {
 
 func (d *decoder) time() second { return second(d.uint()) }
 
-// ref reads a position and checks that it lies within the words.
+// ref reads a position and checks that a word stands there.
 func (d *decoder) ref(w words) ref {
-	r := ref(d.uint())
-	if int(r) > len(w) {
+	r := d.uint()
+	if r > uint64(len(w)) || r > 0 && w.width(int(r)-1) == 0 {
 		d.fail()
 		return 0
 	}
-	return r
+	return ref(r)
+}
+
+// width is how many bytes the word at a position takes with its length, 0 if
+// it does not fit.
+func (w words) width(i int) int {
+	n, size := binary.Uvarint(w[i:])
+	if size <= 0 || n > uint64(len(w)-i-size) {
+		return 0
+	}
+	return size + int(n)
+}
+
+// whole says whether the words follow one another to the end.
+func (w words) whole() bool {
+	for i := 0; i < len(w); {
+		width := w.width(i)
+		if width == 0 {
+			return false
+		}
+		i += width
+	}
+	return true
 }
 
 // length reads the length of a list whose items take at least a byte each.
@@ -176,6 +198,9 @@ func (g *Graph) decode(id, text string, scratch *[]byte) (*record, error) {
 		return nil, fmt.Errorf("read a patient's relations: written by a newer release (version %d): install that one", v)
 	}
 	r := &record{id: id, words: append(words(nil), d.bytes()...)}
+	if !r.words.whole() {
+		d.fail()
+	}
 	if n := d.length(); n > 0 {
 		r.tokens = make([]token, n)
 	}

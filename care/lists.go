@@ -124,11 +124,11 @@ func (g *Graph) allows(ticket, scope Scope, at int64, members []*record) bool {
 	return slices.ContainsFunc(members, func(r *record) bool { return r.wasAt(dept, seconds(at)) })
 }
 
-// wasAt says whether a patient has to do with a department at a time: a
-// ticket for the department's patients includes those of the last quarter.
+// wasAt says whether a patient has to do with a department at a time. A ticket
+// for a department's patients is mostly for past ones (research, review).
 func (r *record) wasAt(dept word, at second) bool {
 	const day = 24 * 3600
-	w := window{span: "visit", before: day, after: 90 * day, open: 30 * day}
+	w := window{span: "visit", before: day, after: 400 * day, open: 400 * day}
 	for i := range r.edges {
 		e := &r.edges[i]
 		if e.kind != codeEncounter && e.kind != codeLocation && e.kind != codeAppointment || !e.alive() || !e.at(dept) {
@@ -148,10 +148,14 @@ func (g *Graph) byTicket(q *asked, k *Kind) (ocsf.Explanation, bool) {
 		scope.Table = q.ev.Table.Name
 	}
 	t, ok := g.ticket(q.who, scope, q.ms, q.members)
+	named := false
 	if !ok {
-		return ocsf.Explanation{}, false
+		if t, named = g.namedTicket(q); !named {
+			return ocsf.Explanation{}, false
+		}
 	}
 	x := g.bare(q, k, "ticket:"+t.ID)
+	x.Weak = x.Weak || named
 	for i, name := range k.Args {
 		switch name {
 		case "ticket":
@@ -165,6 +169,22 @@ func (g *Graph) byTicket(q *asked, k *Kind) (ocsf.Explanation, bool) {
 		}
 	}
 	return x, true
+}
+
+// namedTicket is a ticket which the access itself names as its reason, for a
+// department where the patient is not known to have been. Visits from before
+// the graph's time are unknown, so it explains, but weakly.
+func (g *Graph) namedTicket(q *asked) (Ticket, bool) {
+	if q.ev.Access == nil || q.ev.Access.Reason == "" {
+		return Ticket{}, false
+	}
+	reason := normal(q.ev.Access.Reason)
+	for _, t := range g.tickets[q.who] {
+		if t.Scope.Department != "" && within(q.ms, t.From, t.Until) && reason == normal(t.ID) {
+			return t, true
+		}
+	}
+	return Ticket{}, false
 }
 
 // Watched says whether a patient is on the watchlist with this kind, under

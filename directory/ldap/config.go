@@ -1,18 +1,20 @@
 package ldap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Config says where the directory service is and how to read it. An empty URL
-// means there is none.
+// Config says where the directory service is and how to read it. What is not
+// set has the value that Default gives it.
 type Config struct {
 	// URL is ldaps://HOST, or ldap://HOST with StartTLS.
 	URL string `yaml:"url"`
@@ -80,6 +82,21 @@ func Default() Config {
 	}
 }
 
+// filled takes the default of every setting that is not set.
+func (c Config) filled() Config {
+	d := Default()
+	if c.Filter == "" {
+		c.Filter = d.Filter
+	}
+	if reflect.ValueOf(c.Attributes).IsZero() {
+		c.Attributes = d.Attributes
+	}
+	c.Page = cmp.Or(c.Page, d.Page)
+	c.Every, c.FullEvery, c.Timeout = cmp.Or(c.Every, d.Every), cmp.Or(c.FullEvery, d.FullEvery), cmp.Or(c.Timeout, d.Timeout)
+	c.Suspend = cmp.Or(c.Suspend, d.Suspend)
+	return c
+}
+
 // The ways to suspend an account.
 const (
 	byUAC    = "userAccountControl"
@@ -90,6 +107,7 @@ const (
 
 // Check says what is wrong with the configuration, and what would be right.
 func (c Config) Check() error {
+	c = c.filled()
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "ldap" && u.Scheme != "ldaps") {
 		return errors.New("ldap: url; use ldaps://HOST or ldap://HOST with start_tls")
@@ -112,8 +130,8 @@ func (c Config) Check() error {
 	if len(c.Attributes.Account) == 0 {
 		return errors.New("ldap: attributes.account is empty; name at least one")
 	}
-	if c.Page == 0 || c.Every <= 0 || c.FullEvery <= 0 || c.Timeout <= 0 {
-		return errors.New("ldap: page, every, full_every and timeout must be above 0")
+	if c.Every < 0 || c.FullEvery < 0 || c.Timeout < 0 {
+		return errors.New("ldap: every, full_every and timeout must be above 0")
 	}
 	if !slices.Contains([]string{"auto", byUAC, byLock, byShadow, byNSLock}, c.Suspend) {
 		return fmt.Errorf("ldap: suspend %q; use auto, %s, %s, %s or %s", c.Suspend, byUAC, byLock, byShadow, byNSLock)

@@ -56,7 +56,7 @@ func New(cfg Config, dir *directory.Directory, now func() time.Time, log *slog.L
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, dir: dir, now: now, log: log}, nil
+	return &Client{cfg: cfg.filled(), dir: dir, now: now, log: log}, nil
 }
 
 // connect opens, encrypts and binds. The connection is closed when ctx ends;

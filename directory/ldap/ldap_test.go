@@ -290,6 +290,9 @@ func TestConfigCheck(t *testing.T) {
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
+	if err := (ldap.Config{URL: good.URL, BaseDN: good.BaseDN}).Check(); err != nil {
+		t.Errorf("what is not set has its default: %v", err)
+	}
 	for name, spoil := range map[string]func(*ldap.Config){
 		"url":      func(c *ldap.Config) { c.URL = "http://x" },
 		"plain":    func(c *ldap.Config) { c.URL, c.BindDN, c.PasswordFile = "ldap://dc1", "cn=x", "f" },
@@ -297,7 +300,7 @@ func TestConfigCheck(t *testing.T) {
 		"base":     func(c *ldap.Config) { c.BaseDN = "" },
 		"filter":   func(c *ldap.Config) { c.Filter = "(" },
 		"account":  func(c *ldap.Config) { c.Attributes.Account = nil },
-		"page":     func(c *ldap.Config) { c.Page = 0 },
+		"every":    func(c *ldap.Config) { c.Every = -1 },
 		"suspend":  func(c *ldap.Config) { c.Suspend = "magic" },
 		"tls":      func(c *ldap.Config) { c.StartTLS = true },
 	} {
