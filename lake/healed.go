@@ -65,7 +65,7 @@ func (l *Lake) Correct(tx *sql.Tx, uid string, x ocsf.Explanation, at int64) err
 		return fmt.Errorf("encode explanation: %w", err)
 	}
 	_, err = tx.Exec(`INSERT INTO lake_corrections (uid, at, explanation, version)
-		SELECT $1, $2, $3, COALESCE(MAX(version), 0) + 1 FROM lake_corrections WHERE 1 = 1
+		SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS TEXT), COALESCE(MAX(version), 0) + 1 FROM lake_corrections WHERE 1 = 1
 		ON CONFLICT (uid) DO UPDATE SET at = excluded.at, explanation = excluded.explanation, version = excluded.version
 		WHERE excluded.at >= lake_corrections.at`, uid, at, string(body))
 	if err != nil {
