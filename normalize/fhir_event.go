@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -268,8 +269,8 @@ func objectRole(roles []coding) string {
 	return ""
 }
 
-// document is the kind of document: a type code among the details, the code
-// of an entity, or the type of the resource.
+// document is the kind of document: a type code among the details, the type
+// of the resource, or its name.
 func (a *auditEvent) document(e *ocsf.Event) string {
 	for i := range a.entities {
 		for _, d := range a.entities[i].details {
@@ -279,10 +280,15 @@ func (a *auditEvent) document(e *ocsf.Event) string {
 			}
 		}
 	}
-	if len(e.WebResources) > 0 {
-		return e.WebResources[0].Type
+	if len(e.WebResources) == 0 {
+		return ""
 	}
-	return ""
+	switch r := e.WebResources[0]; r.Type {
+	case "DocumentReference", "Composition", "Binary", "Report", "": // any document: its name says more
+		return cmp.Or(r.Name, r.Type)
+	default:
+		return r.Type
+	}
 }
 
 // setKind decides class, activity and what the access says about itself.
