@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"bytes"
 	"encoding/base64"
 
 	"github.com/cordon-health/cordon/internal/jsonscan"
@@ -200,7 +199,7 @@ func (a *auditEvent) readSource(r *fhirReader) {
 			a.observer = r.reference()
 		case "site":
 			if r.Kind() == jsonscan.Object { // R5 has a Reference
-				a.site = bytes.Clone([]byte(siteName(r.reference())))
+				a.site = []byte(siteName(r.reference()))
 			} else {
 				a.site = r.Text()
 			}

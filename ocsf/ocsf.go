@@ -6,9 +6,12 @@
 // What it gives: [Event] with a hand-written JSON codec that uses no maps and
 // no reflection. [Event.AppendJSON] is canonical: the same event gives the
 // same bytes on every machine, so evidence can hash it; [Decode] reads those
-// bytes back to an equal event. A member of the JSON object that the types do
-// not know is kept verbatim ([Event.Extra], or Unmapped for what a source sent
-// and OCSF has no place for) and written out again in the same order.
+// bytes back to an equal event; a [Decoder] does so for many events and shares
+// their strings. Nothing is lost: a top-level member the types do not know is
+// kept in [Event.Extra], a member of an inner object (or a value of a type that
+// does not fit) in Unmapped under its path, and both are written out again in
+// the order they came. [AppendFinding] and [AppendIncident] write findings and
+// cases as OCSF JSON.
 //
 // Hospital words that OCSF lacks are attributes of an OCSF extension named
 // "cordon": patient, access, care and explanation. They stand at the top
