@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -83,6 +84,7 @@ func run(w *world, args []string) int {
 		kong.Description("Guards a hospital's patient data. Start with: cordon demo"),
 		kong.Exit(func(int) { help = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"formats": strings.Join(formatNames(), ", ")},
 		kong.Help(helpWithCodes))
 	if err != nil {
 		fmt.Fprintln(w.err, "cordon:", err)
