@@ -86,10 +86,14 @@ func (d *browsing) Detect(c *detect.Context, ev *ocsf.Event) {
 	for i, s := range t.Seen {
 		uids[i] = s.UID
 	}
-	c.Find(ocsf.Finding{
+	f := ocsf.Finding{
 		UID: detect.UID("browsing", c.Who(), t.First), Events: uids,
 		Title: text("%s read the records of %d strangers within an hour (%s)", "%s 一小时内查看了 %d 名无关患者的病历（%s）", c.Who(), n, c.Clock()),
 		Why:   text("None of these patients has a tie to %s.", "这些患者与 %s 均无诊疗关系。", c.Who()),
 		Risk:  min(66+float64(n-most), 84),
-	})
+	}
+	if departmentTicket(c, ev.Time) {
+		f.Weak, f.Risk = true, 30
+	}
+	c.Find(f)
 }

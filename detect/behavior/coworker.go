@@ -26,7 +26,7 @@ func (*coworker) Info() detect.Info {
 			EN: "Ask the person. Staff are treated here too: an undocumented favour between colleagues is the usual innocent answer.",
 			ZH: "询问本人。职工也会在本院就诊，同事间未留记录的帮忙是常见的正当原因。",
 		},
-		Severity: ocsf.SeverityMedium, Risk: 48, Unexplained: true,
+		Severity: ocsf.SeverityMedium, Risk: 35, Unexplained: true,
 		References: []string{"国卫办医政函〔2025〕262号"},
 	}
 }
@@ -45,13 +45,14 @@ func (*coworker) Detect(c *detect.Context, ev *ocsf.Event) {
 		Title: opened(c, ev, "a colleague", "系本院同事"),
 		Why: text("Patient %s is staff member %s of another department.", "患者 %s 是其他科室的职工 %s。",
 			ev.Patient.UID, other.ID),
+		Weak: true,
 	}
 	switch dept, _ := c.People().DepartmentAt(other.ID, ev.Time); {
 	case dept != "" && strings.EqualFold(dept, c.Department()):
-		f.Risk = 64
+		f.Risk, f.Weak = 64, false
 		f.Why = text("Patient %s is staff member %s of the same department (%s).", "患者 %s 是同科室（%[3]s）职工 %[2]s。", ev.Patient.UID, other.ID, dept)
 	case manages(c.People(), *who, other.ID) || manages(c.People(), other, who.ID):
-		f.Risk = 64
+		f.Risk, f.Weak = 64, false
 		f.Why = text("Patient %s is staff member %s, of the same line of management.", "患者 %s 是职工 %s，与查看者有上下级关系。", ev.Patient.UID, other.ID)
 	}
 	c.Find(f)

@@ -56,7 +56,7 @@ func (*crowd) Info() detect.Info {
 		Severity: ocsf.SeverityHigh, Risk: 72, Unexplained: true,
 		References: []string{"国卫办医政函〔2025〕262号（舆情封存）", "Autoriteit Persoonsgegevens, HagaZiekenhuis (2019)"},
 		Params: []detect.Param{
-			{Name: "people", Default: 6, About: ocsf.Text{EN: "people without a tie within a day", ZH: "一天内的无关人员数"}},
+			{Name: "people", Default: 8, About: ocsf.Text{EN: "people without a tie within a day", ZH: "一天内的无关人员数"}},
 			{Name: "departments", Default: 3, About: ocsf.Text{
 				EN: "departments they come from (a new patient's ward is one)",
 				ZH: "涉及的科室数（新患者的病区只算一个）",

@@ -67,7 +67,10 @@ func (d *dormant) Detect(c *detect.Context, ev *ocsf.Event) {
 		Title: text("%s, asleep for %d days, was used again (%s)", "%s 的账号休眠 %d 天后再次使用（%s）", who, (at-before)*minute/day, c.Clock()),
 		Why:   text("Last use before: %s.", "上次使用：%s。", c.At(before*minute)),
 	}
-	if night(ev.Time, c.Zone()) {
+	switch {
+	case c.Access() && !c.Loose() && c.Duty().On: // back at work, with patients of their own
+		f.Weak, f.Risk = true, 15
+	case night(ev.Time, c.Zone()):
 		f.Risk = 70
 	}
 	c.Find(f)

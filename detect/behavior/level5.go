@@ -47,7 +47,7 @@ func (*level5) Detect(c *detect.Context, ev *ocsf.Event) {
 			"所读文书为五级数据，%s 并非患者 %s 的主管医师。", c.Who(), ev.Patient.UID),
 	}
 	if !classified {
-		f.Risk, f.Unexplained = 45, true
+		f.Risk, f.Weak, f.Unexplained = 34, true, true
 		f.Title = opened(c, ev, "a patient with level-5 data", "系五级数据患者")
 		f.Why = text("Patient %[2]s has level-5 data, and nothing explains why %[1]s opened the record.",
 			"患者 %[2]s 有五级数据，且没有记录能解释 %[1]s 为何查看。", c.Who(), ev.Patient.UID)

@@ -88,13 +88,19 @@ func (d *massExport) Detect(c *detect.Context, ev *ocsf.Event) {
 		x.First = x.List[0].UID
 	}
 	x.Next = inDay + max(5, inDay/4)
-	c.Find(ocsf.Finding{
+	f := ocsf.Finding{
 		UID: detect.UID("mass-export", c.Who(), x.First), Events: x.uids(),
 		Title: text("%s exported data of %d patients (%s)", "%s 导出了 %d 名患者的数据（%s）", c.Who(), inDay, c.Clock()),
 		Why: text("%d patients within an hour, %d within a day, %d images or rows; no ticket covers it.",
 			"一小时内 %d 名患者，一天内 %d 名，影像或记录 %d 条；没有批准单覆盖。", inHour, inDay, things),
 		Risk: min(76+float64(inDay)/10, 92),
-	})
+	}
+	if departmentTicket(c, ev.Time) {
+		f.Weak, f.Risk = true, 40
+		f.Why = text("%d patients within a day. There is a ticket for a department, but the records do not show that these patients belong to it.",
+			"一天内 %d 名患者。持有某科室的批准单，但记录未显示这些患者属于该科室。", inDay)
+	}
+	c.Find(f)
 }
 
 // objects is how many things an export took.

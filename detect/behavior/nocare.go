@@ -25,13 +25,13 @@ func (*noCare) Info() detect.Info {
 			EN: "Ask the person; if there was a reason, the answer explains the access.",
 			ZH: "询问本人；若有正当理由，其答复即为解释。",
 		},
-		Severity: ocsf.SeverityLow, Risk: 12, Weak: true, Unexplained: true,
+		Severity: ocsf.SeverityLow, Risk: 14, Weak: true, Unexplained: true,
 		References: []string{"Fabbri & LeFevre, PVLDB 2011", "GB/T 39725-2020 (level 4)"},
 		Params: []detect.Param{
 			{Name: "away", Default: 14, About: ocsf.Text{EN: "added when the patient is not here now", ZH: "患者当前不在院时增加"}},
 			{Name: "distant", Default: 6, About: ocsf.Text{EN: "added when the department never had the patient", ZH: "本科室从未收治该患者时增加"}},
 			{Name: "office", Default: 6, About: ocsf.Text{EN: "added for roles that treat nobody", ZH: "非诊疗岗位时增加"}},
-			{Name: "page", Default: 5, About: ocsf.Text{EN: "added for each further page, three times at most", ZH: "每多看一页增加，最多三次"}},
+			{Name: "page", Default: 8, About: ocsf.Text{EN: "added for each further page, three times at most", ZH: "每多看一页增加，最多三次"}},
 			{Name: "notes", Default: 5, About: ocsf.Text{EN: "added when notes were read, which tell most", ZH: "查看病程等文书时增加"}},
 		},
 	}
@@ -43,7 +43,7 @@ func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	at := presenceOf(c, ev.Time)
-	risk := c.Param("page")*min(float64(c.Pages()), 3) + 12
+	risk := c.Param("page")*min(float64(c.Pages()), 3) + 14
 	why := []ocsf.Text{}
 	if !at.here {
 		risk += c.Param("away")

@@ -91,7 +91,8 @@ func (d *repeat) sameKind(c *detect.Context, ev *ocsf.Event, found []ocsf.Findin
 		return false, false
 	}
 	for _, f := range found {
-		if f.Person == c.Who() && (len(kinds) == 0 || slices.Contains(kinds, f.Analytic)) {
+		// Findings over many patients grow; only a new one is a new deed.
+		if f.Person == c.Who() && f.Patient != "" && (len(kinds) == 0 || slices.Contains(kinds, f.Analytic)) {
 			same = true
 			strong = strong || !f.Weak
 		}

@@ -18,6 +18,7 @@ type serial struct {
 // habit is one person's month.
 type habit struct {
 	share
+	Role string     `json:"r,omitempty"`
 	Seen []stranger `json:"s,omitempty"`
 	// Since and First are when and with which event the finding began; a new
 	// month makes a new finding.
@@ -82,6 +83,7 @@ func (d *serial) Detect(c *detect.Context, ev *ocsf.Event) {
 	}
 	who := c.Who()
 	h, role := d.people.Keep(who, ev.Time), d.roles.Keep(c.Role(), ev.Time)
+	h.Role = c.Role()
 	h.All.add(ev.Time, month, 1)
 	role.All.add(ev.Time, month, 1)
 	if !c.Unexplained() {
@@ -117,7 +119,7 @@ func (d *serial) weigh(c *detect.Context, ev *ocsf.Event, h *habit, role *share)
 	if n < int(c.Param("patients")) || days < int(c.Param("days")) {
 		return
 	}
-	usual := h.expected(role, ev.Time)
+	usual := max(h.expected(role, ev.Time), d.peers(h.Role))
 	if float64(n) < c.Param("ratio")*usual || atLeast(n, usual) > 0.01 {
 		return
 	}
@@ -132,6 +134,23 @@ func (d *serial) weigh(c *detect.Context, ev *ocsf.Event, h *habit, role *share)
 			"按同岗位常态，相同访问量下约为 %.1f 名。所列为对每名患者的首次访问。", usual),
 		Risk: min(50+4*(float64(n)-usual)/math.Sqrt(usual+1), 84),
 	})
+}
+
+// peers is the number of strangers that three in four of the same role stay
+// below: people differ more than chance alone would have it (who helps out
+// everywhere sees many).
+func (d *serial) peers(role string) float64 {
+	var counts []int
+	d.people.Each(func(_ string, h *habit) {
+		if h.Role == role {
+			counts = append(counts, len(h.Seen))
+		}
+	})
+	slices.Sort(counts)
+	if len(counts) == 0 {
+		return 0
+	}
+	return float64(counts[len(counts)*3/4])
 }
 
 func (h *habit) days() int {
