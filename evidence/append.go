@@ -256,9 +256,7 @@ func (l *Log) appendGroup(group []item) error {
 		if checkErr != nil {
 			return checkErr
 		}
-		if err := l.count(group[:n]); err != nil {
-			return err
-		}
+		l.count(group[:n])
 		if group = group[n:]; err == nil {
 			continue
 		}
@@ -311,7 +309,7 @@ func (l *Log) arrived(group []item, err error) (int, error) {
 }
 
 // count moves the position of what is written, and saves it now and then.
-func (l *Log) count(group []item) error {
+func (l *Log) count(group []item) {
 	save := false
 	for _, it := range group {
 		l.written.apply(l.written.size, it.entry)
@@ -321,7 +319,6 @@ func (l *Log) count(group []item) error {
 	if save {
 		l.saveState()
 	}
-	return nil
 }
 
 // Sync waits until everything appended so far, and every record and mark

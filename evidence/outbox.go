@@ -38,6 +38,7 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-l.stopped.Done():
+			return l.Err()
 		case <-tick.C:
 		}
 	}

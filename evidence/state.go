@@ -20,7 +20,7 @@ const (
 	HeadFile = "head"
 
 	watchEvery    = 50 * time.Millisecond
-	rememberEvery = time.Second
+	rememberEvery = 5 * time.Second
 )
 
 // logged is a batch of events in the log.

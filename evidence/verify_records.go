@@ -9,7 +9,7 @@ import (
 
 const (
 	recordPage     = 1000
-	waitingAllowed = 1000 // rows a stopped server may not have logged
+	waitingAllowed = 20000 // rows that a crash can keep out of the log
 )
 
 // recordRun goes through the rows in order, beside the entries about them.
