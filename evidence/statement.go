@@ -59,6 +59,7 @@ type claim struct {
 	entry   int64
 	retired bool // replaced or removed
 	waiting bool // the statement is still on its way into the log
+	skipped bool // the server replaced it before it could be read
 }
 
 // keyUse is a salt key as the log speaks of it.

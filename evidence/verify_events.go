@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -175,6 +176,7 @@ func (r *fileRun) file(c *claim) error {
 // have replaced it in the meantime.
 func (r *fileRun) missing(c *claim) error {
 	if c.waiting || r.replacedSince(c.Name) {
+		c.skipped = true // read by nobody before all files are done
 		return nil
 	}
 	r.fileFault("file-missing", c.Name, "file %s is missing", "文件 %s 缺失", c.Name)
@@ -305,6 +307,10 @@ func (r *fileRun) eventFault(f Fault, code, en, zh string, more ...any) {
 
 // checkPlaces asks for what no file held.
 func (v *verifier) checkPlaces(files []*claim) {
+	if slices.ContainsFunc(files, func(c *claim) bool { return c.skipped }) {
+		v.note(say("The server replaced files while they were being verified; verify again to have their events checked too.",
+			"验证期间服务器替换了部分文件；请再次验证以检查其中的事件。"))
+	}
 	var last uint64
 	for i, seq := range v.book.numbers() {
 		b := v.book.batches[seq]
@@ -328,7 +334,7 @@ func (v *verifier) absent(seq uint64, index uint32, files []*claim) {
 	case v.book.isGone(seq, index):
 		v.report.GoneEvents++
 		return
-	case seq > v.book.marked:
+	case seq > v.book.marked, covered(files, seq, func(c *claim) bool { return c.skipped }) != nil:
 		v.report.WaitingEvents++
 		return
 	}
@@ -341,17 +347,23 @@ func (v *verifier) absent(seq uint64, index uint32, files []*claim) {
 	v.faults.add(f)
 }
 
-// onlyFile names the file that a batch must be in, when there is just one.
-func onlyFile(files []*claim, seq uint64) (name string) {
+// covered finds a file that a batch may have events in.
+func covered(files []*claim, seq uint64, such func(*claim) bool) *claim {
 	for _, c := range files {
-		if c.FirstSeq <= seq && seq <= c.LastSeq {
-			if name != "" {
-				return ""
-			}
-			name = c.Name
+		if c.FirstSeq <= seq && seq <= c.LastSeq && such(c) {
+			return c
 		}
 	}
-	return name
+	return nil
+}
+
+// onlyFile names the file that a batch must be in, when there is just one.
+func onlyFile(files []*claim, seq uint64) string {
+	first := covered(files, seq, func(*claim) bool { return true })
+	if first == nil || covered(files, seq, func(c *claim) bool { return c != first }) != nil {
+		return ""
+	}
+	return first.Name
 }
 
 // replacedSince looks whether the store or the log now says that a file was
