@@ -19,8 +19,10 @@ import (
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/internal/keyed"
+	"github.com/cordon-health/cordon/internal/pgtest"
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/store/postgres"
 	"github.com/cordon-health/cordon/store/sqlite"
 )
 
@@ -342,6 +344,49 @@ func TestScenariosReloaded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScenariosOnPostgreSQL does the same on the other engine.
+func TestScenariosOnPostgreSQL(t *testing.T) {
+	url := pgtest.Start(t)
+	for i, s := range scenarios(t) {
+		t.Run(s.name, func(t *testing.T) {
+			db, err := postgres.Open(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			w := &world{t: t, db: db, healed: map[string]ocsf.Explanation{}}
+			w.open()
+			if i > 0 {
+				w.empty()
+			}
+			w.load(s)
+			for _, line := range s.steps {
+				w.step(s, line)
+			}
+			w.reload()
+			w.reload()
+		})
+	}
+}
+
+// empty removes what the scenario before left.
+func (w *world) empty() {
+	w.t.Helper()
+	err := w.db.Update(w.t.Context(), func(tx *sql.Tx) error {
+		for _, table := range []string{"directory_people", "directory_accounts", "directory_departments", "directory_shifts",
+			"care_patients", "care_seen", "care_held", "care_taught", "care_tickets", "care_watchlist"} {
+			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.open()
 }
 
 // TestOrderOfFactsPlaysNoPart applies the care messages of every scenario in
