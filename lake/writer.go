@@ -108,7 +108,7 @@ func (c column) node(dict bool) parquet.Node {
 	case kindTime:
 		n, enc = parquet.TimestampAdjusted(parquet.Millisecond, false), &parquet.DeltaBinaryPacked
 	case kindFlag, kindState:
-		n, enc, dict = parquet.Leaf(parquet.BooleanType), &parquet.RLE, false
+		n, enc, dict = parquet.Leaf(parquet.BooleanType), &parquet.Plain, false
 	case kindText:
 		n, enc = parquet.String(), &parquet.DeltaLengthByteArray
 	case kindUUID:
