@@ -87,7 +87,8 @@ func scaleImport(t *testing.T, l *Lake, h *hospital, n int) {
 	clock := func() time.Time { return time.Time{}.Add(cpu()) }
 	since := func(t time.Time) time.Duration { return clock().Sub(t) }
 	for d := range int64(60) {
-		for rows := range slices.Chunk(h.day(20000+d, n/60), 1000) {
+		for range n / 60 / 1000 {
+			rows := h.part(20000+d, n/60, 1000)
 			start := clock()
 			found, err := l.Known(t.Context(), events(rows))
 			if err != nil || slices.Contains(found, true) {
@@ -156,4 +157,88 @@ func onDisk(t *testing.T, dir string) (n int64) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+func BenchmarkAppendFlush(b *testing.B) {
+	l, m := testLake(b, Config{})
+	h := newHospital(1, 20000, 800)
+	var bytes, n int64
+	for b.Loop() {
+		b.StopTimer()
+		rows := h.day(20000, 20000)
+		b.StartTimer()
+		l.Append(rows)
+		for _, x := range flush(b, l).Files {
+			bytes, n = bytes+x.Bytes, n+x.Rows
+		}
+		clear(m.blobs)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/event")
+	b.ReportMetric(float64(bytes)/float64(n), "B/event")
+}
+
+// BenchmarkKnown asks for fresh events, in the order of time, of a day of
+// which files exist already; 60 other days have files too.
+func BenchmarkKnown(b *testing.B) {
+	l, _ := testLake(b, Config{})
+	h := newHospital(1, 20000, 800)
+	for d := range int64(61) {
+		l.Append(h.day(20000+d, 2000))
+		flush(b, l)
+	}
+	for _, c := range []struct {
+		name string
+		rows []Row
+	}{{"fresh", h.day(20060, 50_000)}, {"later", h.day(20061, 50_000)}} {
+		b.Run(c.name, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				part := c.rows[n%50*1000:][:1000]
+				if _, err := l.Known(b.Context(), events(part)); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(1000*n), "ns/event")
+		})
+	}
+}
+
+// BenchmarkKnownAgain imports everything a second time.
+func BenchmarkKnownAgain(b *testing.B) {
+	l, _ := testLake(b, Config{})
+	h := newHospital(1, 20000, 800)
+	var rows []Row
+	for d := range int64(20) {
+		day := h.day(20000+d, 5000)
+		rows = append(rows, day...)
+		l.Append(day)
+		flush(b, l)
+	}
+	n := 0
+	for b.Loop() {
+		part := rows[n%100*1000:][:1000]
+		known, err := l.Known(b.Context(), events(part))
+		if err != nil || slices.Contains(known, false) {
+			b.Fatal("an event is not known", err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(1000*n), "ns/event")
+}
+
+func BenchmarkPatient(b *testing.B) {
+	l, _ := testLake(b, Config{})
+	h := newHospital(1, 2000, 200)
+	for d := range int64(10) {
+		l.Append(h.day(20000+d, 10_000))
+		flush(b, l)
+	}
+	n := 0
+	for b.Loop() {
+		if _, err := l.Accesses(b.Context(), AccessQuery{Patient: h.patientID(n * 7 % 2000)}); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
 }

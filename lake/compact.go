@@ -137,10 +137,7 @@ func (l *Lake) rewrite(ctx context.Context, list []*entry, keep func(*record) bo
 		m.discard()
 		return err
 	}
-	c := Change{New: m.files}
-	for _, e := range list {
-		c.Old = append(c.Old, e.FileInfo)
-	}
+	list, c := changed(list, m.files)
 	err := l.db.Update(ctx, func(tx *sql.Tx) error { return commitChange(tx, c, m.folded, note) })
 	if err != nil {
 		m.discard()
@@ -151,6 +148,23 @@ func (l *Lake) rewrite(ctx context.Context, list []*entry, keep func(*record) bo
 	return nil
 }
 
+// changed leaves out files that came out as they went in.
+func changed(list []*entry, files []FileInfo) ([]*entry, Change) {
+	var c Change
+	var old []*entry
+	for _, e := range list {
+		if !slices.ContainsFunc(files, func(x FileInfo) bool { return x.Name == e.Name }) {
+			old, c.Old = append(old, e), append(c.Old, e.FileInfo)
+		}
+	}
+	for _, x := range files {
+		if !slices.ContainsFunc(list, func(e *entry) bool { return e.Name == x.Name }) {
+			c.New = append(c.New, x)
+		}
+	}
+	return old, c
+}
+
 func commitChange(tx *sql.Tx, c Change, folded []fold, note Note) error {
 	for _, x := range c.New {
 		if err := insertFile(tx, x); err != nil {
@@ -158,10 +172,8 @@ func commitChange(tx *sql.Tx, c Change, folded []fold, note Note) error {
 		}
 	}
 	for _, x := range c.Old {
-		if !slices.ContainsFunc(c.New, func(y FileInfo) bool { return y.Name == x.Name }) {
-			if err := deleteFile(tx, x.Name); err != nil {
-				return err
-			}
+		if err := deleteFile(tx, x.Name); err != nil {
+			return err
 		}
 	}
 	for _, f := range folded {

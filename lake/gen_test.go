@@ -16,6 +16,8 @@ type hospital struct {
 	seq      uint64
 	index    uint32
 	docs     map[int][]string // documents of a patient
+	day0     int64            // of part, and how many it gave
+	done     int
 }
 
 func newHospital(seed uint64, patients, staff int) *hospital {
@@ -82,6 +84,20 @@ func (h *hospital) day(day int64, n int) []Row {
 	for i := range rows {
 		at := day*dayMillis + int64(i)*dayMillis/int64(n) + h.rng.Int64N(max(dayMillis/int64(n), 1))
 		rows[i] = h.access(at, 200+h.rng.Int64N(1500))
+	}
+	return rows
+}
+
+// part is the next n of perDay accesses of a day.
+func (h *hospital) part(day int64, perDay, n int) []Row {
+	if h.day0 != day {
+		h.day0, h.done = day, 0
+	}
+	rows := make([]Row, n)
+	for i := range rows {
+		step := dayMillis / int64(perDay)
+		rows[i] = h.access(day*dayMillis+int64(h.done)*step+h.rng.Int64N(step), 200+h.rng.Int64N(1500))
+		h.done++
 	}
 	return rows
 }

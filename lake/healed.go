@@ -33,8 +33,7 @@ func (h *healed) has(uid string) bool {
 	return ok
 }
 
-func (l *Lake) readHealed(ctx context.Context) (*healed, error) {
-	h := &healed{seed: l.seed, uids: map[uint64]struct{}{}}
+func (l *Lake) readHealed(ctx context.Context) error {
 	err := l.db.View(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.Query(`SELECT uid FROM lake_corrections`)
 		if err != nil {
@@ -46,14 +45,14 @@ func (l *Lake) readHealed(ctx context.Context) (*healed, error) {
 			if err := rows.Scan(&uid); err != nil {
 				return err
 			}
-			h.add(uid)
+			l.healed.add(uid)
 		}
 		return rows.Err()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read later explanations: %w", err)
+		return fmt.Errorf("read later explanations: %w", err)
 	}
-	return h, nil
+	return nil
 }
 
 // Correct records a later explanation of the event, decided at a time in ms;

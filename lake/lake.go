@@ -1,5 +1,62 @@
 // Package lake keeps the events: years of them, in Parquet files that any
-// other engine can read. Soon more.
+// other engine can read, and answers who looked at a patient, what a person
+// did, which event has an id, and any question in SQL.
+//
+// # How it works
+//
+// The stream is the write-ahead log; the lake only keeps what was read from
+// it. Append puts rows into a buffer in memory, which questions see at once.
+// Flush writes the buffer to new files and syncs them; Batch.Commit enters
+// them into the manifest inside the caller's transaction, together with the
+// place in the stream; Done makes them visible and empties the buffer. So
+// each row is in exactly one place at any moment: after a crash, files
+// without manifest are deleted by Open, and their rows come again from the
+// stream. Known tells which of them are already there.
+//
+// A file holds whole days (UTC), sorted by day, patient and time. Its pages
+// are a few thousand rows, so that a question for one patient decodes one
+// page of each column, found by the page index without any search. Beside
+// each file stands a small blob of filters (event ids, patients, people)
+// which saves opening files that have nothing to say; lost filters cost time,
+// not answers. Compact merges the files of a day. Files never change; their
+// SHA-256 is known when they are written, for the evidence.
+//
+// A column is null where the event has nothing. Columns hold what people ask
+// for, and "rest" what is left of the event's canonical JSON; [ReadFile] puts
+// them together again: the canonical JSON of what it returns is that of what
+// was appended, byte for byte. Times are milliseconds, UTC. Three members are
+// stored in two columns each because that is smaller: uid (uid or uid_uuid),
+// logged_time (logged_time or logged_lag, counted from time), and the time of
+// the explanation (explained_lag, counted from time). Lists are joined by
+// semicolons. The views of SQL have them whole.
+//
+// # What it owns and what it promises
+//
+// Tables lake_files (the manifest) and lake_corrections (later explanations,
+// until Compact folds them into files). Blobs under "lake/events/". Local
+// files under Config.Dir, which may be deleted while the lake is closed.
+//
+//   - No row is lost or doubled by a crash, a full disk or a failed
+//     transaction at any moment, if the caller replays the stream from the
+//     place it committed with the last Batch.
+//   - Questions see one moment: a row is not missed or seen twice while it
+//     moves from the buffer to a file or from file to file.
+//   - A truncated or altered file is an error that is ErrDamaged and names
+//     the file, never a shorter answer.
+//   - Memory is bounded: the buffer by FlushRows (about 250 bytes a row),
+//     filters and ids by IndexBytes, a merge by some 60 MB, and what one
+//     answer holds.
+//
+// One process writes a lake; others may open it ReadOnly and Refresh. The
+// package has no cgo; SQL comes from an [Engine] (lake/duck).
+//
+// # What it does not do
+//
+// It does not decide what is an event's explanation, does not keep findings
+// or cases, does not sign, and does not encrypt. A question by person without
+// limit decodes that person's column in every file: a second for millions of
+// rows. With object storage, whole files are copied to Config.Dir before they
+// are read, so SQL needs room there for all of them (CacheBytes).
 package lake
 
 import (
@@ -77,6 +134,7 @@ func (l *Lake) open(ctx context.Context) error {
 	if l.zstd, err = newInflater(); err != nil {
 		return err
 	}
+	l.healed = &healed{seed: l.seed, uids: map[uint64]struct{}{}}
 	l.decoders.New = func() any { return newDecoder(l.zstd) }
 	if l.handles, err = newHandles(l.blobs, filepath.Join(l.cfg.Dir, "copies"), l.cfg.CacheBytes); err != nil {
 		return err
@@ -97,19 +155,18 @@ func (l *Lake) open(ctx context.Context) error {
 }
 
 // Refresh reads manifest and corrections again, for a lake that another
-// process writes.
+// process writes. A question that fails because that process has just deleted
+// a file succeeds after it.
 func (l *Lake) Refresh(ctx context.Context) error {
 	list, err := l.readManifest(ctx)
 	if err != nil {
 		return err
 	}
-	healed, err := l.readHealed(ctx)
-	if err != nil {
+	if err := l.readHealed(ctx); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.healed = healed
 	present := map[string]*entry{}
 	for _, e := range l.entries {
 		present[e.Name] = e
