@@ -110,7 +110,7 @@ type Services struct {
 
 // ImportKinds are the lists that Services.Import takes.
 func ImportKinds() []string {
-	return []string{"directory", "roster", "tickets", "watchlist", "sigma"}
+	return []string{"directory", "roster", "tickets", "watchlist", "sigma", "mapping"}
 }
 
 // Parts are what the API is made of.

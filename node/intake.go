@@ -27,7 +27,7 @@ const (
 // many small senders share one disk write.
 type intake struct {
 	norm     *normalize.Normalizer
-	mappings map[string]*normalize.Mapping
+	mappings *mappings
 	people   *directory.Directory
 	book     *quarantine.Book
 	bus      bus.Bus
@@ -84,7 +84,7 @@ func (in *intake) normalize(it collect.Item) ([]*ocsf.Event, []normalize.Reject,
 		return nil, nil, collect.UnknownFormat{Name: it.Format}
 	}
 	if it.Mapping != "" {
-		m, ok := in.mappings[it.Mapping]
+		m, ok := in.mappings.get(it.Mapping)
 		if !ok {
 			return nil, nil, collect.UnknownFormat{Name: it.Mapping}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/cordon-health/cordon/directory/ldap"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/strict"
-	"github.com/cordon-health/cordon/normalize"
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
 )
@@ -195,46 +193,6 @@ func (n *Node) syncDirectory(ctx context.Context) error {
 		return nil
 	}
 	return n.ldap.Run(ctx)
-}
-
-// loadMappings reads the mapping files that come along and the hospital's own;
-// its own win.
-func (n *Node) loadMappings() (map[string]*normalize.Mapping, error) {
-	own, err := fs.Sub(content.Files(), "mappings")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*normalize.Mapping{}
-	folders := []fs.FS{own}
-	if n.cfg.Mappings != "" {
-		folders = append(folders, os.DirFS(n.cfg.Mappings))
-	}
-	for _, f := range folders {
-		if err := addMappings(all, f); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-func addMappings(all map[string]*normalize.Mapping, fsys fs.FS) error {
-	names, err := fs.Glob(fsys, "*.yaml")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		f, err := fsys.Open(name)
-		if err != nil {
-			return err
-		}
-		m, err := normalize.ParseMapping(f)
-		_ = f.Close()
-		if err != nil {
-			return fmt.Errorf("mapping %s: %w", name, err)
-		}
-		all[strings.TrimSuffix(path.Base(name), ".yaml")] = m
-	}
-	return nil
 }
 
 // ldapSuspended is how long a suspension by LDAP lasts unless undone.

@@ -411,8 +411,8 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 // commit makes the moment durable. Evidence comes first: no position passes a
 // batch that is not in the log.
 func (p *pipeline) commit(ctx context.Context, m *moment) error {
-	if err := p.log.Sync(ctx); err != nil {
-		return fmt.Errorf("sync evidence: %w", err)
+	if err := p.log.Flush(ctx); err != nil {
+		return fmt.Errorf("write evidence: %w", err)
 	}
 	if err := m.rows.Write(ctx); err != nil {
 		return fmt.Errorf("write events: %w", err)
@@ -451,8 +451,8 @@ func (p *pipeline) write(ctx context.Context, tx *sql.Tx, m *moment) error {
 	return nil
 }
 
-func mark(f lake.FileInfo, replaces ...string) evidence.FileMark {
-	return evidence.FileMark{Name: f.Name, SHA256: f.SHA256, Rows: f.Rows, FirstSeq: f.FirstSeq, LastSeq: f.LastSeq, Replaces: replaces}
+func mark(f lake.FileInfo) evidence.FileMark {
+	return evidence.FileMark{Name: f.Name, SHA256: f.SHA256, Rows: f.Rows, FirstSeq: f.FirstSeq, LastSeq: f.LastSeq}
 }
 
 // restore reads the last checkpoint.

@@ -114,6 +114,7 @@ func (n *Node) upkeep(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
+		n.forget(i)
 		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.reloadNotices(ctx), n.compact(ctx, i)} {
 			if err != nil && ctx.Err() == nil {
 				n.log.Error("upkeep not done, trying again", "error", err)

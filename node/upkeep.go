@@ -31,13 +31,21 @@ func (n *Node) compact(ctx context.Context, minute int) error {
 		for _, f := range c.Old {
 			old = append(old, f.Name)
 		}
+		var marks []evidence.FileMark
 		for _, f := range c.New {
-			if err := n.evidence.File(tx, mark(f, old...)); err != nil {
-				return err
-			}
+			marks = append(marks, mark(f))
 		}
-		return nil
+		return n.evidence.Replace(tx, old, marks, "", nil)
 	})
+}
+
+// forget lets the care graph drop what can explain nothing any more.
+func (n *Node) forget(minute int) {
+	if minute%(24*60) == 24*60-1 {
+		n.pipe.mu.Lock()
+		defer n.pipe.mu.Unlock()
+		n.care.Expire(n.now().UnixMilli())
+	}
 }
 
 // Import reads a list of people, shifts, tickets or watched patients. Unusable
@@ -56,6 +64,8 @@ func (n *Node) Import(ctx context.Context, kind string, r io.Reader, progress fu
 		c, err = n.care.ImportWatchlist(ctx, r, progress)
 	case "sigma":
 		c, err = n.importRules(ctx, r)
+	case "mapping":
+		return n.importMapping(ctx, r)
 	default:
 		return c, collect.UnknownFormat{Name: kind}
 	}

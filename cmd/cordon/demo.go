@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/config"
+	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/node"
 )
 
@@ -40,7 +41,9 @@ func (c demoCmd) Run(w *world) error {
 	if err := d.Configure(&cfg); err != nil {
 		return err
 	}
-	n, err := node.Open(w.ctx, cfg, version, w.now, newLog(w.err, cfg.Log))
+	log := newLog(w.err, cfg.Log)
+	evidence.RouteLogs(log)
+	n, err := node.Open(w.ctx, cfg, version, w.now, log)
 	if err != nil {
 		return err
 	}

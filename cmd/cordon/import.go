@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,13 +19,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/node"
 	"github.com/cordon-health/cordon/normalize"
 )
 
 type importCmd struct {
 	target
 	Format  string   `help:"One of: ${formats}." required:"" placeholder:"NAME"`
-	Mapping string   `help:"Name of the mapping, for json and csv (content/mappings, or the folder of the setting mappings)." placeholder:"NAME"`
+	Mapping string   `help:"Mapping for json and csv: a file, or the name of one that the server knows (such as his-audit)." placeholder:"FILE"`
 	Source  string   `help:"Name on the Sources page." placeholder:"NAME"`
 	JSON    bool     `help:"Print the counts as JSON." name:"json"`
 	Files   []string `arg:"" help:"Files; - is standard input; .gz and .zst are opened; a folder stands for its files." name:"file"`
@@ -53,7 +55,7 @@ func (c *counts) add(o counts) {
 }
 
 // Run imports the files one after another.
-func (c importCmd) Run(w *world) error {
+func (c *importCmd) Run(w *world) error {
 	if !slices.Contains(formatNames(), c.Format) {
 		return usage{fmt.Errorf("no format %q; there are %s", c.Format, strings.Join(formatNames(), ", "))}
 	}
@@ -66,6 +68,9 @@ func (c importCmd) Run(w *world) error {
 	}
 	var total counts
 	err = c.with(w, func(s *session) error {
+		if err := c.sendMapping(w.ctx, s); err != nil {
+			return err
+		}
 		for _, name := range files {
 			n, err := c.file(w, s, name)
 			total.add(n)
@@ -83,6 +88,19 @@ func (c importCmd) Run(w *world) error {
 		fmt.Fprintln(w.err, "see what was set aside, and why: cordon quarantine list")
 	}
 	return err
+}
+
+// sendMapping hands a mapping file to the server; from then on it has a name.
+func (c *importCmd) sendMapping(ctx context.Context, s *session) error {
+	data, err := os.ReadFile(c.Mapping)
+	if c.Mapping == "" || errors.Is(err, fs.ErrNotExist) && filepath.Base(c.Mapping) == c.Mapping {
+		return nil // a name
+	}
+	if err != nil {
+		return usage{err}
+	}
+	c.Mapping = node.MappingName(data)
+	return s.pour(ctx, io.Discard, "POST", "/api/v1/import/mapping", bytes.NewReader(data))
 }
 
 // expand replaces folders by the files in them, in order of their names.

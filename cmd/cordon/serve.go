@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cordon-health/cordon/config"
+	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/node"
 )
 
@@ -31,7 +32,9 @@ func (c serveCmd) Run(w *world) error {
 	if err := cfg.Check(); err != nil {
 		return usage{err}
 	}
-	n, err := node.Open(w.ctx, cfg, version, w.now, newLog(w.err, cfg.Log))
+	log := newLog(w.err, cfg.Log)
+	evidence.RouteLogs(log)
+	n, err := node.Open(w.ctx, cfg, version, w.now, log)
 	if err != nil {
 		return err
 	}

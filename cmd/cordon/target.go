@@ -16,6 +16,7 @@ import (
 
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/config"
+	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/node"
 )
@@ -82,6 +83,7 @@ func (t target) openFolder(w *world) (*session, error) {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	evidence.RouteLogs(log)
 	n, err := node.Open(w.ctx, cfg, version, w.now, log)
 	if err != nil {
 		return nil, err
