@@ -57,13 +57,14 @@ func DecodeBatch(data []byte) ([]*ocsf.Event, error) {
 		return nil, fmt.Errorf("event batch: %d events, more than %d", n, MaxBatch)
 	}
 	events := make([]*ocsf.Event, 0, n)
+	decoder := ocsf.NewDecoder()
 	for line := 1; len(plain) > 0; line++ {
 		text, rest, found := bytes.Cut(plain, []byte{'\n'})
 		if !found {
 			return nil, fmt.Errorf("event batch: line %d is cut off", line)
 		}
 		ev := new(ocsf.Event)
-		if err := ocsf.Decode(text, ev); err != nil {
+		if err := decoder.Decode(text, ev); err != nil {
 			return nil, fmt.Errorf("event batch: line %d: %w", line, err)
 		}
 		events = append(events, ev)
