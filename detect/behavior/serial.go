@@ -119,7 +119,7 @@ func (d *serial) weigh(c *detect.Context, ev *ocsf.Event, h *habit, role *share)
 	if n < int(c.Param("patients")) || days < int(c.Param("days")) {
 		return
 	}
-	usual := max(h.expected(role, ev.Time), d.peers(h.Role))
+	usual := max(h.expected(role, ev.Time), d.peers(c.Who(), h.Role))
 	if float64(n) < c.Param("ratio")*usual || atLeast(n, usual) > 0.01 {
 		return
 	}
@@ -136,13 +136,13 @@ func (d *serial) weigh(c *detect.Context, ev *ocsf.Event, h *habit, role *share)
 	})
 }
 
-// peers is the number of strangers that three in four of the same role stay
-// below: people differ more than chance alone would have it (who helps out
+// peers is the number of strangers that three in four others of the same role
+// stay below: people differ more than chance alone would have it (who helps out
 // everywhere sees many).
-func (d *serial) peers(role string) float64 {
+func (d *serial) peers(who, role string) float64 {
 	var counts []int
-	d.people.Each(func(_ string, h *habit) {
-		if h.Role == role {
+	d.people.Each(func(name string, h *habit) {
+		if h.Role == role && name != who {
 			counts = append(counts, len(h.Seen))
 		}
 	})
