@@ -29,6 +29,9 @@ type tokenCreateCmd struct {
 
 // Run makes a token.
 func (c tokenCreateCmd) Run(w *world) error {
+	if err := c.make(); err != nil {
+		return err
+	}
 	return c.with(w, func(s *session) error {
 		type answer struct{ Token string }
 		a, err := get[answer](s, w.ctx, "POST", "/api/v1/tokens", map[string]any{"label": c.Label, "role": c.Role, "days": int(c.Life.Hours() / 24)})
@@ -76,6 +79,9 @@ type userInviteCmd struct {
 
 // Run invites.
 func (c userInviteCmd) Run(w *world) error {
+	if err := c.make(); err != nil {
+		return err
+	}
 	return c.with(w, func(s *session) error {
 		body := map[string]string{"name": c.Name, "role": c.Role, "full_name": c.FullName, "department": c.Department, "person_id": c.Person}
 		return s.pour(w.ctx, w.out, "POST", "/api/v1/users", body)

@@ -67,6 +67,9 @@ func (c *importCmd) Run(w *world) error {
 		c.Source = "import-" + c.Format
 	}
 	var total counts
+	if err := c.make(); err != nil {
+		return err
+	}
 	err = c.with(w, func(s *session) error {
 		if err := c.sendMapping(w.ctx, s); err != nil {
 			return err

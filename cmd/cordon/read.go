@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // lines runs a command whose answer is NDJSON: as it is with --json, else as a
@@ -84,11 +85,13 @@ func title(v map[string]any) string {
 	return at(v, "message")
 }
 
+// moment is when it was, for people.
 func moment(v map[string]any) string {
-	if t := at(v, "time_dt"); t != "" {
-		return t
+	ms, ok := v["time"].(float64)
+	if !ok {
+		return at(v, "time")
 	}
-	return at(v, "time")
+	return time.UnixMilli(int64(ms)).Format("2006-01-02 15:04")
 }
 
 type findingsCmd struct {

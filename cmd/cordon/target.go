@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -60,6 +59,18 @@ func (t target) open(w *world) (*session, error) {
 	return &session{do: client.Do, base: strings.TrimSuffix(t.Server, "/"), token: token, close: func() error { return nil }}, nil
 }
 
+// make makes the folder, for commands that may be the first to work on it.
+func (t target) make() error {
+	if t.Server != "" {
+		return nil
+	}
+	cfg, err := t.load()
+	if err != nil {
+		return err
+	}
+	return os.MkdirAll(cfg.Data, 0o700)
+}
+
 // load reads the configuration a folder is opened with.
 func (t target) load() (config.Config, error) {
 	cfg, err := config.Load(t.Config)
@@ -77,10 +88,8 @@ func (t target) openFolder(w *world) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Data == "" {
-		if _, err := os.Stat(cfg.Data); err != nil {
-			return nil, usage{fmt.Errorf("no %s here; give --server URL for a running server or --data DIR for a stopped one", filepath.Base(cfg.Data))}
-		}
+	if _, err := os.Stat(cfg.Data); err != nil {
+		return nil, usage{fmt.Errorf("no folder %s; give --server URL for a running server or --data DIR for a stopped one", cfg.Data)}
 	}
 	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	evidence.RouteLogs(log)
@@ -172,6 +181,7 @@ func (s *session) call(ctx context.Context, method, path string, body any) (*htt
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept-Language", language())
 	res, err := s.do(req)
 	if err != nil {
 		return nil, fmt.Errorf("reach %s: %w; is the server running?", s.base, err)
@@ -181,6 +191,19 @@ func (s *session) call(ctx context.Context, method, path string, body any) (*htt
 	}
 	defer res.Body.Close()
 	return nil, refusal(res)
+}
+
+// language is that of the terminal.
+func language() string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			if strings.HasPrefix(v, "zh") {
+				return "zh"
+			}
+			break
+		}
+	}
+	return "en"
 }
 
 // refusal turns a problem (RFC 9457) into an error.

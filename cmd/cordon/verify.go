@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"strings"
 
@@ -165,7 +166,7 @@ func (c exportCmd) Run(w *world) error {
 		c.Out = "case-" + c.Incident + ".zip"
 	}
 	return c.with(w, func(s *session) error {
-		path := "/api/v1/incidents/" + c.Incident + "/bundle?lang=" + c.Lang
+		path := "/api/v1/incidents/" + url.PathEscape(c.Incident) + "/bundle?lang=" + c.Lang
 		if c.Out == "-" {
 			return s.pour(w.ctx, w.out, "GET", path, nil)
 		}
