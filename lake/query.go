@@ -130,8 +130,12 @@ func (l *Lake) searchFiles(ctx context.Context, entries []*entry, q *AccessQuery
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *entry) int { return cmp.Compare(b.MaxTime, a.MaxTime) })
-	wave := 2 * runtime.GOMAXPROCS(0)
-	for len(list) > 0 {
+	all := 2 * runtime.GOMAXPROCS(0)
+	wave := all
+	if q.Limit > 0 { // the newest file alone may do
+		wave = 1
+	}
+	for ; len(list) > 0; wave = min(2*wave, all) {
 		if q.Limit > 0 && len(hits) == q.Limit && hits[len(hits)-1].Event.Time > list[0].MaxTime {
 			break
 		}

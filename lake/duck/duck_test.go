@@ -142,6 +142,44 @@ func TestHealed(t *testing.T) {
 	want(t, "others", f.ask(t, "SELECT count(*) AS n FROM explanations WHERE kind = 'order'"), "{\"n\":24}\n")
 }
 
+// TestEveryColumn reads all values of all columns, with long runs of equal
+// ones, and counts them.
+func TestEveryColumn(t *testing.T) {
+	f := open(t)
+	var rows []lake.Row
+	for i := range 20_000 {
+		row := access(i)
+		ev := row.Event
+		ev.Explanation.Explained = i*7919%20 != 3 && i%5000 != 77
+		ev.Explanation.Weak = i/100%2 == 0
+		if i/3000%2 == 0 {
+			ev.Explanation = nil
+		}
+		ev.Access = &ocsf.Access{BreakGlass: i/1000%3 == 0, Reason: strings.Repeat("因", i%9), Purpose: []string{"TREAT"}}
+		ev.WebResources = []ocsf.Resource{{UID: fmt.Sprint(i / 7)}}
+		rows = append(rows, row)
+	}
+	f.lake.Append(rows)
+	f.flush(t)
+	if got := f.ask(t, "SELECT count(DISTINCT COLUMNS(*)) FROM records"); !strings.Contains(got, `"uid":20000`) {
+		t.Fatal(got)
+	}
+	explained, weak, glass := 0, 0, 0
+	for _, r := range rows {
+		if x := r.Event.Explanation; x != nil && x.Explained {
+			explained++
+		}
+		if x := r.Event.Explanation; x != nil && x.Weak {
+			weak++
+		}
+		if r.Event.Access.BreakGlass {
+			glass++
+		}
+	}
+	want(t, "truths", f.ask(t, "SELECT count(*) FILTER (explained) AS e, count(*) FILTER (weak) AS w, count(*) FILTER (break_glass) AS b, count(DISTINCT resource_uid) AS r FROM records"),
+		fmt.Sprintf("{\"e\":%d,\"w\":%d,\"b\":%d,\"r\":2858}\n", explained, weak, glass))
+}
+
 func TestRefused(t *testing.T) {
 	f := open(t)
 	f.append(0, 10)
