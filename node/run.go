@@ -68,8 +68,9 @@ func (n *Node) startFront(g *group) {
 }
 
 // Run serves until ctx ends: collectors first stop, then the pipeline, then
-// evidence.
-func (n *Node) Run(ctx context.Context) error {
+// evidence. begun is told, once input is worked on, the one-time sign-in link
+// of the first administrator, or nothing when there are users already.
+func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	collectors, err := n.collectors()
 	if err != nil {
 		return err
@@ -77,6 +78,10 @@ func (n *Node) Run(ctx context.Context) error {
 	back, front, doors := newGroup(context.WithoutCancel(ctx)), newGroup(context.WithoutCancel(ctx)), newGroup(ctx)
 	n.startBack(back)
 	n.startFront(front)
+	link, err := n.firstLink(ctx)
+	if err != nil {
+		return errors.Join(err, front.stop(), back.stop())
+	}
 	doors.run("playbooks", n.runner.Run)
 	doors.run("console", n.serve)
 	doors.run("upkeep", n.upkeep)
@@ -84,6 +89,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, c := range collectors {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}
+	begun(link)
 	select {
 	case <-doors.ctx.Done():
 	case <-front.ctx.Done():

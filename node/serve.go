@@ -119,9 +119,9 @@ func (n *Node) serveOn(ctx context.Context, ln net.Listener, h http.Handler) err
 // URL is where people reach the console.
 func (n *Node) URL() string { return n.url() }
 
-// FirstLink makes the one-time sign-in link of the first administrator, or
+// firstLink makes the one-time sign-in link of the first administrator, or
 // nothing when there are users already.
-func (n *Node) FirstLink(ctx context.Context) (string, error) {
+func (n *Node) firstLink(ctx context.Context) (string, error) {
 	empty, err := n.users.Empty(ctx)
 	if err != nil || !empty {
 		return "", err

@@ -47,22 +47,19 @@ func (c demoCmd) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	link, err := n.FirstLink(w.ctx)
-	if err != nil {
-		return errors.Join(err, n.Close())
-	}
-	welcome(w, n.URL(), link, dir)
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	go func() {
-		if err := d.Play(ctx, n); err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("the simulated day broke off: %w", err))
+	err = errors.Join(n.Run(ctx, func(link string) {
+		welcome(w, n.URL(), link, dir)
+		if c.Browser && w.terminal && link != "" {
+			open(link)
 		}
-	}()
-	if c.Browser && w.terminal && link != "" {
-		open(link)
-	}
-	err = errors.Join(n.Run(ctx), n.Close())
+		go func() {
+			if err := d.Play(ctx, n); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("the simulated day broke off: %w", err))
+			}
+		}()
+	}), n.Close())
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}

@@ -41,6 +41,11 @@ func formatNames() []string {
 	return append(names, api.ImportKinds()...)
 }
 
+// mapped says whether a format needs a mapping.
+func mapped(format string) bool {
+	return slices.ContainsFunc(normalize.Formats(), func(f normalize.Format) bool { return f.Name == format && f.Mapped })
+}
+
 // counts is how an import went.
 type counts struct {
 	Read        int64 `json:"read"`
@@ -58,6 +63,9 @@ func (c *counts) add(o counts) {
 func (c *importCmd) Run(w *world) error {
 	if !slices.Contains(formatNames(), c.Format) {
 		return usage{fmt.Errorf("no format %q; there are %s", c.Format, strings.Join(formatNames(), ", "))}
+	}
+	if c.Mapping == "" && mapped(c.Format) {
+		return usage{fmt.Errorf("format %s needs --mapping: a file, or the name of one that comes along, such as his-audit", c.Format)}
 	}
 	files, err := expand(c.Files)
 	if err != nil {

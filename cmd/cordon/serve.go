@@ -38,15 +38,13 @@ func (c serveCmd) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	link, err := n.FirstLink(w.ctx)
-	if err != nil {
-		return errors.Join(err, n.Close())
-	}
-	fmt.Fprintf(w.err, "console: %s\n", n.URL())
-	if link != "" {
-		fmt.Fprintf(w.err, "first sign-in (works once, for a day): %s\n", link)
-	}
-	return errors.Join(n.Run(w.ctx), n.Close())
+	err = n.Run(w.ctx, func(link string) {
+		fmt.Fprintf(w.err, "console: %s\n", n.URL())
+		if link != "" {
+			fmt.Fprintf(w.err, "first sign-in (works once, for a day): %s\n", link)
+		}
+	})
+	return errors.Join(err, n.Close())
 }
 
 func newLog(out io.Writer, c config.Log) *slog.Logger {
