@@ -50,7 +50,6 @@ func (l *Lake) Append(rows []Row) {
 		b.days[dayOf(b.rec.ints[intTime])] = struct{}{}
 		b.append(&b.rec)
 	}
-	l.generation++
 }
 
 // Due reports whether the buffer should be flushed now.

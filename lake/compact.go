@@ -134,13 +134,13 @@ func tiers(part []*entry) [][]*entry {
 func (l *Lake) rewrite(ctx context.Context, list []*entry, keep func(*record) bool, note Note) error {
 	m := &merge{lake: l, ctx: ctx, keep: keep}
 	if err := m.run(list); err != nil {
-		m.discard()
+		l.removeNew(m.files)
 		return err
 	}
 	list, c := changed(list, m.files)
 	err := l.db.Update(ctx, func(tx *sql.Tx) error { return commitChange(tx, c, m.folded, note) })
 	if err != nil {
-		m.discard()
+		l.removeNew(m.files)
 		return err
 	}
 	l.replace(list, c.New)

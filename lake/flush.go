@@ -20,26 +20,42 @@ const (
 	scratchPattern = "scratch-*"
 )
 
-// Batch is what one Flush wrote. Exactly one of Done and Discard must follow.
+// Batch is the rows that were buffered at one moment, on their way to files.
+// There is at most one at a time: Write, then Commit in a transaction, then
+// Done or Discard; or a Write that fails.
 type Batch struct {
-	Files []FileInfo
+	Files []FileInfo // what Write wrote
 
 	lake    *Lake
 	buffers []*buffer
 }
 
-// Flush writes the buffered rows to new files, durably; questions still see
-// them in the buffer. It returns nil and no error when the buffer is empty.
-// After an error nothing is lost: the rows stay buffered for the next Flush.
-func (l *Lake) Flush(ctx context.Context) (*Batch, error) {
-	b := &Batch{lake: l, buffers: l.freeze()}
+// Seal begins a new buffer and returns what was buffered so far, to be
+// written while the new one fills. It is quick, so that a pipeline can seal
+// between two messages.
+func (l *Lake) Seal() *Batch { return &Batch{lake: l, buffers: l.freeze()} }
+
+// Write writes the sealed rows to new files, durably; questions still see
+// them in the buffer. After an error nothing is lost: the rows are part of the
+// next Seal.
+func (b *Batch) Write(ctx context.Context) error {
 	for _, buf := range b.buffers {
-		files, err := l.writeTable(ctx, &buf.table)
+		files, err := b.lake.writeTable(ctx, &buf.table)
 		b.Files = append(b.Files, files...)
 		if err != nil {
-			b.Discard()
-			return nil, fmt.Errorf("flush lake: %w", err)
+			b.lake.removeNew(b.Files)
+			return fmt.Errorf("flush lake: %w", err)
 		}
+	}
+	return nil
+}
+
+// Flush is Seal and Write in one. It returns nil and no error when the buffer
+// is empty.
+func (l *Lake) Flush(ctx context.Context) (*Batch, error) {
+	b := l.Seal()
+	if err := b.Write(ctx); err != nil {
+		return nil, err
 	}
 	if len(b.Files) == 0 {
 		return nil, nil
@@ -57,8 +73,20 @@ func (l *Lake) freeze() []*buffer {
 	return slices.Clone(l.buffers[:len(l.buffers)-1])
 }
 
+// errDoubt stops a writer that cannot know what its rows are.
+var errDoubt = errors.New("an earlier transaction was committed although it reported an error: restart, so that the stream is read from the committed place")
+
 // Commit enters the files into the manifest. It may run more than once.
 func (b *Batch) Commit(tx *sql.Tx) error {
+	for _, x := range b.lake.doubtful() {
+		stored, err := inManifest(tx, x.Name)
+		if err != nil {
+			return err
+		}
+		if stored {
+			return errDoubt
+		}
+	}
 	for _, x := range b.Files {
 		if err := insertFile(tx, x); err != nil {
 			return err
@@ -84,20 +112,51 @@ func (b *Batch) Done() {
 		list = append(list, &entry{FileInfo: x})
 	}
 	l.setFiles(list)
-	l.generation++
 }
 
-// Discard is called when the transaction failed for good: the files are
-// deleted, the rows stay in the buffer.
+// Discard is called when the transaction reported an error: the files are
+// deleted, the rows stay in the buffer. A transaction that was committed all
+// the same (a connection that broke during commit) counts as done; when that
+// cannot be found out now, the files stay and the next Commit looks again.
 func (b *Batch) Discard() {
 	l := b.lake
+	if len(b.Files) == 0 {
+		return
+	}
+	stored := false
+	err := l.db.View(context.Background(), func(tx *sql.Tx) (err error) {
+		stored, err = inManifest(tx, b.Files[0].Name)
+		return err
+	})
+	switch {
+	case err != nil:
+		l.log.Warn("outcome of a transaction is unknown; the next one looks again", "err", err)
+		l.mu.Lock()
+		l.doubt = append(l.doubt, b.Files...)
+		l.mu.Unlock()
+	case stored:
+		b.Done()
+	default:
+		l.removeNew(b.Files)
+	}
+}
+
+func (l *Lake) doubtful() []FileInfo {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Clone(l.doubt)
+}
+
+// removeNew deletes files that never came into the manifest. A file with the
+// same rows may have been there before; it stays.
+func (l *Lake) removeNew(files []FileInfo) {
 	l.mu.RLock()
 	present := map[string]bool{}
 	for _, e := range l.entries {
 		present[e.Name] = true
 	}
 	l.mu.RUnlock()
-	for _, x := range b.Files {
+	for _, x := range files {
 		if !present[x.Name] {
 			l.remove([]*entry{{FileInfo: x}})
 		}

@@ -76,9 +76,8 @@ func (l *Lake) markBuffered(known []bool, prints []uint64, evs []*ocsf.Event) {
 // A view is what questions see of the files at one moment. Its entries are
 // pinned and must be released.
 type view struct {
-	entries    []*entry
-	byDay      map[int64][]*entry
-	generation uint64
+	entries []*entry
+	byDay   map[int64][]*entry
 }
 
 func (l *Lake) view() view {
@@ -89,7 +88,7 @@ func (l *Lake) view() view {
 
 func (l *Lake) viewLocked() view {
 	pin(l.entries)
-	return view{entries: l.entries, byDay: l.byDay, generation: l.generation}
+	return view{entries: l.entries, byDay: l.byDay}
 }
 
 // A prober asks files for event ids during one call of Known.

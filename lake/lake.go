@@ -6,7 +6,7 @@
 //
 // The stream is the write-ahead log; the lake only keeps what was read from
 // it. Append puts rows into a buffer in memory, which questions see at once.
-// Flush writes the buffer to new files and syncs them; Batch.Commit enters
+// Flush (or Seal and Write) writes the buffer to new files and syncs them; Batch.Commit enters
 // them into the manifest inside the caller's transaction, together with the
 // place in the stream; Done makes them visible and empties the buffer. So
 // each row is in exactly one place at any moment: after a crash, files
@@ -101,11 +101,11 @@ type Lake struct {
 
 	changing sync.Mutex // one compaction or expiry at a time
 
-	mu         sync.RWMutex
-	entries    []*entry           // by time
-	byDay      map[int64][]*entry // by day of the events
-	buffers    []*buffer          // the last one grows, others are being written
-	generation uint64             // counts changes of what questions see
+	mu      sync.RWMutex
+	entries []*entry           // by time
+	byDay   map[int64][]*entry // by day of the events
+	buffers []*buffer          // the last one grows, others are being written
+	doubt   []FileInfo         // written by a transaction of unknown outcome
 }
 
 // Open opens the lake whose manifest is in db and whose files are in blobs,
@@ -177,7 +177,6 @@ func (l *Lake) Refresh(ctx context.Context) error {
 		}
 	}
 	l.setFiles(list)
-	l.generation++
 	return nil
 }
 

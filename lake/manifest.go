@@ -77,6 +77,14 @@ func deleteFile(tx *sql.Tx, name string) error {
 	return nil
 }
 
+func inManifest(tx *sql.Tx, name string) (bool, error) {
+	n := 0
+	if err := tx.QueryRow(`SELECT COUNT(*) FROM lake_files WHERE name = $1`, name).Scan(&n); err != nil {
+		return false, fmt.Errorf("look for file %s in the manifest: %w", name, err)
+	}
+	return n > 0, nil
+}
+
 func (l *Lake) readManifest(ctx context.Context) ([]*entry, error) {
 	var list []*entry
 	err := l.db.View(ctx, func(tx *sql.Tx) error {
@@ -173,7 +181,6 @@ func (l *Lake) replace(old []*entry, added []FileInfo) {
 		list = append(list, &entry{FileInfo: x})
 	}
 	l.setFiles(list)
-	l.generation++
 	for _, e := range old {
 		if e.doomed = true; e.readers == 0 {
 			unused = append(unused, e)

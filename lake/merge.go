@@ -175,11 +175,6 @@ func (m *merge) finish() error {
 	return nil
 }
 
-// discard deletes what was written. A file that also existed before stays.
-func (m *merge) discard() {
-	(&Batch{lake: m.lake, Files: m.files}).Discard()
-}
-
 // fold replaces the explanation of a row by a later one.
 func (m *merge) fold(r *record) error {
 	uid := r.texts[textUID]

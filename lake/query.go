@@ -303,20 +303,26 @@ func (s *search) restore(places []place) error {
 // Event returns the event with this uid (the newest when a source used it
 // twice), or an error that is ErrNotFound.
 func (l *Lake) Event(ctx context.Context, uid string) (*ocsf.Event, error) {
-	if uid == "" {
-		return nil, ErrNotFound
-	}
+	row, err := l.Find(ctx, uid)
+	return row.Event, err
+}
+
+// Find is Event with the event's place in the stream.
+func (l *Lake) Find(ctx context.Context, uid string) (Row, error) {
 	row, err := l.findEvent(ctx, uid)
+	if err == nil {
+		err = l.heal(ctx, []*ocsf.Event{row.Event})
+	}
 	if err != nil {
-		return nil, fmt.Errorf("find event: %w", err)
+		return Row{}, fmt.Errorf("find event: %w", err)
 	}
-	if err := l.heal(ctx, []*ocsf.Event{row.Event}); err != nil {
-		return nil, fmt.Errorf("find event: %w", err)
-	}
-	return row.Event, nil
+	return row, nil
 }
 
 func (l *Lake) findEvent(ctx context.Context, uid string) (Row, error) {
+	if uid == "" {
+		return Row{}, ErrNotFound
+	}
 	rows, v, err := l.bufferedEvents(uid)
 	if err != nil {
 		return Row{}, err

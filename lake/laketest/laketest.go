@@ -41,6 +41,7 @@ func Run(t *testing.T, setup Setup) {
 		"ExactlyOnce": exactlyOnce,
 		"Crash":       crash,
 		"Discard":     discard,
+		"Doubt":       doubt,
 		"Compact":     compact,
 		"Expire":      expire,
 		"Heal":        heal,
@@ -293,6 +294,21 @@ func discard(s *story) {
 	s.append(accesses(1, 150)[100:])
 	s.flush()
 	s.check("flushed again")
+	s.reopen()
+	s.check("reopened")
+}
+
+// doubt: a transaction that was committed but reported an error counts.
+func doubt(s *story) {
+	s.append(accesses(1, 100))
+	b := s.lake.Seal()
+	s.append(accesses(2, 50))
+	s.must(b.Write(s.Context()))
+	s.must(s.db.Update(s.Context(), b.Commit))
+	b.Discard()
+	s.check("committed all the same")
+	s.flush()
+	s.check("flushed the rest")
 	s.reopen()
 	s.check("reopened")
 }
