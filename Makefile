@@ -1,6 +1,7 @@
 # Cordon. "make" lists what there is.
 TEMPL    = $(shell go list -m -f '{{.Version}}' github.com/a-h/templ)
 N       ?= 10
+EVENTS  ?= 1000000
 
 .PHONY: help build test fuzz bench lint generate demo deps clean
 
@@ -18,8 +19,8 @@ test: ## all tests; installs what they need when root, else says what is missing
 fuzz: ## every fuzz target for N seconds each (N=10)
 	@scripts/fuzz.sh $(N)
 
-bench: ## the measurements of the README, on this machine
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/...
+bench: ## the measurements of the README, on this machine (EVENTS=1000000)
+	go test -run '^TestGoals$$' -count 1 -timeout 6h ./bench -measure -events $(EVENTS) -out bench/RESULTS.md
 
 lint: ## gofmt, vet, staticcheck, govulncheck
 	@scripts/lint.sh
