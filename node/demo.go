@@ -36,7 +36,10 @@ type Demo struct {
 // Configure sets the node up to be played to: collectors on free ports of the
 // loopback interface.
 func (d *Demo) Configure(cfg *config.Config) error {
-	var err error
+	err := d.makeTable()
+	if err != nil {
+		return err
+	}
 	if d.mllp, err = freeAddress(); err != nil {
 		return err
 	}
@@ -49,6 +52,22 @@ syslog: [{udp: "", tcp: %q, source: "ATNA (syslog)"}]
 sqlpoll: [{driver: sqlite, dsn: %q, table: audit_log, cursor: id, mapping: his-audit, source: "HIS audit table (SQL)", interval: 500ms}]
 `, d.mllp, d.syslog, "file:"+d.HIS)
 	return yaml.Unmarshal([]byte(text), &cfg.Collect)
+}
+
+// makeTable makes the HIS's audit table before anything polls it.
+func (d *Demo) makeTable() error {
+	db, err := d.openHIS()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(`CREATE TABLE IF NOT EXISTS audit_log (id TEXT PRIMARY KEY, op_time TEXT, user_code TEXT,
+		patient_no TEXT, action TEXT, module TEXT, client_ip TEXT, reason TEXT)`)
+	return err
+}
+
+func (d *Demo) openHIS() (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+d.HIS+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
 }
 
 func freeAddress() (string, error) {
@@ -181,11 +200,7 @@ func (d *Demo) connect(ctx context.Context, n *Node) (*senders, error) {
 	if s.token, err = n.users.CreateToken(ctx, "demo FHIR server", identity.Sender, 24*time.Hour, "demo"); err != nil {
 		return nil, err
 	}
-	if s.his, err = sql.Open("sqlite", "file:"+d.HIS+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)"); err != nil {
-		return nil, err
-	}
-	_, err = s.his.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS audit_log (id TEXT PRIMARY KEY, op_time TEXT, user_code TEXT,
-		patient_no TEXT, action TEXT, module TEXT, client_ip TEXT, reason TEXT)`)
+	s.his, err = d.openHIS()
 	return s, err
 }
 
@@ -220,8 +235,8 @@ func (s *senders) send(ctx context.Context, it simulate.Item) error {
 	switch it.Channel {
 	case "hl7":
 		ack, err := s.hl7.Send(it.Data)
-		if err == nil && !bytes.Contains(ack, []byte("|AA|")) {
-			err = fmt.Errorf("hl7 message not accepted: %.100s", ack)
+		if err == nil && !accepted(ack) {
+			err = fmt.Errorf("hl7 message not accepted: %.300q", ack)
 		}
 		return err
 	case "atna":
@@ -239,6 +254,11 @@ func (s *senders) send(ctx context.Context, it simulate.Item) error {
 		return s.flush(ctx)
 	}
 	return nil
+}
+
+// accepted reads MSA-1 of an acknowledgement (HL7 table 0008).
+func accepted(ack []byte) bool {
+	return bytes.Contains(ack, []byte("MSA|AA")) || bytes.Contains(ack, []byte("MSA|CA"))
 }
 
 // flush posts the gathered AuditEvents.
