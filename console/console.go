@@ -7,22 +7,32 @@
 //
 // What it guarantees. Every page but sign-in, the one-time link and the answer
 // page needs a session and the role's permission; a department head sees the
-// people of their own department. Every form carries the session's token.
-// Nothing on a page comes from elsewhere and nothing is inline (strict CSP).
-// Patient and staff numbers stand in no URL (internal/sealed). Opening a
-// patient's trail, a quarantined record or an evidence bundle is an event
-// itself.
+// people of their own department. Every form carries the session's token, and
+// what browsers send from other sites is refused. Nothing on a page comes from
+// elsewhere and nothing is inline (strict CSP). Patient and staff numbers
+// stand in no URL (internal/sealed). Opening a patient's trail, a quarantined
+// record or an evidence bundle is an event itself.
 //
 // It owns no tables and decides nothing: it shows what the other parts know
 // and hands on what people decide.
 package console
 
 import (
+	"context"
+	"embed"
 	"errors"
+	"io/fs"
 	"net/http"
+	"time"
 
 	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/internal/limit"
+	"github.com/cordon-health/cordon/internal/sealed"
 )
+
+//go:embed assets
+var assets embed.FS
 
 // Parts are what the console is made of.
 type Parts struct {
@@ -32,6 +42,10 @@ type Parts struct {
 // Console serves the pages. It may be used concurrently.
 type Console struct {
 	Parts
+	seal  sealed.Key
+	tries *limit.Limiter // sign-ins, one-time links and answers, by address
+	kept  shares         // what is counted now and then
+	check verification
 }
 
 // New makes the console.
@@ -39,10 +53,94 @@ func New(p Parts) (*Console, error) {
 	if p.Users == nil || p.Now == nil || p.Log == nil || p.Site.Zone == nil {
 		return nil, errors.New("console: users, clock, log and site are needed")
 	}
-	return &Console{Parts: p}, nil
+	return &Console{Parts: p, seal: sealed.NewKey(p.Key[:]), tries: limit.New(2*time.Second, 20, 10000, p.Now)}, nil
+}
+
+// route is one line of the table of pages.
+type route struct {
+	pattern string
+	// may is the permission it needs; open needs no session.
+	may   identity.Permission
+	open  bool
+	serve func(*request) error
+}
+
+// pages lists all routes.
+func pages() []route {
+	return []route{
+		{"GET /{$}", identity.SeeOverview, false, (*request).overview},
+		{"GET /overview/live", identity.SeeOverview, false, (*request).overviewLive},
+		{"GET /incidents", identity.SeeCases, false, (*request).incidents},
+		{"GET /incidents/{id}", identity.SeeCases, false, (*request).incident},
+		{"GET /incidents/{id}/bundle", identity.SeeEvidence, false, (*request).bundle},
+		{"POST /incidents/{id}/{what}", identity.HandleCases, false, (*request).handle},
+		{"GET /people/{token}", identity.SeeCases, false, (*request).person},
+		{"GET /patients", identity.SeePatients, false, (*request).patients},
+		{"POST /patients", identity.SeePatients, false, (*request).findPatient},
+		{"GET /patients/{token}", identity.SeePatients, false, (*request).patient},
+		{"GET /sources", identity.SeeSources, false, (*request).sources},
+		{"GET /quarantine/{id}", identity.SeeQuarantine, false, (*request).quarantined},
+		{"POST /quarantine/{id}/{what}", identity.Replay, false, (*request).mend},
+		{"GET /detectors", identity.SeeOverview, false, (*request).detectors},
+		{"GET /evidence", identity.SeeEvidence, false, (*request).evidence},
+		{"GET /evidence/live", identity.SeeEvidence, false, (*request).evidenceLive},
+		{"POST /evidence/verify", identity.SeeEvidence, false, (*request).verify},
+		{"GET /users", identity.ManageUsers, false, (*request).users},
+		{"POST /users/{what}", identity.ManageUsers, false, (*request).changeUser},
+		{"GET /signin", "", true, (*request).signInPage},
+		{"POST /signin", "", true, (*request).signIn},
+		{"POST /signout", "", false, (*request).signOut},
+		{"GET /welcome/{link}", "", true, (*request).welcome},
+		{"POST /welcome/{link}", "", true, (*request).accept},
+		{"GET /answer/{token}", "", true, (*request).question},
+		{"POST /answer/{token}", "", true, (*request).answer},
+		{"POST /language", "", true, (*request).language},
+	}
 }
 
 // Handler serves everything that the API does not.
 func (c *Console) Handler() http.Handler {
-	return http.NotFoundHandler()
+	mux := http.NewServeMux()
+	for _, r := range pages() {
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { c.serve(r, w, req) })
+	}
+	mux.Handle("GET /assets/", c.files())
+	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
+		c.serve(route{open: true, serve: func(q *request) error { return fs.ErrNotExist }}, w, req)
+	})
+	return c.secure(mux)
 }
+
+// files serves the embedded style, script and pictures.
+func (c *Console) files() http.Handler {
+	serve := http.FileServerFS(assets)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=3600")
+		serve.ServeHTTP(w, r)
+	})
+}
+
+// secure adds what every answer carries and refuses what other sites' pages
+// send.
+func (c *Console) secure(next http.Handler) http.Handler {
+	guarded := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
+			"connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
+		h.Set("Cache-Control", "no-store")
+		if c.Site.Secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// background is a context for work that outlives its request.
+func background(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -1,0 +1,230 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/incident"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// caseRow is a case in a list.
+type caseRow struct {
+	incident.Case
+	Who person
+	// Why is the sentence of the finding that names the case.
+	Why ocsf.Text
+}
+
+// pageSize is how many cases a page of the list shows.
+const pageSize = 30
+
+// scanMost bounds how many cases are read for filters that the store does not
+// know: a search, or one department.
+const scanMost = 5000
+
+// caseTable is the list of cases with its filters.
+type caseTable struct {
+	Status, Search, Order string
+	Rows                  []caseRow
+	Page                  int
+	More                  bool
+	Counts                map[string]int
+}
+
+// filters are the states a reader may choose, the usual one first.
+func filters() []string {
+	return []string{"open", incident.StatusNew, incident.StatusAssigned, incident.StatusWaiting, incident.StatusClosed, "all"}
+}
+
+func (q *request) incidents() error {
+	m := caseTable{Status: q.text("status"), Search: q.text("q"), Order: q.text("order"), Counts: map[string]int{}}
+	if !slices.Contains(filters(), m.Status) {
+		m.Status = "open"
+	}
+	if n, err := strconv.Atoi(q.text("page")); err == nil && n > 1 && n < 1000 {
+		m.Page = n - 1
+	}
+	base := incident.Query{ByTime: m.Order == "time"}
+	if m.Status != "open" && m.Status != "all" {
+		base.Status = m.Status
+	}
+	keep := func(c incident.Case) bool {
+		return (m.Status != "open" || c.Status == incident.StatusNew || c.Status == incident.StatusAssigned) && q.matches(c, m.Search)
+	}
+	rows, err := q.someCases(base, (m.Page+1)*pageSize+1, keep)
+	if err != nil {
+		return err
+	}
+	m.Rows = rows[min(m.Page*pageSize, len(rows)):]
+	if m.More = len(m.Rows) > pageSize; m.More {
+		m.Rows = m.Rows[:pageSize]
+	}
+	if q.ses.User.Role != identity.DepartmentHead {
+		for _, s := range []string{incident.StatusNew, incident.StatusAssigned, incident.StatusWaiting, incident.StatusClosed} {
+			n, err := q.Desk.Count(q.r.Context(), incident.Query{Status: s})
+			if err != nil {
+				return err
+			}
+			m.Counts[s] = n
+		}
+	}
+	p := q.page("nav.incidents")
+	return q.show(p, incidentsPage(p, m))
+}
+
+// matches searches in what a list shows: the case's id, the person, detectors.
+func (q *request) matches(c incident.Case, search string) bool {
+	if search == "" {
+		return true
+	}
+	x := q.staff(c.Person, c.Account)
+	words := []string{c.ID, c.Subject, x.Label(), x.Account, x.Department, x.Role, c.Title.EN, c.Title.ZH, c.Assignee}
+	for _, part := range c.Parts {
+		words = append(words, part.Analytic)
+	}
+	return strings.Contains(strings.ToLower(strings.Join(words, "\n")), strings.ToLower(search))
+}
+
+// someCases reads the first cases that the reader may see and keep wants.
+func (q *request) someCases(base incident.Query, n int, keep func(incident.Case) bool) ([]caseRow, error) {
+	var rows []caseRow
+	base.Limit = 200
+	for ; base.Offset < scanMost; base.Offset += base.Limit {
+		list, err := q.Desk.List(q.r.Context(), base)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			if len(rows) == n {
+				return rows, nil
+			}
+			if q.Sees(q.ses.User, c) && keep(c) {
+				rows = append(rows, q.caseRow(c))
+			}
+		}
+		if len(list) < base.Limit {
+			break
+		}
+	}
+	return rows, nil
+}
+
+func (q *request) caseRow(c incident.Case) caseRow {
+	row := caseRow{Case: c, Who: q.staff(c.Person, c.Account)}
+	for _, uid := range slices.Backward(c.Findings[max(0, len(c.Findings)-20):]) {
+		f, err := q.Desk.Finding(q.r.Context(), uid)
+		if err == nil && (row.Why.EN == "" || f.Title == c.Title) {
+			row.Why = f.Why
+			if f.Title == c.Title {
+				break
+			}
+		}
+	}
+	return row
+}
+
+// link is the list with one filter changed.
+func (m caseTable) link(name, value string) string {
+	v := url.Values{}
+	for key, have := range map[string]string{"status": m.Status, "q": m.Search, "order": m.Order} {
+		if have != "" {
+			v.Set(key, have)
+		}
+	}
+	v.Set(name, value)
+	if name != "page" {
+		v.Del("page")
+	}
+	return "/incidents?" + v.Encode()
+}
+
+func (m caseTable) pageLink(n int) string { return m.link("page", strconv.Itoa(n+1)) }
+
+// subject is what a case is about where it is no person.
+func (c caseRow) about() string {
+	if c.Who.Label() != "" {
+		return c.Who.Label()
+	}
+	_, rest, found := strings.Cut(c.Subject, ":")
+	if !found {
+		return c.Subject
+	}
+	return rest
+}
+
+// handle does what a form on the page of a case asks for.
+func (q *request) handle() error {
+	ctx, u, id := q.r.Context(), q.ses.User, q.r.PathValue("id")
+	what, anchor := q.r.PathValue("what"), ""
+	var err error
+	switch what {
+	case "assign":
+		to := q.text("to")
+		if q.r.FormValue("me") != "" {
+			to = u.Name
+		}
+		_, err = q.Assign(ctx, u, id, to)
+	case "comment":
+		_, err = q.Comment(ctx, u, id, q.text("text"))
+	case "close":
+		_, err = q.Close(ctx, u, id, q.text("verdict"), q.text("text"))
+	case "reopen":
+		_, err = q.Reopen(ctx, u, id, q.text("text"))
+	case "act":
+		anchor = "#actions"
+		_, err = q.Act(ctx, u, id, q.text("action"), nil)
+	case "approve", "deny":
+		anchor = "#actions"
+		_, err = q.Decide(ctx, u, id, q.text("key"), what == "approve", q.text("note"))
+	case "undo":
+		anchor = "#actions"
+		_, err = q.Undo(ctx, u, id, q.text("key"))
+	case "playbook":
+		anchor = "#actions"
+		err = q.StartPlaybook(ctx, u, id, q.text("playbook"))
+	default:
+		err = q.refused(http.StatusNotFound, "error.nothing")
+	}
+	if err != nil {
+		return err
+	}
+	return q.redirect("/incidents/" + url.PathEscape(id) + "?done=" + what + anchor)
+}
+
+func (q *request) bundle() error {
+	c, err := q.Case(q.r.Context(), q.ses.User, q.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	q.watchBundle(c)
+	w := &download{w: q.w, name: "cordon-" + c.ID + ".zip"}
+	if err := q.Bundle(q.r.Context(), c.ID, q.lang, w); err != nil {
+		if w.begun {
+			panic(http.ErrAbortHandler) // the file must not look complete
+		}
+		return err
+	}
+	return nil
+}
+
+// download begins a file with its first bytes, so that an error before them
+// can still be shown as a page.
+type download struct {
+	w     http.ResponseWriter
+	name  string
+	begun bool
+}
+
+func (d *download) Write(p []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		d.w.Header().Set("Content-Type", "application/zip")
+		d.w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
+	}
+	return d.w.Write(p)
+}
