@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "members": members, "pick": pick, "pack": pack, "flip": flip,
 		"edit": edit, "spoil": spoil, "port": port, "reach": reach, "same": same,
-		"secret": secret, "settings": settings,
+		"secret": secret, "sorted": sorted, "settings": settings,
 	}
 }
 
@@ -271,4 +272,15 @@ func settings(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// sorted puts the lines of a file in order: sorted FILE. What comes in no
+// order is compared so.
+func sorted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sorted FILE")
+	}
+	lines := strings.Split(ts.ReadFile(args[0]), "\n")
+	slices.Sort(lines)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(lines, "\n")), 0o600))
 }
