@@ -2,8 +2,8 @@ package lake
 
 import (
 	"bytes"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -16,125 +16,116 @@ func fill(t *table, f *frame, rows []Row) {
 	}
 }
 
-func TestBytesPerColumn(t *testing.T) {
-	h := newHospital(1, 20000, 800)
-	rows := h.day(20000, 167000)
+// dayFile is a file of n accesses on one day, and the accesses in its order.
+func dayFile(t testing.TB, h *hospital, n int) (data []byte, rows []Row) {
+	t.Helper()
+	unsorted := h.day(20000, n)
 	var tab table
-	fr := newFrame()
-	start := time.Now()
-	fill(&tab, fr, rows)
-	t.Logf("append: %v per row", time.Since(start)/time.Duration(len(rows)))
-	start = time.Now()
-	perm := sortRows(&tab)
-	t.Logf("sort: %v", time.Since(start))
-	start = time.Now()
+	fill(&tab, newFrame(), unsorted)
+	order := sortRows(&tab)
 	var buf bytes.Buffer
-	w := newFileWriter(&buf, &codec{})
-	for len(perm) > 0 {
-		n := min(groupRows, len(perm))
-		if err := w.write(&tab, perm[:n]); err != nil {
+	if err := writeTable(&buf, &codec{}, &tab, order); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range order {
+		rows = append(rows, unsorted[i])
+	}
+	return buf.Bytes(), rows
+}
+
+func TestFileIsSortedAndWhole(t *testing.T) {
+	data, rows := dayFile(t, newHospital(1, 300, 80), 10_000)
+	if !slices.IsSortedFunc(rows, func(a, b Row) int {
+		x, y := a.Event, b.Event
+		if x.Patient.UID == y.Patient.UID {
+			return int(x.Time - y.Time)
+		}
+		if x.Patient.UID < y.Patient.UID {
+			return -1
+		}
+		return 1
+	}) {
+		t.Fatal("not sorted by patient and time")
+	}
+	at := 0
+	var a, b []byte
+	for row, err := range ReadFile(bytes.NewReader(data), int64(len(data))) {
+		if err != nil {
 			t.Fatal(err)
 		}
-		perm = perm[n:]
+		a, b = row.Event.AppendJSON(a[:0]), rows[at].Event.AppendJSON(b[:0])
+		if !bytes.Equal(a, b) || row.Seq != rows[at].Seq || row.Index != rows[at].Index {
+			t.Fatalf("row %d: %s, want %s", at, a, b)
+		}
+		at++
 	}
-	info, err := w.close()
+	if at != len(rows) {
+		t.Fatalf("%d rows of %d", at, len(rows))
+	}
+}
+
+// TestFileSize keeps the promise of 50 bytes an access event.
+func TestFileSize(t *testing.T) {
+	const n = 60_000
+	data, _ := dayFile(t, newHospital(1, 7_000, 800), n)
+	if size := float64(len(data)) / n; size > 42 {
+		t.Errorf("%.1f bytes an event", size)
+	}
+}
+
+// TestOtherReaders: the Parquet library reads what the lake writes.
+func TestOtherReaders(t *testing.T) {
+	data, rows := dayFile(t, newHospital(1, 300, 80), 10_000)
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("write: %v", time.Since(start)/time.Duration(len(rows)))
-	t.Logf("%+v: %.2f B/event", info, float64(info.Bytes)/float64(info.Rows))
-	f, err := parquet.OpenFile(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
-	if err != nil {
-		t.Fatal(err)
+	if f.NumRows() != int64(len(rows)) {
+		t.Fatalf("%d rows", f.NumRows())
 	}
-	sum := 0.0
+	r := parquet.NewGenericReader[struct {
+		Patient   string `parquet:"patient,optional"`
+		Person    string `parquet:"person,optional"`
+		Time      int64  `parquet:"time"`
+		Explained bool   `parquet:"explained,optional"`
+	}](f)
+	defer r.Close()
+	got := make([]struct {
+		Patient   string `parquet:"patient,optional"`
+		Person    string `parquet:"person,optional"`
+		Time      int64  `parquet:"time"`
+		Explained bool   `parquet:"explained,optional"`
+	}, len(rows))
+	if n, _ := r.Read(got); n != len(rows) {
+		t.Fatalf("%d rows read", n)
+	}
+	for i, g := range got {
+		ev := rows[i].Event
+		if g.Patient != ev.Patient.UID || g.Person != ev.Actor.User.UID || g.Time != ev.Time || g.Explained != ev.Explanation.Explained {
+			t.Fatalf("row %d: %+v", i, g)
+		}
+	}
+}
+
+// BenchmarkColumns says what each column takes, for a hospital with 167000
+// accesses a day.
+func BenchmarkColumns(b *testing.B) {
+	data, rows := dayFile(b, newHospital(1, 20_000, 800), 167_000)
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(len(data))/float64(len(rows)), "B/event")
 	for i, c := range columns() {
 		n := int64(0)
 		for _, g := range f.Metadata().RowGroups {
 			n += g.Columns[i].MetaData.TotalCompressedSize
 		}
-		sum += float64(n) / float64(info.Rows)
-		if n > 2000 {
-			t.Logf("%-16s %6.2f  %v", c.name, float64(n)/float64(info.Rows), f.Metadata().RowGroups[0].Columns[i].MetaData.Encoding)
+		if size := float64(n) / float64(len(rows)); size > 0.05 {
+			b.ReportMetric(size, c.name+"-B")
 		}
-	}
-	t.Logf("columns %.2f", sum)
-}
-
-func TestReadBack(t *testing.T) {
-	h := newHospital(1, 20000, 800)
-	rows := h.day(20000, 167000)
-	var tab table
-	fr := newFrame()
-	fill(&tab, fr, rows)
-	perm := sortRows(&tab)
-	order := perm
-	var buf bytes.Buffer
-	w := newFileWriter(&buf, &codec{})
-	for len(perm) > 0 {
-		n := min(groupRows, len(perm))
-		if err := w.write(&tab, perm[:n]); err != nil {
-			t.Fatal(err)
-		}
-		perm = perm[n:]
-	}
-	if _, err := w.close(); err != nil {
-		t.Fatal(err)
-	}
-	z, _ := newInflater()
-	start := time.Now()
-	f, err := openFile(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("open %v", time.Since(start))
-	d := newDecoder(z)
-	start = time.Now()
-	at := 0
-	var a, b []byte
-	for g := range f.groups {
-		var back table
-		all := make([]int32, f.groups[g].rows)
-		for i := range all {
-			all[i] = int32(i)
-		}
-		if err := d.load(f, g, all, everything, &back); err != nil {
-			t.Fatal(err)
-		}
-		for i := range all {
-			var r record
-			back.record(i, &r)
-			ev, err := fr.restore(&r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, b = ev.AppendJSON(a[:0]), rows[order[at]].Event.AppendJSON(b[:0])
-			if !bytes.Equal(a, b) {
-				t.Fatalf("row %d:\n%s\n%s", at, a, b)
-			}
-			at++
-		}
-	}
-	t.Logf("all %v", time.Since(start)/time.Duration(at))
-	for range 3 {
-		c0 := cpu()
-		n := 0
-		for p := range 1000 {
-			for g := range f.groups {
-				rows, err := d.find(f, g, "patient", h.patientID(p*37))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(rows) == 0 {
-					continue
-				}
-				var back table
-				if err := d.load(f, g, rows, everything, &back); err != nil {
-					t.Fatal(err)
-				}
-				n += len(rows)
-			}
-		}
-		t.Logf("patient %v, %d rows", (cpu()-c0)/1000, n)
 	}
 }

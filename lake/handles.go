@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/cordon-health/cordon/blob"
 	"github.com/cordon-health/cordon/internal/durable"
 )
@@ -18,6 +20,7 @@ import (
 type handles struct {
 	blobs blob.Store
 	local blob.Local // nil: blobs are not local files
+	zstd  *zstd.Decoder
 	dir   string
 	max   int64
 
@@ -43,7 +46,7 @@ type handle struct {
 	gone  bool // dropped: close when the last user goes
 }
 
-func newHandles(blobs blob.Store, dir string, max int64) (*handles, error) {
+func newHandles(blobs blob.Store, zstd *zstd.Decoder, dir string, max int64) (*handles, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create folder for copies of lake files: %w", err)
 	}
@@ -51,7 +54,7 @@ func newHandles(blobs blob.Store, dir string, max int64) (*handles, error) {
 		return nil, fmt.Errorf("clean folder for copies of lake files: %w", err)
 	}
 	local, _ := blobs.(blob.Local)
-	return &handles{blobs: blobs, local: local, dir: dir, max: max,
+	return &handles{blobs: blobs, local: local, zstd: zstd, dir: dir, max: max,
 		open: map[string]*handle{}, fetch: map[string]*sync.Mutex{}}, nil
 }
 
@@ -189,14 +192,14 @@ func (s *handles) openFile(ctx context.Context, x *FileInfo) (*handle, error) {
 	if h.body, err = os.Open(h.path); err != nil {
 		return nil, err
 	}
-	if h.file, err = openChecked(h.body, x); err != nil {
+	if h.file, err = openChecked(h.body, x, newDecoder(s.zstd)); err != nil {
 		h.release()
 		return nil, err
 	}
 	return h, nil
 }
 
-func openChecked(body *os.File, x *FileInfo) (*file, error) {
+func openChecked(body *os.File, x *FileInfo, d *decoder) (*file, error) {
 	st, err := body.Stat()
 	if err != nil {
 		return nil, err
@@ -204,7 +207,7 @@ func openChecked(body *os.File, x *FileInfo) (*file, error) {
 	if st.Size() != x.Bytes {
 		return nil, fmt.Errorf("%w: it has %d bytes, the manifest says %d", ErrDamaged, st.Size(), x.Bytes)
 	}
-	f, err := openFile(body, st.Size())
+	f, err := openFile(body, st.Size(), d)
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (l *Lake) open(ctx context.Context) error {
 	}
 	l.healed = &healed{seed: l.seed, uids: map[uint64]struct{}{}}
 	l.decoders.New = func() any { return newDecoder(l.zstd) }
-	if l.handles, err = newHandles(l.blobs, filepath.Join(l.cfg.Dir, "copies"), l.cfg.CacheBytes); err != nil {
+	if l.handles, err = newHandles(l.blobs, l.zstd, filepath.Join(l.cfg.Dir, "copies"), l.cfg.CacheBytes); err != nil {
 		return err
 	}
 	if err := cleanScratch(l.cfg.Dir); err != nil {

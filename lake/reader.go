@@ -50,6 +50,7 @@ type group struct {
 type chunk struct {
 	dict  page
 	pages []page
+	same  *vector // one value, which all rows have; nil otherwise
 }
 
 type page struct {
@@ -60,8 +61,9 @@ type page struct {
 	min, max string
 }
 
-// openFile reads the footer and the page index of a lake file.
-func openFile(r io.ReaderAt, size int64) (f *file, err error) {
+// openFile reads the footer and the page index of a lake file, and the columns
+// in which all rows have the same value: about half of them.
+func openFile(r io.ReaderAt, size int64, d *decoder) (f *file, err error) {
 	defer guard(&err)
 	meta, err := readFooter(r, size)
 	if err != nil {
@@ -77,9 +79,37 @@ func openFile(r io.ReaderAt, size int64) (f *file, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := f.readSame(&g, &meta.RowGroups[i], d); err != nil {
+			return nil, err
+		}
 		f.groups = append(f.groups, g)
 	}
 	return f, nil
+}
+
+// maxSame is the size of the largest dictionary page that is looked at when a
+// file is opened.
+const maxSame = 256
+
+func (f *file) readSame(g *group, meta *format.RowGroup, d *decoder) error {
+	nulls := map[string]int64{}
+	for i := range meta.Columns {
+		m := &meta.Columns[i].MetaData
+		nulls[m.PathInSchema[0]] = m.Statistics.NullCount
+	}
+	for i, c := range f.columns {
+		x := &g.chunks[i]
+		if x.dict.size == 0 || x.dict.size > maxSame || nulls[c.name] > 0 {
+			continue
+		}
+		if err := d.readDict(f, x, c.kind); err != nil {
+			return fmt.Errorf("column %s: %w", c.name, err)
+		}
+		if d.dict.n == 1 {
+			x.same = &vector{ints: slices.Clone(d.dict.ints), bytes: slices.Clone(d.dict.bytes), offsets: slices.Clone(d.dict.offsets)}
+		}
+	}
+	return nil
 }
 
 // guard turns a panic of a decoder over damaged bytes into an error.
@@ -227,6 +257,7 @@ func newInflater() (*zstd.Decoder, error) {
 // A vector is the decoded values of one page: those that are not null, one
 // after the other.
 type vector struct {
+	n       int    // values of a dictionary
 	levels  []byte // per row 1 or 0; nil: no nulls
 	ids     []int32
 	ints    []int64
@@ -284,7 +315,8 @@ func (d *decoder) readDict(f *file, c *chunk, k kind) error {
 	if err != nil {
 		return err
 	}
-	return d.dict.decode(&plain.Encoding{}, k, data, int(h.DictionaryPageHeader.V.NumValues))
+	d.dict.n = int(h.DictionaryPageHeader.V.NumValues)
+	return d.dict.decode(&plain.Encoding{}, k, data, d.dict.n)
 }
 
 // readPage decodes one data page, which must have so many rows, into d.page.
@@ -378,12 +410,34 @@ func (d *decoder) load(f *file, g int, rows []int32, want func(column) bool, t *
 			if isTime != first || !isTime && !want(c) || len(grp.chunks[i].pages) == 0 {
 				continue
 			}
+			if same := grp.chunks[i].same; same != nil {
+				t.repeat(c, same, base)
+				continue
+			}
 			if err := d.loadColumn(f, grp, &grp.chunks[i], c, rows, t, base); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// repeat gives all rows from base on the one value of same.
+func (t *table) repeat(c column, same *vector, base int) {
+	id := uint32(0)
+	if c.kind == kindText {
+		id = t.texts[c.source].intern(string(same.text(0)), unique(c.source))
+	}
+	for row := base; row < t.rows; row++ {
+		switch c.kind {
+		case kindText:
+			t.texts[c.source].ids = put(t.texts[c.source].ids, row, id)
+		case kindLag:
+			t.setInt(c.source, row, same.ints[0]+t.int(intTime, row))
+		default:
+			t.setInt(c.source, row, same.ints[0])
+		}
+	}
 }
 
 func everything(column) bool { return true }

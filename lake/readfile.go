@@ -19,16 +19,17 @@ func ReadFile(r io.ReaderAt, size int64) iter.Seq2[Row, error] {
 }
 
 func readFile(r io.ReaderAt, size int64, yield func(Row, error) bool) error {
-	f, err := openFile(r, size)
-	if err != nil {
-		return err
-	}
 	z, err := newInflater()
 	if err != nil {
 		return err
 	}
 	defer z.Close()
-	c := newCursor(f, newDecoder(z), pageRows)
+	d := newDecoder(z)
+	f, err := openFile(r, size, d)
+	if err != nil {
+		return err
+	}
+	c := newCursor(f, d, pageRows)
 	frame := newFrame()
 	for {
 		t, err := c.next()
