@@ -10,11 +10,7 @@ import (
 	"strings"
 
 	"github.com/cordon-health/cordon/evidence"
-	"github.com/cordon-health/cordon/evidence/bundle"
-	"github.com/cordon-health/cordon/evidence/folder"
-	"github.com/cordon-health/cordon/store"
-	"github.com/cordon-health/cordon/store/postgres"
-	"github.com/cordon-health/cordon/store/sqlite"
+	"github.com/cordon-health/cordon/node"
 )
 
 type verifyCmd struct {
@@ -52,22 +48,12 @@ func (c verifyCmd) key() (string, error) {
 }
 
 func (c verifyCmd) folder(w *world, key string) error {
-	db, err := c.openStore(w)
-	if err != nil {
-		return err
-	}
-	if db != nil {
-		defer db.Close()
-	}
-	src, err := folder.Source(c.Path, db)
-	if err != nil {
-		return err
-	}
-	if key != "" {
-		src.Key = key
+	o := node.Offline{Key: key, Store: c.Store}
+	if !o.HasRecords(c.Path) {
+		fmt.Fprintln(w.err, "no records in the folder; checking the log and the files only (give --store for PostgreSQL)")
 	}
 	bar := newProgress(w, "verify", 1)
-	report, err := evidence.Verify(w.ctx, src, func(p evidence.Progress) { bar.step(p.Step, p.Done, p.Total) })
+	report, err := o.VerifyFolder(w.ctx, c.Path, func(p evidence.Progress) { bar.step(p.Step, p.Done, p.Total) })
 	bar.end()
 	if err != nil {
 		return err
@@ -81,25 +67,13 @@ func (c verifyCmd) folder(w *world, key string) error {
 	return nil
 }
 
-func (c verifyCmd) openStore(w *world) (*store.DB, error) {
-	if c.Store != "" {
-		return postgres.Open(w.ctx, c.Store)
-	}
-	path := folder.StorePath(c.Path)
-	if _, err := os.Stat(path); err != nil {
-		fmt.Fprintln(w.err, "no records in the folder; checking the log and the files only (give --store for PostgreSQL)")
-		return nil, nil
-	}
-	return sqlite.Open(w.ctx, path)
-}
-
 func (c verifyCmd) bundle(w *world, key string, size int64) error {
 	f, err := os.Open(c.Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	report, err := bundle.Verify(f, size, bundle.Options{Key: key})
+	report, err := node.Offline{Key: key}.VerifyBundle(f, size)
 	if err != nil {
 		return err
 	}
