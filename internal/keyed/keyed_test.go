@@ -1,6 +1,9 @@
 package keyed
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -103,10 +106,46 @@ func FuzzNormal(f *testing.F) {
 	})
 }
 
+// TestTokenIsHMAC compares with the standard library's, over all lengths that
+// fill the room on the stack, and more.
+func TestTokenIsHMAC(t *testing.T) {
+	k := Key{0xaa, 7, 0xff, 31: 1}
+	for n := range 600 {
+		text := strings.Repeat("x", n+1)
+		mac := hmac.New(sha256.New, k[:])
+		mac.Write([]byte("query\x00" + text))
+		want := base32.StdEncoding.EncodeToString(mac.Sum(nil)[:10])
+		if got := k.Token("query", text); got != want {
+			t.Fatalf("token of %d bytes is %s, want %s", n+1, got, want)
+		}
+	}
+}
+
+// TestTokenAllocates holds an id's token to its own text.
+func TestTokenAllocates(t *testing.T) {
+	k := Key{1}
+	if n := testing.AllocsPerRun(100, func() { k.Token(ID, "700001") }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkToken(b *testing.B) {
 	k := Key{1}
-	b.ReportAllocs()
-	for b.Loop() {
-		k.Token(Phone, "+86 138-0013-8000")
+	for _, c := range [][2]string{
+		{ID, "700001"},
+		{Phone, "+86 138-0013-8000"},
+		{Phone, "13800138000"},
+		{Name, "张三"},
+		{Name, "WALKER^JANE"},
+		{Address, "江苏省南京市鼓楼区汉口路22号三单元301室"},
+		{Address, "12 Main Street, Apartment 4, Springfield"},
+		{NationalID, "11010519491231002x"},
+	} {
+		b.Run(c[0]+"/"+c[1], func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k.Token(c[0], c[1])
+			}
+		})
 	}
 }
