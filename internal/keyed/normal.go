@@ -127,11 +127,14 @@ func address(s string) string {
 	text = strings.TrimPrefix(text, "中华人民共和国")
 	text = strings.TrimPrefix(text, "中国")
 	text = chineseDigits(text)
-	text = strings.NewReplacer("省", "", "市", "", "号楼", "栋", "幢", "栋", "座", "栋", "大楼", "栋", "号院", "院").Replace(text)
+	text = levels.Replace(text)
 	text = strings.TrimSuffix(text, "室")
 	text = strings.TrimSuffix(text, "房")
 	return text
 }
+
+// levels drops the words for province and city, and gives buildings one word.
+var levels = strings.NewReplacer("省", "", "市", "", "号楼", "栋", "幢", "栋", "座", "栋", "大楼", "栋", "号院", "院")
 
 // shortWord is the short form of a word of English addresses.
 func shortWord(word string) string {
@@ -170,14 +173,19 @@ func shortWord(word string) string {
 	return word
 }
 
+const chineseNumerals = "零〇一二三四五六七八九十"
+
 // chineseDigits turns Chinese numbers up to 99 into digits where they count
 // buildings, units, floors or rooms.
 func chineseDigits(s string) string {
+	if !strings.ContainsAny(s, chineseNumerals) {
+		return s
+	}
 	runes := []rune(s)
 	var b strings.Builder
 	for i := 0; i < len(runes); {
 		n := 0
-		for i+n < len(runes) && strings.ContainsRune("零〇一二三四五六七八九十", runes[i+n]) {
+		for i+n < len(runes) && strings.ContainsRune(chineseNumerals, runes[i+n]) {
 			n++
 		}
 		if n > 0 && i+n < len(runes) && strings.ContainsRune("号栋幢座单楼层室房院", runes[i+n]) {
