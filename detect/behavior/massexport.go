@@ -70,7 +70,7 @@ func (*massExport) Info() detect.Info {
 
 // Detect implements [detect.Detector].
 func (d *massExport) Detect(c *detect.Context, ev *ocsf.Event) {
-	if !c.Access() || ev.ActivityID != ocsf.AccessExport && ev.ActivityID != ocsf.AccessShare || !c.Deliberate() || ticketed(c, ev) {
+	if !c.Access() || !exporting(c, ev) || !c.Deliberate() || ticketed(c, ev) {
 		return
 	}
 	x := d.done.Keep(c.Who(), ev.Time)
@@ -101,6 +101,16 @@ func (d *massExport) Detect(c *detect.Context, ev *ocsf.Event) {
 			"一天内 %d 名患者。持有某科室的批准单，但记录未显示这些患者属于该科室。", inDay)
 	}
 	c.Find(f)
+}
+
+// exporting says that data left. What programs share among themselves (images
+// sent from the archive to a viewer) is their work.
+func exporting(c *detect.Context, ev *ocsf.Event) bool {
+	if ev.ActivityID == ocsf.AccessShare {
+		_, somebody := c.Person()
+		return somebody
+	}
+	return ev.ActivityID == ocsf.AccessExport
 }
 
 // objects is how many things an export took.

@@ -204,8 +204,11 @@ func (r *eventRecord) ticketed() bool {
 	if r.ev.Patient != nil {
 		s.Patient = r.ev.Patient.UID
 	}
-	if r.ev.Table != nil {
+	switch {
+	case r.ev.Table != nil:
 		s.Table = r.ev.Table.Name
+	case len(r.ev.WebResources) > 0: // a ticket may name a screen
+		s.Table = r.ev.WebResources[0].Name
 	}
 	_, ok := r.c.Care().Ticket(r.c.Who(), s, r.ev.Time)
 	return ok
