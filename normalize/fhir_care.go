@@ -246,19 +246,45 @@ func (c *careResource) over() bool {
 	return false
 }
 
-// event makes the event that carries the facts. Its time is the resource's
-// last update, else when it was written, else its period, else the receipt.
-func (p *fhirParser) event(c *careResource, data []byte, patient string) (*ocsf.Event, string) {
-	if patient == "" {
-		return nil, c.kind + " names no patient"
-	}
+// undated is the time of a person's record that names none: the first second
+// of 1970, which no real record has. It is the same at every import, so that
+// lake and care graph know the record again, and older than any dated one, so
+// that it never overrides what a dated record says. OriginalTime stays empty,
+// because the source wrote no time.
+const undated = 1000
+
+// time is the resource's last update, else when it was written, else its
+// period or that of the first of its people: never the receipt, for the same
+// resource must give the same event whenever it is imported. 0 is none.
+func (c *careResource) time(p *fhirParser) int64 {
 	at := cmp.Or(c.ms(p, "meta.lastUpdated", c.lastUpdated), c.ms(p, "the time of writing", c.written))
 	if at == 0 && c.over() {
 		at = c.end(p, "period.end", c.period.end)
 	}
-	at = cmp.Or(at, c.ms(p, "period.start", c.period.start), p.in.Received)
+	at = cmp.Or(at, c.ms(p, "period.start", c.period.start))
+	for _, who := range c.people {
+		if at == 0 {
+			at = c.ms(p, "participant.period.start", who.period.start)
+		}
+	}
+	return at
+}
+
+// timeless says whether the resource is of use without a time: who somebody is
+// holds until something else is said, whom somebody cares for does not.
+func (c *careResource) timeless() bool { return c.kind == "Patient" || c.kind == "RelatedPerson" }
+
+// event makes the event that carries the facts.
+func (p *fhirParser) event(c *careResource, data []byte, patient string) (*ocsf.Event, string) {
+	if patient == "" {
+		return nil, c.kind + " names no patient"
+	}
+	at := c.time(p)
+	if at == 0 && c.timeless() {
+		at = undated
+	}
 	if at == 0 {
-		return nil, c.kind + " has no time"
+		return nil, c.kind + " has no time: meta.lastUpdated, the time of writing and a period are missing"
 	}
 	e := &ocsf.Event{
 		ClassUID: ocsf.APIActivity, ActivityID: ocsf.AccessUpdate, StatusID: ocsf.StatusSuccess, Time: at,

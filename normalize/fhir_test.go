@@ -146,8 +146,38 @@ func TestPatientGivesTokensOnly(t *testing.T) {
 		"kin M1 id=1 code=NK1 1717200000..0 name surname phone",
 		"sensitivity M1 code=vip 1717200000..0",
 		"merge M1 other=old 1717200000..0",
-		"kin p1 id=r1 code=NK1 1717200000..0 name surname",
+		"kin p1 id=r1 code=NK1 1..0 name surname",
 	)
+}
+
+// TestCareTimeIsNotTheReceipt: whenever a resource is imported, it is the same
+// event at the same time.
+func TestCareTimeIsNotTheReceipt(t *testing.T) {
+	const p1 = `,"subject":{"reference":"Patient/p1"}`
+	for text, want := range map[string]int64{
+		`{"resourceType":"Patient","id":"p1","name":[{"text":"王五"}]}`:                                                                                        undated,
+		`{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/p1"},"name":[{"text":"王五"}]}`:                                              undated,
+		`{"resourceType":"RelatedPerson","id":"r","period":{"start":"2024-06-01T00:00:00Z"},"patient":{"reference":"Patient/p1"},"name":[{"text":"王五"}]}`:    1717200000000,
+		`{"resourceType":"CareTeam","id":"t"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"},"period":{"start":"2024-06-01T00:00:00Z"}}]}`: 1717200000000,
+		`{"resourceType":"CareTeam","id":"t"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"}}]}`:                                           0,
+		`{"resourceType":"Encounter","id":"e"` + p1 + `}`:                                                                                                    0,
+		`{"resourceType":"Condition","id":"c","code":{"coding":[{"code":"A"}]}` + p1 + `}`:                                                                   0,
+	} {
+		var uids []string
+		for _, received := range []int64{1717300000000, 1717400000000} {
+			events, rejects := testNormalizer().Normalize(Input{Format: "fhir", Received: received, Data: []byte(text)})
+			switch {
+			case want == 0 && len(events) == 0 && len(rejects) == 1 && strings.Contains(rejects[0].Reason, "no time: meta.lastUpdated"):
+				continue
+			case len(events) != 1 || events[0].Time != want || events[0].Metadata.OriginalTime != "":
+				t.Fatalf("%s: %v %v", text, events, rejects)
+			}
+			uids = append(uids, events[0].Metadata.UID)
+		}
+		if len(uids) == 2 && uids[0] != uids[1] {
+			t.Errorf("%s: ids %v", text, uids)
+		}
+	}
 }
 
 func TestBundleResolvesReferences(t *testing.T) {
