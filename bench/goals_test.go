@@ -110,9 +110,7 @@ func (r *run) all() {
 
 func (r *run) build() (err error) {
 	r.say("building cordon ...")
-	if r.program, err = Build(r.ctx, r.dir); err == nil && *binary != "" {
-		r.program.Path = *binary
-	}
+	r.program, err = Build(r.ctx, r.dir, *binary)
 	return err
 }
 

@@ -26,12 +26,16 @@ type Program struct {
 	Dir  string // for what it needs beside data
 }
 
-// Build compiles the program of this checkout into dir.
-func Build(ctx context.Context, dir string) (*Program, error) {
-	p := &Program{Path: filepath.Join(dir, "cordon"), Dir: dir}
-	out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.Path, "github.com/cordon-health/cordon/cmd/cordon").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("build cordon: %w: %s", err, out)
+// Build compiles the program of this checkout into dir, unless there is one
+// to take already.
+func Build(ctx context.Context, dir, have string) (*Program, error) {
+	p := &Program{Path: have, Dir: dir}
+	if have == "" {
+		p.Path = filepath.Join(dir, "cordon")
+		out, err := exec.CommandContext(ctx, "go", "build", "-o", p.Path, "github.com/cordon-health/cordon/cmd/cordon").CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("build cordon: %w: %s", err, out)
+		}
 	}
 	// Only HTTP: the ports of other collectors may be somebody else's.
 	return p, os.WriteFile(p.config(), []byte("collect: {web: {}}\nlog: {level: warn}\nsite: {zone: Asia/Shanghai}\n"), 0o600)

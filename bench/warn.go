@@ -147,7 +147,7 @@ func violation(line []byte, patient string, i int) (event []byte, uid string) {
 	if err != nil {
 		return nil, ""
 	}
-	t.recorded = time.Now()
+	t.recorded = time.Now().In(t.recorded.Location()) // as long as before
 	event = t.appendCopy(nil, pacedCopy-1-i)
 	event = bytes.ReplaceAll(event, []byte(patientOf(event)), []byte(patient))
 	var id struct{ ID string }
