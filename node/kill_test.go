@@ -22,6 +22,7 @@ import (
 
 	"github.com/cordon-health/cordon/collect/mllp"
 	"github.com/cordon-health/cordon/config"
+	"github.com/cordon-health/cordon/evidence"
 )
 
 // longEnv asks for the long run: 50 kills instead of 6.
@@ -31,6 +32,7 @@ const longEnv = "CORDON_LONG"
 const childEnv = "CORDON_TEST_SERVER"
 
 func TestMain(m *testing.M) {
+	evidence.RouteLogs(slog.New(slog.DiscardHandler))
 	if path := os.Getenv(childEnv); path != "" {
 		if err := serveChild(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
