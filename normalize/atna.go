@@ -358,9 +358,10 @@ func (r *auditReader) access() *ocsf.Access {
 		a.BreakGlass = a.BreakGlass || t.code() == "110127"
 	}
 	a.Reason = r.detail("reason", "break-glass-reason", "breakglassreason", "emergency-reason", "purpose")
+	ofPatient := len(r.patients()) > 0
 	for _, o := range r.m.Objects {
 		if o.Role == "3" && a.Document == "" {
-			a.Document = o.document()
+			a.Document = r.document(&o, ofPatient)
 		}
 	}
 	if len(a.Purpose) == 0 && !a.BreakGlass && a.Reason == "" && a.Document == "" {
@@ -369,16 +370,32 @@ func (r *auditReader) access() *ocsf.Access {
 	return &a
 }
 
-// document is the kind of a report: its name or, where the type of its id is
-// more than "a study" or "a report number", that.
-func (o *auditObject) document() string {
-	if name := strings.TrimSpace(o.Name); name != "" && o.Type != "1" {
+// document is the kind of a report: its name where that is one or, where the
+// type of its id is more than "a study" or "a report number", that.
+func (r *auditReader) document(o *auditObject, ofPatient bool) string {
+	if name := knownName(r.nameOf(o, ofPatient)); name != "" {
 		return name
 	}
 	if o.IDType.System == "DCM" || strings.HasPrefix(o.IDType.System, "RFC") {
 		return ""
 	}
 	return o.IDType.name()
+}
+
+// nameOf is what is kept of an object's name: see thingName. That of a person
+// is left out.
+func (r *auditReader) nameOf(o *auditObject, ofPatient bool) string {
+	if o.Type == "1" {
+		return ""
+	}
+	kind := ""
+	switch o.Role {
+	case "20":
+		kind = "Job"
+	case "22":
+		kind = "Table"
+	}
+	return r.n.thingName(kind, o.Name, ofPatient)
 }
 
 // endpoint makes an endpoint of a network access point: an address or a name.

@@ -399,17 +399,15 @@ func (r *auditReader) encounter() string {
 }
 
 // resources are the objects that are neither patient nor query nor tracing.
-// Names of persons are left out.
+// Of their names only what names nobody is kept.
 func (r *auditReader) resources() []ocsf.Resource {
 	var list []ocsf.Resource
+	ofPatient := len(r.patients()) > 0
 	for _, o := range r.m.Objects {
 		if o.isPatient() || o.Role == "24" || o.Role == "26" || o.ID == "" && o.Name == "" {
 			continue
 		}
-		res := ocsf.Resource{UID: strings.TrimSpace(o.ID), Type: o.IDType.name()}
-		if o.Type != "1" {
-			res.Name = strings.TrimSpace(o.Name)
-		}
+		res := ocsf.Resource{UID: strings.TrimSpace(o.ID), Type: o.IDType.name(), Name: r.nameOf(&o, ofPatient)}
 		for _, label := range []string{strings.TrimSpace(o.Sensitivity), lifecycle(o.Lifecycle)} {
 			if label != "" {
 				res.Labels = append(res.Labels, label)

@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strconv"
@@ -29,7 +30,7 @@ func (p *fhirParser) auditEvent(data []byte) (reason string) {
 	patients := p.patients(a, query)
 	p.setWho(e, a, patients)
 	p.setMachines(e, a)
-	p.setResources(e, a)
+	p.setResources(e, a, len(patients) > 0)
 	p.setKind(e, a, query, patients)
 	e.Unmapped = a.unmapped(e)
 	p.emit(e, a, patients)
@@ -189,13 +190,13 @@ func (e *entity) patientType() bool {
 }
 
 // setResources lists what was touched besides the patient.
-func (p *fhirParser) setResources(e *ocsf.Event, a *auditEvent) {
+func (p *fhirParser) setResources(e *ocsf.Event, a *auditEvent, ofPatient bool) {
 	for i := range a.entities {
 		n := &a.entities[i]
 		if a.namesPatient(n) || n.isRequestID() || n.isQuery() || n.what.to("Encounter") {
 			continue
 		}
-		if r := n.resource(); r.UID != "" || r.Type != "" || r.Name != "" {
+		if r := p.thing(n, ofPatient); r.UID != "" || r.Type != "" || r.Name != "" {
 			e.WebResources = append(e.WebResources, r)
 		}
 	}
@@ -213,9 +214,9 @@ func (n *entity) isQuery() bool {
 	return false
 }
 
-// resource describes an entity. A name is kept only for things, never for
-// people: the name of a document is the source's word for it.
-func (n *entity) resource() ocsf.Resource {
+// thing describes an entity. Of its name only what thingName lets through is
+// kept, and nothing where it is a person.
+func (p *fhirParser) thing(n *entity, ofPatient bool) ocsf.Resource {
 	kind, id := n.what.parts()
 	r := ocsf.Resource{Type: word(kind), UID: string(id)}
 	if len(n.what.identifier.value) > 0 {
@@ -231,16 +232,35 @@ func (n *entity) resource() ocsf.Resource {
 	if r.Type == "" {
 		r.Type = objectRole(n.roles)
 	}
-	if !person {
-		r.Name = string(n.name)
-		if r.Name == "" {
-			r.Name = string(n.what.display)
+	if name := n.label(); !person && len(name) > 0 {
+		if r.Name = string(name); !n.displays(name) {
+			r.Name = p.n.thingName(r.Type, r.Name, ofPatient)
 		}
 	}
 	for _, c := range n.labels {
 		r.Labels = append(r.Labels, word(c.code))
 	}
 	return r
+}
+
+// label is what the source calls the thing.
+func (n *entity) label() []byte {
+	if len(n.name) > 0 {
+		return n.name
+	}
+	return n.what.display
+}
+
+// displays says whether a name is but the display of a code of the entity.
+func (n *entity) displays(name []byte) bool {
+	for _, list := range [][]coding{n.kinds, n.roles, n.labels} {
+		for _, c := range list {
+			if bytes.EqualFold(c.display, name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // plainNumber says whether the code is one of the numbers of
@@ -270,7 +290,7 @@ func objectRole(roles []coding) string {
 }
 
 // document is the kind of document: a type code among the details, the type
-// of the resource, or its name.
+// of the resource, or its name where that is known to be one.
 func (a *auditEvent) document(e *ocsf.Event) string {
 	for i := range a.entities {
 		for _, d := range a.entities[i].details {
@@ -285,7 +305,7 @@ func (a *auditEvent) document(e *ocsf.Event) string {
 	}
 	switch r := e.WebResources[0]; r.Type {
 	case "DocumentReference", "Composition", "Binary", "Report", "": // any document: its name says more
-		return cmp.Or(r.Name, r.Type)
+		return cmp.Or(knownName(r.Name), r.Type)
 	default:
 		return r.Type
 	}
