@@ -90,12 +90,8 @@ func (s *slot) set(values map[string]float64) error {
 
 // Process shows an event to all detectors.
 func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
-	// A clock of a source that runs ahead must not age what we remember.
-	at := ev.Time
-	if logged := ev.Metadata.LoggedTime; logged > 0 {
-		at = min(at, logged)
-	}
-	e.clock = max(e.clock, at)
+	ev = arrived(ev)
+	e.clock = max(e.clock, ev.Time)
 	c := &e.ctx
 	c.begin(ev, e.clock)
 	for _, s := range e.slots {
@@ -103,6 +99,21 @@ func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
 		s.detector.Detect(c, ev)
 	}
 	return c.end()
+}
+
+// aheadMost is how far in ms a source's clock may run ahead.
+const aheadMost = 10 * 60 * 1000
+
+// arrived gives an event from the future the time of its arrival: one wrong
+// clock must not make everything remembered look old.
+func arrived(ev *ocsf.Event) *ocsf.Event {
+	logged := ev.Metadata.LoggedTime
+	if logged == 0 || ev.Time <= logged+aheadMost {
+		return ev
+	}
+	fixed := *ev
+	fixed.Time = logged
+	return &fixed
 }
 
 // Tick lets detectors notice what did not happen; now in ms.

@@ -178,6 +178,25 @@ func TestGrow(t *testing.T) {
 	}
 }
 
+// TestWrongClock: an event from the year 2099 must not make the engine forget
+// what it remembers.
+func TestWrongClock(t *testing.T) {
+	e := engine(t, detect.Default(), world(t))
+	grown := 0
+	for n := range 3 {
+		e.Process(stranger(100+n, "zhang", "P1", morning.Add(time.Duration(n)*time.Minute)))
+		wrong := stranger(200+n, "li", "P2", time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
+		wrong.Metadata.LoggedTime = morning.UnixMilli()
+		e.Process(wrong)
+	}
+	for _, f := range e.Process(stranger(300, "zhang", "P1", morning.Add(time.Hour))) {
+		grown = max(grown, len(f.Events))
+	}
+	if grown != 4 {
+		t.Errorf("the finding has %d events, want 4", grown)
+	}
+}
+
 func TestConfig(t *testing.T) {
 	w := world(t)
 	silent := func(x detect.Exception) int {

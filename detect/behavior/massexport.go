@@ -147,7 +147,7 @@ func (x *exports) since(from int64) (patients int, things int64) {
 			continue
 		}
 		things += e.Count
-		if !slices.Contains(seen[:n], e.Patient) {
+		if n < len(seen) && !slices.Contains(seen[:n], e.Patient) {
 			seen[n] = e.Patient
 			n++
 		}

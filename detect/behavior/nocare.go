@@ -32,6 +32,7 @@ func (*noCare) Info() detect.Info {
 			{Name: "distant", Default: 6, About: ocsf.Text{EN: "added when the department never had the patient", ZH: "本科室从未收治该患者时增加"}},
 			{Name: "office", Default: 6, About: ocsf.Text{EN: "added for roles that treat nobody", ZH: "非诊疗岗位时增加"}},
 			{Name: "page", Default: 8, About: ocsf.Text{EN: "added for each further page, three times at most", ZH: "每多看一页增加，最多三次"}},
+			{Name: "surname", Default: 3, About: ocsf.Text{EN: "added for the same surname, which alone means nothing", ZH: "同姓时增加，单独无意义"}},
 			{Name: "notes", Default: 5, About: ocsf.Text{EN: "added when notes were read, which tell most", ZH: "查看病程等文书时增加"}},
 		},
 	}
@@ -56,6 +57,9 @@ func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
 	if _, known := c.Person(); known && !clinical(c.Role()) {
 		risk += c.Param("office")
 		why = append(why, ocsf.Text{EN: "the person's role treats nobody", ZH: "查看者岗位不参与诊疗"})
+	}
+	if tiesOf(c, 0).surname {
+		risk += c.Param("surname")
 	}
 	if telling(ev) {
 		risk += c.Param("notes")
