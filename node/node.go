@@ -241,9 +241,11 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	if err := n.openPlaybooks(ctx); err != nil {
 		return err
 	}
+	count := newCounters(n.metrics)
 	n.pipe = &pipeline{
-		db: n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect, desk: n.desk,
-		told: n.runner.Notice, src: n.sources, now: n.now, slog: n.log, count: newCounters(n.metrics),
+		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
+		db:    n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect,
+		src: n.sources, now: n.now, slog: n.log, count: count,
 		every: 10 * time.Second, join: normalize.NewJoiner(),
 	}
 	return n.pipe.restore(ctx)

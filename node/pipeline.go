@@ -3,13 +3,11 @@ package node
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/api"
@@ -17,7 +15,6 @@ import (
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/evidence"
-	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/normalize"
 	"github.com/cordon-health/cordon/ocsf"
@@ -33,7 +30,8 @@ import (
 // bus. After a crash it begins again behind the checkpoint. Everything in
 // between is repeated with the same result: findings and cases have ids
 // derived from events, evidence skips batches it has, and events get the same
-// numbers. What people must not miss, findings and cases, is written at once.
+// numbers. What people must not miss, findings and cases, the clerk writes at
+// once, while the next messages are judged; a checkpoint waits for it.
 type pipeline struct {
 	db     *store.DB
 	bus    bus.Bus
@@ -41,8 +39,7 @@ type pipeline struct {
 	log    *evidence.Log
 	care   *care.Graph
 	detect *detect.Engine
-	desk   *incident.Desk
-	told   func([]incident.Change) // playbooks; must return at once
+	clerk  *clerk
 	src    *sources
 	now    func() time.Time
 	slog   *slog.Logger
@@ -54,24 +51,43 @@ type pipeline struct {
 	// compaction and verification. It is taken before mu.
 	files sync.Mutex
 
-	mu     sync.Mutex        // held while a message or a checkpoint is worked on
+	mu     sync.Mutex        // held while a message is judged or a checkpoint captured
 	join   *normalize.Joiner // guarded by mu
-	seen   uint64            // guarded by mu: last message worked on
+	seen   uint64            // guarded by mu: last message judged; the clerk may be behind
 	kept   uint64            // guarded by mu: last message of the checkpoint
 	people uint64            // guarded by mu: directory version of the last retry
 	last   time.Time         // guarded by mu: when the last checkpoint was made
-
-	done atomic.Uint64 // = seen, for waiting without the lock
 }
 
-// run works until ctx ends, then makes a last checkpoint.
+// run works until ctx ends, then makes a last checkpoint. Three stages work at
+// the same time, each in the order of the bus: one unpacks messages, one
+// explains and judges, the clerk writes down.
 func (p *pipeline) run(ctx context.Context) error {
+	stop := p.clerk.start(context.WithoutCancel(ctx))
+	both, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	unpacked := make(chan message, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.tick(ctx) })
-	err := p.bus.Read(ctx, topic, p.start()+1, func(m bus.Message) error { return p.message(ctx, m) })
+	wg.Go(func() { cancel(p.work(both, unpacked)) })
+	err := p.bus.Read(both, topic, p.start()+1, func(m bus.Message) error {
+		select {
+		case unpacked <- p.unpack(m):
+			return nil
+		case <-both.Done():
+			return both.Err()
+		}
+	})
+	close(unpacked)
 	wg.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
+	if cause := context.Cause(both); cause != nil {
+		err = cause
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer done()
+	p.mu.Lock()
+	stop(last)
+	p.mu.Unlock()
 	if cerr := p.checkpoint(last); cerr != nil {
 		p.slog.Error("last checkpoint not made; the next start repeats some work", "error", cerr)
 	}
@@ -79,6 +95,32 @@ func (p *pipeline) run(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("pipeline: %w", err)
+}
+
+// work takes messages until there are no more, or one fails.
+func (p *pipeline) work(ctx context.Context, unpacked <-chan message) error {
+	for m := range unpacked {
+		if err := p.message(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message is one of the bus, unpacked.
+type message struct {
+	seq    uint64
+	events []*ocsf.Event
+}
+
+func (p *pipeline) unpack(m bus.Message) message {
+	evs, err := bus.DecodeBatch(m.Data)
+	if err != nil { // cannot happen to what intake wrote; keep the stream going and say so
+		p.slog.Error("message of the bus is not readable, skipped", "seq", m.Seq, "error", err)
+		p.count.unreadable.Inc()
+		return message{seq: m.Seq}
+	}
+	return message{m.Seq, evs}
 }
 
 func (p *pipeline) start() uint64 {
@@ -112,7 +154,7 @@ const silence = 120
 func (p *pipeline) listen(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.settle(ctx, step{findings: p.detect.Tick(p.now().UnixMilli())})
+	return p.clerk.settle(ctx, step{findings: p.detect.Tick(p.now().UnixMilli())})
 }
 
 // retryHeld explains again all waiting accesses, after people, shifts, tickets
@@ -127,7 +169,7 @@ func (p *pipeline) retryHeld(ctx context.Context) error {
 			s.healed = append(s.healed, h)
 		}
 	}
-	return p.settle(ctx, s)
+	return p.clerk.settle(ctx, s)
 }
 
 func (p *pipeline) due() bool {
@@ -149,21 +191,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// step is what one message changes outside of memory.
-type step struct {
-	findings []ocsf.Finding
-	healed   []healing
-}
-
-// healing is an access explained later than it came.
-type healing struct {
-	was care.Pending
-	why ocsf.Explanation
-}
-
 // message works on one message of the bus. When files cannot be written as
 // fast as events come, it waits for them.
-func (p *pipeline) message(ctx context.Context, m bus.Message) error {
+func (p *pipeline) message(ctx context.Context, m message) error {
 	for p.lake.Stats().Buffered > mostBuffered {
 		if err := p.checkpoint(ctx); err != nil {
 			p.slog.Error("events wait for the checkpoint", "error", err)
@@ -174,36 +204,25 @@ func (p *pipeline) message(ctx context.Context, m bus.Message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	evs, err := bus.DecodeBatch(m.Data)
-	if err != nil { // cannot happen to what intake wrote; keep the stream going and say so
-		p.slog.Error("message of the bus is not readable, skipped", "seq", m.Seq, "error", err)
-		p.count.unreadable.Inc()
-		evs = nil
-	}
-	known, err := p.lake.Known(ctx, evs)
+	known, err := p.lake.Known(ctx, m.events)
 	if err != nil {
 		return err
 	}
-	p.src.stored(evs, known)
-	fresh := evs[:0:0]
-	for i, ev := range evs {
+	fresh := m.events[:0:0]
+	for i, ev := range m.events {
 		if !known[i] {
 			fresh = append(fresh, ev)
 		}
 	}
-	p.count.repeated.Add(float64(len(evs) - len(fresh)))
 	s := p.judge(fresh)
-	if err := p.log.Events(ctx, m.Seq, fresh); err != nil {
-		return fmt.Errorf("evidence of message %d: %w", m.Seq, err)
+	if err := p.log.Events(ctx, m.seq, fresh); err != nil {
+		return fmt.Errorf("evidence of message %d: %w", m.seq, err)
 	}
-	p.keep(m.Seq, fresh)
-	if err := p.settle(ctx, s); err != nil {
-		return err
-	}
-	p.measure(fresh, s)
-	p.seen = m.Seq
-	p.done.Store(m.Seq)
-	return nil
+	p.keep(m.seq, fresh)
+	p.src.stored(m.events, known)
+	p.count.repeated.Add(float64(len(m.events) - len(fresh)))
+	p.seen = m.seq
+	return p.clerk.take(ctx, &task{seq: m.seq, events: fresh, step: s})
 }
 
 // judge explains and detects, event by event, in order.
@@ -275,87 +294,6 @@ func (p *pipeline) keep(seq uint64, evs []*ocsf.Event) {
 	p.lake.Append(rows)
 }
 
-// settle makes findings, cases and healed explanations durable. While that is
-// impossible (disk full) the pipeline waits here; nothing is forgotten.
-func (p *pipeline) settle(ctx context.Context, s step) error {
-	if len(s.findings) == 0 && len(s.healed) == 0 {
-		return nil
-	}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		changes, err := p.settleOnce(ctx, s)
-		if err == nil {
-			p.told(changes)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return err
-		}
-		p.slog.Error("findings wait to be stored", "findings", len(s.findings), "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-func (p *pipeline) settleOnce(ctx context.Context, s step) ([]incident.Change, error) {
-	var changes []incident.Change
-	err := p.db.Update(ctx, func(tx *sql.Tx) error {
-		changes = nil
-		for _, h := range s.healed {
-			more, err := p.settleHealed(tx, h)
-			if err != nil {
-				return err
-			}
-			changes = append(changes, more...)
-		}
-		more, err := p.desk.Add(tx, s.findings)
-		changes = append(changes, more...)
-		return err
-	})
-	return changes, err
-}
-
-func (p *pipeline) settleHealed(tx *sql.Tx, h healing) ([]incident.Change, error) {
-	if err := p.lake.Correct(tx, h.was.UID, h.why, h.why.At); err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(h.why)
-	if err != nil {
-		return nil, err
-	}
-	_, err = p.log.Put(tx, evidence.Record{
-		Kind: "explanation", ID: h.was.UID, Time: h.why.At, Person: h.was.Person, Patient: h.was.Patient, Status: h.why.Kind, Body: body,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p.desk.Withdraw(tx, h.was.UID, "explained later: "+h.why.Kind)
-}
-
-// measure counts, and notes how long warnings took.
-func (p *pipeline) measure(evs []*ocsf.Event, s step) {
-	p.count.stored.Add(float64(len(evs)))
-	p.count.findings.Add(float64(len(s.findings)))
-	p.count.healed.Add(float64(len(s.healed)))
-	now := p.now().UnixMilli()
-	arrived := map[string]int64{}
-	for _, ev := range evs {
-		if x := ev.Explanation; x != nil {
-			p.count.access(x)
-		}
-		arrived[ev.Metadata.UID] = ev.Metadata.LoggedTime
-	}
-	for _, f := range s.findings {
-		for _, uid := range f.Events {
-			if at, ok := arrived[uid]; ok && at > 0 {
-				p.count.latency.Observe(float64(now-at) / 1000)
-			}
-		}
-	}
-}
-
 // moment is everything a checkpoint writes, as it was after one message.
 type moment struct {
 	seq     uint64
@@ -408,8 +346,9 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// commit makes the moment durable. Evidence comes first: no position passes a
-// batch that is not in the log.
+// commit makes the moment durable. Findings and evidence come first: no
+// position passes a message whose findings are not stored, or a batch that is
+// not in the log.
 func (p *pipeline) commit(ctx context.Context, m *moment) error {
 	if err := p.log.Flush(ctx); err != nil {
 		return fmt.Errorf("write evidence: %w", err)
@@ -477,7 +416,7 @@ func (p *pipeline) restore(ctx context.Context) error {
 		}
 	}
 	p.kept, p.last = p.seen, p.now()
-	p.done.Store(p.seen)
+	p.clerk.done.Store(p.seen)
 	if v := state["detect"]; v != "" {
 		if err := p.detect.Restore([]byte(v)); err != nil {
 			return fmt.Errorf("memory of the detectors: %w", err)
@@ -498,12 +437,8 @@ func (p *pipeline) drain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for p.done.Load() < last {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(2 * time.Millisecond):
-		}
+	if err := p.clerk.settled(ctx, last); err != nil {
+		return err
 	}
 	return p.checkpoint(ctx)
 }

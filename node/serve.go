@@ -77,7 +77,7 @@ func (n *Node) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if behind := last - min(last, n.pipe.done.Load()); behind > 1000 {
+	if behind := last - min(last, n.pipe.clerk.done.Load()); behind > 1000 {
 		return fmt.Errorf("%d messages wait to be worked on", behind)
 	}
 	return nil

@@ -1,0 +1,272 @@
+package node
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cordon-health/cordon/care"
+	"github.com/cordon-health/cordon/evidence"
+	"github.com/cordon-health/cordon/incident"
+	"github.com/cordon-health/cordon/lake"
+	"github.com/cordon-health/cordon/ocsf"
+	"github.com/cordon-health/cordon/store"
+)
+
+// step is what one message changes outside of memory.
+type step struct {
+	findings []ocsf.Finding
+	healed   []healing
+}
+
+func (s step) empty() bool { return len(s.findings) == 0 && len(s.healed) == 0 }
+
+// healing is an access explained later than it came.
+type healing struct {
+	was care.Pending
+	why ocsf.Explanation
+}
+
+// task is the outside work of one message.
+type task struct {
+	seq    uint64 // 0 when it is of no message
+	events []*ocsf.Event
+	step   step
+	done   chan error // answered when it is durable; nil when nobody waits
+}
+
+// clerk makes findings, cases and healed explanations durable, in the order in
+// which tasks come, and tells playbooks and meters. The pipeline judges on
+// meanwhile; what waits together shares one transaction.
+type clerk struct {
+	db    *store.DB
+	lake  *lake.Lake
+	log   *evidence.Log
+	desk  *incident.Desk
+	told  func([]incident.Change) // playbooks; must return at once
+	now   func() time.Time
+	slog  *slog.Logger
+	count *counters
+
+	tasks   chan *task
+	quit    chan struct{}
+	running bool // guarded by the pipeline's mu: the clerk has its goroutine
+
+	done atomic.Uint64 // last message whose task is durable
+}
+
+// mostTasks is how many messages may be judged ahead of the clerk.
+const mostTasks = 8
+
+// start gives the clerk its goroutine. stop waits until every task taken so
+// far is durable, or its context ends; afterwards tasks are done at once, in
+// the goroutine of who brings them. The pipeline's mu is held by who stops.
+func (c *clerk) start(ctx context.Context) (stop func(context.Context)) {
+	c.tasks, c.quit, c.running = make(chan *task, mostTasks), make(chan struct{}), true
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.run(ctx)
+	}()
+	return func(last context.Context) {
+		close(c.quit)
+		defer context.AfterFunc(last, cancel)()
+		<-ended
+		cancel()
+		c.running = false
+	}
+}
+
+func (c *clerk) run(ctx context.Context) {
+	for {
+		select {
+		case t := <-c.tasks:
+			if c.together(ctx, t) != nil {
+				return
+			}
+		case <-c.quit:
+			select {
+			case t := <-c.tasks:
+				if c.together(ctx, t) != nil {
+					return
+				}
+			default:
+				return
+			}
+		}
+	}
+}
+
+// together does a task and all that wait behind it in one transaction.
+func (c *clerk) together(ctx context.Context, first *task) error {
+	group := []*task{first}
+	for more := true; more; {
+		select {
+		case t := <-c.tasks:
+			group = append(group, t)
+		default:
+			more = false
+		}
+	}
+	return c.do(ctx, group)
+}
+
+// take hands a task over. It waits when the clerk is far behind. The
+// pipeline's mu is held, so that tasks keep the order of their making.
+func (c *clerk) take(ctx context.Context, t *task) error {
+	if !c.running {
+		return c.do(ctx, []*task{t})
+	}
+	select {
+	case c.tasks <- t:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settle is take for what belongs to no message; it returns when all is
+// durable.
+func (c *clerk) settle(ctx context.Context, s step) error {
+	if s.empty() {
+		return nil
+	}
+	t := &task{step: s, done: make(chan error, 1)}
+	if err := c.take(ctx, t); err != nil {
+		return err
+	}
+	select {
+	case err := <-t.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settled waits until the tasks of all messages up to seq are durable.
+func (c *clerk) settled(ctx context.Context, seq uint64) error {
+	for c.done.Load() < seq {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// do makes a group durable. While that is impossible (disk full) it waits;
+// nothing is forgotten.
+func (c *clerk) do(ctx context.Context, group []*task) error {
+	changes, err := c.persist(ctx, group)
+	if err == nil {
+		c.told(changes)
+	}
+	for _, t := range group {
+		if err == nil {
+			c.measure(t.events, t.step)
+			c.done.Store(max(c.done.Load(), t.seq))
+		}
+		if t.done != nil {
+			t.done <- err
+		}
+	}
+	return err
+}
+
+// persist tries until it succeeds or ctx ends.
+func (c *clerk) persist(ctx context.Context, group []*task) ([]incident.Change, error) {
+	var steps []step
+	findings := 0
+	for _, t := range group {
+		if !t.step.empty() {
+			steps = append(steps, t.step)
+			findings += len(t.step.findings)
+		}
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		changes, err := c.once(ctx, steps)
+		if err == nil || ctx.Err() != nil {
+			return changes, err
+		}
+		c.slog.Error("findings wait to be stored", "findings", findings, "error", err)
+		if !pause(ctx, wait) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *clerk) once(ctx context.Context, steps []step) ([]incident.Change, error) {
+	var changes []incident.Change
+	err := c.db.Update(ctx, func(tx *sql.Tx) error {
+		changes = nil
+		for _, s := range steps {
+			more, err := c.write(tx, s)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, more...)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+func (c *clerk) write(tx *sql.Tx, s step) ([]incident.Change, error) {
+	var changes []incident.Change
+	for _, h := range s.healed {
+		more, err := c.heal(tx, h)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+	}
+	more, err := c.desk.Add(tx, s.findings)
+	return append(changes, more...), err
+}
+
+func (c *clerk) heal(tx *sql.Tx, h healing) ([]incident.Change, error) {
+	if err := c.lake.Correct(tx, h.was.UID, h.why, h.why.At); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(h.why)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.log.Put(tx, evidence.Record{
+		Kind: "explanation", ID: h.was.UID, Time: h.why.At, Person: h.was.Person, Patient: h.was.Patient, Status: h.why.Kind, Body: body,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.desk.Withdraw(tx, h.was.UID, "explained later: "+h.why.Kind)
+}
+
+// measure counts, and notes how long warnings took.
+func (c *clerk) measure(evs []*ocsf.Event, s step) {
+	c.count.stored.Add(float64(len(evs)))
+	c.count.findings.Add(float64(len(s.findings)))
+	c.count.healed.Add(float64(len(s.healed)))
+	now := c.now().UnixMilli()
+	arrived := map[string]int64{}
+	for _, ev := range evs {
+		if x := ev.Explanation; x != nil {
+			c.count.access(x)
+		}
+		arrived[ev.Metadata.UID] = ev.Metadata.LoggedTime
+	}
+	for _, f := range s.findings {
+		for _, uid := range f.Events {
+			if at, ok := arrived[uid]; ok && at > 0 {
+				c.count.latency.Observe(float64(now-at) / 1000)
+			}
+		}
+	}
+}
