@@ -81,13 +81,13 @@ func freeAddress() (string, error) {
 
 // before is how many days the hospital has worked when the demo begins, so
 // that there are admissions, habits and a past.
-const before = 14
+const before = 10
 
 // Play feeds people and past at full speed, then the day.
 func (d *Demo) Play(ctx context.Context, n *Node) error {
 	now := n.now()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	h, err := simulate.New(simulate.Config{Seed: d.Seed, Days: before + 1, Staff: 150, Patients: 1500, Start: today.AddDate(0, 0, -before)})
+	h, err := simulate.New(simulate.Config{Seed: d.Seed, Days: before + 1, Staff: 120, Patients: 1200, Start: today.AddDate(0, 0, -before)})
 	if err != nil {
 		return err
 	}
