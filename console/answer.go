@@ -36,6 +36,11 @@ func (q *request) answerModel() (answerForm, error) {
 	}
 	m.Done = slices.ContainsFunc(m.Answers, func(a playbook.Answer) bool { return a.By == m.To })
 	m.Whose = q.staff(m.Person, m.Account)
+	for i, a := range m.Accesses { // the finding's time is that of its last event
+		if ev, err := q.Lake.Event(q.r.Context(), a.Event); err == nil {
+			m.Accesses[i].Time = ev.Time
+		}
+	}
 	return m, nil
 }
 
@@ -44,7 +49,7 @@ func (q *request) question() error {
 	if err != nil {
 		return err
 	}
-	p := q.page("answer.title")
+	p := q.outside("answer.title")
 	return q.show(p, answerPage(p, m))
 }
 
@@ -54,7 +59,7 @@ func (q *request) answer() error {
 		return err
 	}
 	choice := q.text("choice")
-	p := q.page("answer.title")
+	p := q.outside("answer.title")
 	switch {
 	case m.Done, m.Status == "recalled":
 		return q.show(p, answerPage(p, m))

@@ -20,10 +20,10 @@ func (b *bars) add(at bucket, n int) {
 
 // The measures of the picture, in its own units.
 const (
-	chartWidth  = 720
-	chartHeight = 150
-	chartFoot   = 22 // room for times
-	chartHead   = 16 // room for the largest number
+	chartWidth  = 400
+	chartHeight = 130
+	chartFoot   = 20 // room for times
+	chartHead   = 15 // room for the largest number
 )
 
 // drawn is one bar's rectangle.
@@ -37,7 +37,7 @@ type drawn struct {
 func (b bars) drawn() []drawn {
 	var out []drawn
 	step := float64(chartWidth) / float64(max(len(b.List), 1))
-	every := max(1, len(b.List)/8)
+	every := max(1, len(b.List)/6)
 	room := float64(chartHeight - chartFoot - chartHead)
 	for i, x := range b.List {
 		d := drawn{bar: x, X: float64(i)*step + step*0.14, W: step * 0.72, Tick: (len(b.List)-1-i)%every == 0}
@@ -48,6 +48,24 @@ func (b bars) drawn() []drawn {
 		out = append(out, d)
 	}
 	return out
+}
+
+// The newest bar's time ends where the picture ends; the others stand below
+// their bars.
+func (d drawn) last() bool { return d.X+d.W*1.4 > chartWidth }
+
+func (d drawn) anchor() string {
+	if d.last() {
+		return "end"
+	}
+	return "middle"
+}
+
+func (d drawn) tickAt() float64 {
+	if d.last() {
+		return chartWidth
+	}
+	return d.middle()
 }
 
 // middle is where a bar's label stands.

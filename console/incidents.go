@@ -72,6 +72,7 @@ func (q *request) incidents() error {
 			}
 			m.Counts[s] = n
 		}
+		m.Counts["open"] = m.Counts[incident.StatusNew] + m.Counts[incident.StatusAssigned]
 	}
 	p := q.page("nav.incidents")
 	return q.show(p, incidentsPage(p, m))

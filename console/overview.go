@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"net/http"
 	"slices"
@@ -46,8 +47,9 @@ type alert struct {
 
 // wanted is an action that waits for approval.
 type wanted struct {
-	Title, Case, By string
-	At              int64
+	caseRow
+	Action, By string
+	At         int64
 }
 
 // most is how many cases the overview shows of each list.
@@ -182,7 +184,7 @@ func (q *request) share(ctx context.Context, end int64) (share, error) {
 	k := &q.kept
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if q.Now().Sub(k.at) >= shareAge {
+	if k.Total == 0 || q.Now().Sub(k.at) >= shareAge {
 		fresh, err := q.countShare(ctx, end)
 		if err != nil {
 			return share{}, err
@@ -236,8 +238,16 @@ func (q *request) wanted() ([]wanted, error) {
 	titles := q.actionTitles()
 	var out []wanted
 	for _, e := range list {
-		out = append(out, wanted{Title: titles[e.Action].In(q.lang), Case: e.Case, By: e.By, At: e.Wanted})
+		c, err := q.Case(ctx, q.ses.User, e.Case)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, wanted{caseRow: caseRow{Case: c, Who: q.staff(c.Person, c.Account)}, Action: titles[e.Action].In(q.lang), By: e.By, At: e.Wanted})
 	}
+	slices.SortStableFunc(out, func(a, b wanted) int { return cmp.Compare(b.Risk, a.Risk) })
 	return out, nil
 }
 
@@ -272,7 +282,7 @@ func (q *request) alerts(sources []sourceRow) ([]alert, error) {
 	}
 	p := q.page("")
 	if n > 0 {
-		out = append(out, alert{Text: p.T("alert.quarantine", p.Num(int64(n))), Link: "/sources#quarantine", Word: word("nav.sources")})
+		out = append(out, alert{Text: p.N("alert.quarantine", n), Link: "/sources#quarantine", Word: word("nav.sources")})
 	}
 	return out, nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/api"
-	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
@@ -38,6 +37,14 @@ func (p *page) T(key string, args ...any) string {
 		return text.In(p.lang)
 	}
 	return fmt.Sprintf(text.In(p.lang), args...)
+}
+
+// N is a text with one count, in its own form for one.
+func (p *page) N(key string, n int) string {
+	if _, own := words[key+".one"]; own && n == 1 {
+		key += ".one"
+	}
+	return p.T(key, p.Num(int64(n)))
 }
 
 // In is a text of another part in the reader's language.
@@ -165,15 +172,20 @@ func (p *page) Date(ms int64) string {
 // clockOf is the time of day.
 func (p *page) clockOf(ms int64) string { return time.UnixMilli(ms).In(p.site.Zone).Format("15:04") }
 
-// relation names an edge of the picture.
-func (p *page) relation(e care.Edge) string {
+// relations names a line of the picture.
+func (p *page) relations(e pictureEdge) string {
 	if e.Missing {
 		return p.T("edge.none")
 	}
-	if _, known := words["edge."+e.Kind]; known {
-		return p.T("edge." + e.Kind)
+	var names []string
+	for _, kind := range e.Kinds {
+		name := kind
+		if _, known := words["edge."+kind]; known {
+			name = p.T("edge." + kind)
+		}
+		names = append(names, name)
 	}
-	return e.Kind
+	return strings.Join(names, " · ")
 }
 
 // actor names who asked for an action.

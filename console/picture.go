@@ -12,9 +12,9 @@ import (
 // person on the left, the patient on the right, what connects either of them
 // in between.
 type sketch struct {
-	Nodes  []pictureNode
-	Edges  []pictureEdge
-	Height float64
+	Nodes         []pictureNode
+	Edges         []pictureEdge
+	Width, Height float64
 	// Missing says that no relation leads from the person to the patient.
 	Missing bool
 }
@@ -29,8 +29,10 @@ type pictureEdge struct {
 	X1, Y1, X2, Y2 float64
 	// Label stands at LX, LY.
 	LX, LY float64
-	// Bow is how far the line bends upwards.
-	Bow float64
+	// BX, BY is how far the line's middle is bent aside.
+	BX, BY float64
+	// Kinds are the relations that the line stands for.
+	Kinds []string
 }
 
 // The measures of the picture, in its own units.
@@ -45,7 +47,7 @@ const (
 // arrange lays a picture out. Of many things in the middle those that touch
 // both centres, then those nearest to one, are kept.
 func arrange(p care.Picture) sketch {
-	var out sketch
+	out := sketch{Width: pictureWidth}
 	place := map[string]*pictureNode{}
 	middle := chooseMiddle(p)
 	rows := max(1, len(middle))
@@ -65,16 +67,24 @@ func arrange(p care.Picture) sketch {
 		}
 		place[n.ID] = &at
 	}
-	seen := map[string]bool{}
+	lines := map[string]int{}
 	for _, e := range p.Edges {
 		from, to := place[e.From], place[e.To]
-		key := e.From + "\x00" + e.To + "\x00" + e.Kind
-		if from == nil || to == nil || seen[key] {
+		if from == nil || to == nil {
 			continue
 		}
-		seen[key] = true
 		out.Missing = out.Missing || e.Missing
-		out.Edges = append(out.Edges, edge(e, *from, *to, centre))
+		key := e.From + "\x00" + e.To
+		i, drawn := lines[key]
+		if !drawn {
+			i = len(out.Edges)
+			lines[key] = i
+			out.Edges = append(out.Edges, edge(e, *from, *to, centre))
+		}
+		if line := &out.Edges[i]; !slices.Contains(line.Kinds, e.Kind) {
+			line.Kinds = append(line.Kinds, e.Kind)
+			line.Missing = line.Missing || e.Missing
+		}
 	}
 	for _, n := range p.Nodes {
 		if at := place[n.ID]; at != nil {
@@ -90,21 +100,63 @@ func arrange(p care.Picture) sketch {
 // edge draws a line; the missing one bows over everything else.
 func edge(e care.Edge, from, to pictureNode, centre float64) pictureEdge {
 	out := pictureEdge{Edge: e, X1: from.X, Y1: from.Y, X2: to.X, Y2: to.Y}
-	out.LX, out.LY = (from.X+to.X)/2, (from.Y+to.Y)/2-6
-	if from.Centre && to.Centre {
-		out.Bow = 2 * (centre - 34)
+	out.LX, out.LY = (from.X+to.X)/2, (from.Y+to.Y)/2-7
+	switch {
+	case from.Centre && to.Centre && e.Missing:
+		out.BY = -2 * (centre - 34)
 		out.LY = 26
-		if !e.Missing {
-			out.Bow, out.LY = 0, centre-8
-		}
+	case from.Centre && to.Centre:
+		out.LY = centre - 8
 	}
 	return out
 }
 
 // path is the line as SVG.
 func (e pictureEdge) path() string {
-	mx, my := (e.X1+e.X2)/2, (e.Y1+e.Y2)/2-e.Bow
+	mx, my := (e.X1+e.X2)/2+e.BX, (e.Y1+e.Y2)/2+e.BY
 	return "M" + pixels(e.X1) + " " + pixels(e.Y1) + " Q" + pixels(mx) + " " + pixels(my) + " " + pixels(e.X2) + " " + pixels(e.Y2)
+}
+
+// The measures of the upright form, for telephones.
+const (
+	uprightWidth = 360
+	uprightStep  = 84 // between rows of two
+)
+
+// Upright is the same picture from top to bottom: the person above, the
+// patient below, the missing relation along the edge.
+func (s sketch) Upright() sketch {
+	out := sketch{Width: uprightWidth, Missing: s.Missing}
+	place := map[string]pictureNode{}
+	middle := 0
+	for _, n := range s.Nodes {
+		if !n.Centre {
+			n.X, n.Y = 108+float64(middle%2)*164, 118+float64(middle/2)*uprightStep
+			middle++
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	out.Height = 176 + float64((middle+1)/2)*uprightStep
+	for i, n := range out.Nodes {
+		if n.Centre {
+			n.X, n.Y = uprightWidth/2, 28
+			if n.Kind == "patient" {
+				n.Y = out.Height - 52
+			}
+			out.Nodes[i] = n
+		}
+		place[n.ID] = out.Nodes[i]
+	}
+	for _, e := range s.Edges {
+		line := edge(e.Edge, place[e.From], place[e.To], 0)
+		line.Kinds, line.BY = e.Kinds, 0
+		line.LX, line.LY = (line.X1+line.X2)/2, (line.Y1+line.Y2)/2+4
+		if e.Missing {
+			line.BX, line.LX = -320, 46
+		}
+		out.Edges = append(out.Edges, line)
+	}
+	return out
 }
 
 func chooseMiddle(p care.Picture) []string {

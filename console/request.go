@@ -135,6 +135,13 @@ func (q *request) page(title string) *page {
 	return p
 }
 
+// outside is a page without the frame of signed-in users.
+func (q *request) outside(title string) *page {
+	p := q.page(title)
+	p.signed = false
+	return p
+}
+
 // show answers with a page.
 func (q *request) show(p *page, body templ.Component) error { return q.showAs(http.StatusOK, p, body) }
 

@@ -114,7 +114,7 @@ func (q *request) welcomeWith(sealedSecret, mistake string) error {
 	if f.QR, err = picture(address); err != nil {
 		return err
 	}
-	p := q.page("welcome.title")
+	p := q.outside("welcome.title")
 	status := http.StatusOK
 	if mistake != "" {
 		status = http.StatusUnprocessableEntity

@@ -44,7 +44,7 @@ var moreWords = map[string]ocsf.Text{
 	"patient.title":           {EN: "Who looked at this record", ZH: "病历查阅记录"},
 	"patient.heading":         {EN: "Patient", ZH: "患者"},
 	"patient.printed":         {EN: "Printed %s by %s", ZH: "打印时间 %s，打印人 %s"},
-	"patient.count":           {EN: "%d accesses by %d people", ZH: "%[2]d 人共 %[1]d 次查阅"},
+	"patient.count":           {EN: "Accesses: %d, people: %d", ZH: "%[2]d 人共 %[1]d 次查阅"},
 	"patient.open":            {EN: "%d without explanation", ZH: "%d 次无解释"},
 	"patient.clear":           {EN: "All explained", ZH: "全部已解释"},
 	"patient.also":            {EN: "also known as", ZH: "其他编号"},
