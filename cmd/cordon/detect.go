@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/cordon-health/cordon/content"
-	"github.com/cordon-health/cordon/detect/sigma"
+	"github.com/cordon-health/cordon/node"
 )
 
 type detectCmd struct {
@@ -21,84 +18,55 @@ type detectCmd struct {
 	Stats  bool   `help:"End with events per second, rules loaded, and rules refused with their reasons (on standard error)."`
 }
 
-// Run tries rules on events. Sources of events (logsource) are mapped as the
-// server maps them.
+// match is one line of the answer.
+type match struct {
+	Rule  string `json:"rule"`
+	Title string `json:"title"`
+	Line  int    `json:"line"`
+}
+
+// Run tries rules on events.
 func (c detectCmd) Run(w *world) error {
-	rules, refused, err := c.load()
-	if err != nil {
-		return err
-	}
 	in, bar, err := openInput(w, c.Events)
 	if err != nil {
-		return err
+		return usage{err}
 	}
 	defer in.Close()
 	out := bufio.NewWriter(w.out)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	begun := w.now()
-	stats, err := rules.Scan(in, time.Local, func(m sigma.Match) error {
+	tried, err := node.TryRules(c.Rules, in, func(rule, title string, line int) error {
 		if c.JSON {
-			return enc.Encode(m)
+			return enc.Encode(match{rule, title, line})
 		}
-		_, err := fmt.Fprintf(out, "line %d: %s (%s)\n", m.Line, m.Title, m.Rule)
+		_, err := fmt.Fprintf(out, "line %d: %s (%s)\n", line, title, rule)
 		return err
 	})
 	bar.end()
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage{err}
+	}
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
-	if stats.NBad > 0 {
-		fmt.Fprintf(w.err, "%d lines are not JSON objects, the first are %v\n", stats.NBad, stats.Bad)
-	}
-	if c.Stats {
-		c.print(w, rules, refused, stats, w.now().Sub(begun))
-	} else if len(refused) > 0 {
-		fmt.Fprintf(w.err, "%d rules were refused; --stats says which and why\n", len(refused))
-	}
+	c.print(w, tried, w.now().Sub(begun))
 	return nil
 }
 
-// load reads the rules with the log source map that comes with Cordon, unless
-// the folder has its own.
-func (c detectCmd) load() (*sigma.Rules, []sigma.Refused, error) {
-	info, err := os.Stat(c.Rules)
-	if err != nil {
-		return nil, nil, usage{err}
+func (c detectCmd) print(w *world, t node.TriedRules, took time.Duration) {
+	if t.NotJSON > 0 {
+		fmt.Fprintf(w.err, "%d lines are not JSON objects, the first are %v\n", t.NotJSON, t.First)
 	}
-	var rules fs.FS = os.DirFS(c.Rules)
-	if !info.IsDir() {
-		rules = single{os.DirFS(filepath.Dir(c.Rules)), filepath.Base(c.Rules)}
-	}
-	own, err := fs.Sub(content.Files(), "rules")
-	if err != nil {
-		return nil, nil, err
-	}
-	loaded, refused := sigma.Load(single{own, "logsources.yaml"}, rules)
-	return loaded, refused, nil
-}
-
-// single shows one file of a folder.
-type single struct {
-	fs.FS
-	name string
-}
-
-// ReadDir implements fs.ReadDirFS.
-func (s single) ReadDir(name string) ([]fs.DirEntry, error) {
-	all, err := fs.ReadDir(s.FS, name)
-	for _, e := range all {
-		if e.Name() == s.name {
-			return []fs.DirEntry{e}, err
+	if !c.Stats {
+		if len(t.Refused) > 0 {
+			fmt.Fprintf(w.err, "%d rules were refused; --stats says which and why\n", len(t.Refused))
 		}
+		return
 	}
-	return nil, err
-}
-
-func (c detectCmd) print(w *world, rules *sigma.Rules, refused []sigma.Refused, s sigma.Stats, took time.Duration) {
 	fmt.Fprintf(w.err, "%d events, %.0f a second, %d matches; %d rules loaded, %d refused\n",
-		s.Events, float64(s.Events)/took.Seconds(), s.Matches, rules.Len(), len(refused))
-	for _, r := range refused {
-		fmt.Fprintf(w.err, "refused %s (%s): %s\n", r.File, r.Title, r.Reason)
+		t.Events, float64(t.Events)/took.Seconds(), t.Matches, t.Loaded, len(t.Refused))
+	for _, reason := range t.Refused {
+		fmt.Fprintln(w.err, "refused", reason)
 	}
 }
