@@ -27,10 +27,36 @@ type Accuracy struct {
 	First, FirstExplained int // the first of a person to a patient
 	Kinds                 map[string]int
 	Violations            map[string]*Caught // by kind
-	Top, TopTrue          int                // of the hundred riskiest cases of each hospital
-	RulesTop, RulesTrue   int                // the same with list rules alone
-	Cases, FalseCases     int                // within the budget
+	Cases                 []Ranked           // within the budget
+	Suspects              []Ranked           // of the baseline
 	Flagged               int                // violations' own accesses without an explanation
+}
+
+// Ranked is a case, or a person, and whether a violation's access is in it.
+type Ranked struct {
+	Risk   float64
+	Guilty bool
+}
+
+// precision is how many of the n riskiest are guilty; of fewer where there
+// are not so many. Among equals the innocent count first.
+func precision(list []Ranked, n int) (guilty, of int) {
+	list = slices.SortedFunc(slices.Values(list), func(x, y Ranked) int {
+		if x.Risk == y.Risk && x.Guilty != y.Guilty {
+			if x.Guilty {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(y.Risk, x.Risk)
+	})
+	list = list[:min(n, len(list))]
+	for _, r := range list {
+		if r.Guilty {
+			guilty++
+		}
+	}
+	return guilty, len(list)
 }
 
 // Caught is how many violations of a kind there are, how many are in an open
@@ -46,8 +72,9 @@ type Caught struct{ All, Open, Any int }
 // the person had not opened that patient's record before. A violation is found
 // when one of its accesses is in a case that is open (new or assigned), that
 // is, within the budget of 33 cases a day. Precision at 100 is the share of
-// the hundred riskiest cases that hold an access of a violation. Two baselines
-// stand beside it: rules on single accesses alone (see listRules), and every
+// the hundred riskiest cases of all hospitals together that hold an access of a
+// violation: one hospital has only some 44 violations, fewer than a hundred
+// cases could hold. Two baselines stand beside it: rules on single accesses alone (see listRules), and every
 // access without an explanation taken for a warning.
 func Judge(ctx context.Context, p *Program, dir string, seed uint64, a *Accuracy) error {
 	hospital, data := filepath.Join(dir, "hospital"), filepath.Join(dir, "data")
@@ -226,7 +253,6 @@ func (a *Accuracy) baseline(ctx context.Context, p *Program, dir, data string, t
 		return err
 	}
 	type suspect struct {
-		name  string
 		risk  float64
 		found map[int]bool
 	}
@@ -245,21 +271,15 @@ func (a *Accuracy) baseline(ctx context.Context, p *Program, dir, data string, t
 		}
 		s := people[f.Actor.User.UID]
 		if s == nil {
-			s = &suspect{name: f.Actor.User.UID, found: map[int]bool{}}
-			people[s.name] = s
+			s = &suspect{found: map[int]bool{}}
+			people[f.Actor.User.UID] = s
 		}
 		s.risk += f.Risk
 		f.Info.violations(t, s.found)
 		return nil
 	})
-	ranked := slices.SortedFunc(maps.Values(people), func(x, y *suspect) int {
-		return cmp.Or(cmp.Compare(y.risk, x.risk), cmp.Compare(x.name, y.name))
-	})
-	for _, s := range ranked[:min(100, len(ranked))] {
-		a.RulesTop++
-		if len(s.found) > 0 {
-			a.RulesTrue++
-		}
+	for _, s := range people {
+		a.Suspects = append(a.Suspects, Ranked{s.risk, len(s.found) > 0})
 	}
 	return err
 }
@@ -279,7 +299,6 @@ func (a *Accuracy) incidents(ctx context.Context, p *Program, dir, data string, 
 		return err
 	}
 	open, all := map[int]bool{}, map[int]bool{}
-	rank := 0
 	err := eachLine(path, func(line []byte) error {
 		var i incidentLine
 		if err := json.Unmarshal(line, &i); err != nil {
@@ -291,26 +310,11 @@ func (a *Accuracy) incidents(ctx context.Context, p *Program, dir, data string, 
 			return nil
 		}
 		maps.Copy(open, found)
-		a.rank(&rank, len(found) > 0)
+		a.Cases = append(a.Cases, Ranked{i.RiskScore, len(found) > 0})
 		return nil
 	})
 	a.count(t, open, all)
 	return err
-}
-
-// rank counts one open case; they come riskiest first.
-func (a *Accuracy) rank(n *int, guilty bool) {
-	*n++
-	a.Cases++
-	if !guilty {
-		a.FalseCases++
-	}
-	if *n <= 100 {
-		a.Top++
-		if guilty {
-			a.TopTrue++
-		}
-	}
 }
 
 func (a *Accuracy) count(t *truth, open, all map[int]bool) {
@@ -340,17 +344,20 @@ func (a *Accuracy) Lines() []Line {
 		all, found = all+c.All, found+c.Open
 	}
 	share := func(n, of int) float64 { return float64(n) / float64(max(of, 1)) }
-	perWeek := float64(a.FalseCases) / a.Weeks / (float64(a.Staff) / 1000)
+	top, of := precision(a.Cases, 100)
+	rulesTop, rulesOf := precision(a.Suspects, 100)
+	guilty, cases := precision(a.Cases, len(a.Cases))
+	perWeek := float64(cases-guilty) / a.Weeks / (float64(a.Staff) / 1000)
 	return []Line{
 		{What: "legitimate accesses explained", Goal: "≥ 94 %", Measured: percent(a.Explained, a.Legitimate), Met: judge(share(a.Explained, a.Legitimate) >= .94),
 			How: fmt.Sprintf("simulated hospitals with seeds %v, 30 days, 400 staff, %s accesses", a.Seeds, count(int64(a.Legitimate)))},
 		{What: "of those, first accesses of a person to a patient", Measured: percent(a.FirstExplained, a.First), How: count(int64(a.First)) + " accesses"},
 		{What: "violations in a case within 33 cases a day", Goal: "≥ 80 %", Measured: percent(found, all), Met: judge(share(found, all) >= .8), How: fmt.Sprintf("%d of %d; by kind below", found, all)},
-		{What: "precision at 100", Goal: "≥ 58 %", Measured: percent(a.TopTrue, a.Top), Met: judge(share(a.TopTrue, a.Top) >= .58),
-			How: fmt.Sprintf("riskiest cases of each hospital that hold a violation's access: %d of %d", a.TopTrue, a.Top)},
-		{What: "baseline: people ranked by list rules alone, precision at 100", Measured: percent(a.RulesTrue, a.RulesTop)},
+		{What: "precision at 100", Goal: "≥ 58 %", Measured: percent(top, of), Met: judge(share(top, of) >= .58),
+			How: fmt.Sprintf("of the riskiest cases of all %d hospitals, %d hold an access of one of the %d violations", len(a.Seeds), top, all)},
+		{What: "baseline: people ranked by list rules alone, precision at 100", Measured: percent(rulesTop, rulesOf)},
 		{What: "baseline: every unexplained access a warning, precision", Measured: percent(a.Flagged, a.Flagged+a.Kinds["none"])},
-		{What: "false cases per 1,000 staff and week", Measured: fmt.Sprintf("%.1f", perWeek), How: fmt.Sprintf("%d of %d cases", a.FalseCases, a.Cases)},
+		{What: "false cases per 1,000 staff and week", Measured: fmt.Sprintf("%.1f", perWeek), How: fmt.Sprintf("%d of %d cases", cases-guilty, cases)},
 	}
 }
 

@@ -154,6 +154,15 @@ func TestAccuracyCounts(t *testing.T) {
 	}
 }
 
+func TestPrecision(t *testing.T) {
+	list := []Ranked{{1, true}, {9, true}, {5, true}, {5, false}, {7, false}}
+	for n, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 100: 3} {
+		if got, of := precision(list, n); got != want || of != min(n, len(list)) {
+			t.Errorf("at %d: %d of %d, want %d", n, got, of, want)
+		}
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	r := Report{Machine: ThisMachine(), Begun: time.Unix(0, 0)}
 	r.Add(Line{What: "speed", Goal: "≥ 1/s", Measured: "2/s", Met: Met, How: "a | b"})
