@@ -47,7 +47,7 @@ func (*browsing) Info() detect.Info {
 		Severity: ocsf.SeverityHigh, Risk: 66, Unexplained: true,
 		References: []string{"国卫办医政函〔2025〕262号", "个人信息保护法 第十条"},
 		Params: []detect.Param{
-			{Name: "patients", Default: 8, About: ocsf.Text{EN: "patients without a tie within an hour", ZH: "一小时内的无关患者数"}},
+			{Name: "patients", Default: 6, About: ocsf.Text{EN: "patients without a tie within an hour", ZH: "一小时内的无关患者数"}},
 		},
 	}
 }

@@ -8,9 +8,22 @@ import (
 )
 
 // noCare: nothing explains the access at all.
-type noCare struct{}
+type noCare struct {
+	usual detect.Memory[often] // by person
+}
 
-var _ detect.Detector = (*noCare)(nil)
+var (
+	_ detect.Detector = (*noCare)(nil)
+	_ detect.Stateful = (*noCare)(nil)
+)
+
+func newNoCare() *noCare { return &noCare{usual: detect.NewMemory[often](20_000, 60*day)} }
+
+// Snapshot implements [detect.Stateful].
+func (d *noCare) Snapshot() ([]byte, error) { return d.usual.Snapshot() }
+
+// Restore implements [detect.Stateful].
+func (d *noCare) Restore(data []byte) error { return d.usual.Restore(data) }
 
 // Info implements [detect.Detector].
 func (*noCare) Info() detect.Info {
@@ -33,13 +46,17 @@ func (*noCare) Info() detect.Info {
 			{Name: "office", Default: 6, About: ocsf.Text{EN: "added for roles that treat nobody", ZH: "非诊疗岗位时增加"}},
 			{Name: "page", Default: 8, About: ocsf.Text{EN: "added for each further page, three times at most", ZH: "每多看一页增加，最多三次"}},
 			{Name: "surname", Default: 3, About: ocsf.Text{EN: "added for the same surname, which alone means nothing", ZH: "同姓时增加，单独无意义"}},
+			{Name: "usual", Default: 8, About: ocsf.Text{
+				EN: "unexplained patients a month that halve the weight of one more: who helps out everywhere has many",
+				ZH: "每月无解释患者达到此数时，再多一名的权重减半：四处支援者本就较多",
+			}},
 			{Name: "notes", Default: 5, About: ocsf.Text{EN: "added when notes were read, which tell most", ZH: "查看病程等文书时增加"}},
 		},
 	}
 }
 
 // Detect implements [detect.Detector].
-func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
+func (d *noCare) Detect(c *detect.Context, ev *ocsf.Event) {
 	if !c.Unexplained() || !c.Deliberate() {
 		return
 	}
@@ -64,6 +81,7 @@ func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
 	if telling(ev) {
 		risk += c.Param("notes")
 	}
+	risk /= 1 + d.before(c, ev)/c.Param("usual")
 	f := ocsf.Finding{Title: opened(c, ev, "without any tie to the patient", "无任何诊疗关系"), Risk: risk}
 	f.Why = ocsf.Text{
 		EN: "Nothing on record leads from " + c.Who() + " to patient " + ev.Patient.UID,
@@ -75,6 +93,30 @@ func (*noCare) Detect(c *detect.Context, ev *ocsf.Event) {
 	}
 	f.Why.EN, f.Why.ZH = f.Why.EN+".", f.Why.ZH+"。"
 	c.Find(f)
+}
+
+// often counts unexplained patients: those of about a month before today, and
+// today's, which do not yet say what is usual.
+type often struct {
+	Past  fading `json:"p"`
+	Today int64  `json:"n"`
+	Day   int64  `json:"d"`
+}
+
+// before is how many unexplained patients of about a month the person had
+// before today. Further pages of one chart count once.
+func (d *noCare) before(c *detect.Context, ev *ocsf.Event) float64 {
+	o := d.usual.Keep(c.Who(), ev.Time)
+	if today := ev.Time / day; today > o.Day {
+		if o.Today > 0 {
+			o.Past.add(o.Day*day, month, float64(o.Today))
+		}
+		o.Day, o.Today = today, 0
+	}
+	if c.Pages() == 0 {
+		o.Today++
+	}
+	return o.Past.at(ev.Time, month)
 }
 
 // telling says that a note or another document was read, not a value.

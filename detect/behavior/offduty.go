@@ -23,7 +23,7 @@ func (*offDuty) Info() detect.Info {
 			EN: "Check the roster for a swap first; then ask the person, or whether somebody else used the account.",
 			ZH: "先核对是否换班；再询问本人，或是否他人使用了账号。",
 		},
-		Severity: ocsf.SeverityLow, Risk: 34, Weak: true, Unexplained: true,
+		Severity: ocsf.SeverityLow, Risk: 40, Weak: true, Unexplained: true,
 		References: []string{"国卫办医政函〔2025〕262号（访问时限）"},
 	}
 }
@@ -41,7 +41,7 @@ func (*offDuty) Detect(c *detect.Context, ev *ocsf.Event) {
 		Why:   text("The roster has %s neither on duty nor on call at %s.", "排班表显示 %s 在 %s 既未当班也未听班。", c.Who(), c.Clock()),
 	}
 	if night(ev.Time, c.Zone()) {
-		f.Risk = 40
+		f.Risk = 46
 	}
 	c.Find(f)
 }
