@@ -104,8 +104,9 @@ type auditContent struct {
 // and its resources, the others the id with "#2", "#3", ... A query that
 // found several is Incidental, as nobody chose those patients.
 func (n *Normalizer) parseATNA(in Input, out *Output) {
+	lines := newSyslogReader(n.zone)
 	eachRecord(in.Data, func(item int, raw []byte) {
-		line := readSyslog(deviceText(raw), n.zone)
+		line := lines.read(deviceText(raw))
 		if !isAudit(line.Message) {
 			out.Reject(item, raw, "no AuditMessage element in this record; other logs belong to format syslog")
 			return
@@ -233,7 +234,7 @@ func accessOf(e *ocsf.Event) *ocsf.Access {
 
 // event makes all but the patient.
 func (r *auditReader) event() *ocsf.Event {
-	e := &ocsf.Event{Time: r.line.at(r.received, r.n.zone), StatusID: statusOfOutcome(strings.TrimSpace(r.m.Event.Outcome))}
+	e := &ocsf.Event{Time: r.line.at(r.received), StatusID: statusOfOutcome(strings.TrimSpace(r.m.Event.Outcome))}
 	if t, ok := hl7.ParseTime(strings.TrimSpace(r.m.Event.Time), r.n.zone); ok {
 		e.Time = t.Millis
 		if !t.Instant() {

@@ -116,7 +116,7 @@ func (d *device) category() string {
 
 // setTime takes the record's own time before that of the syslog header.
 func (d *device) setTime(e *ocsf.Event) {
-	e.Time = d.line.at(d.received, d.n.zone)
+	e.Time = d.line.at(d.received)
 	e.Metadata.OriginalTime = d.line.TimeText
 	text := d.take("rt", "devicereceipttime", "end", "start", "devtime", "eventtime", "timestamp", "datetime",
 		"logtime", "opertime", "operatetime", "accesstime", "time", "时间", "操作时间")

@@ -4,9 +4,15 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/leodido/go-syslog/v4"
+	"github.com/leodido/go-syslog/v4/rfc3164"
+	"github.com/leodido/go-syslog/v4/rfc5424"
 
 	"github.com/cordon-health/cordon/internal/hl7"
 	"github.com/cordon-health/cordon/ocsf"
@@ -19,6 +25,8 @@ type syslogLine struct {
 	Facility, Severity int
 	// Time is in ms; 0 where the line has none.
 	Time int64
+	// yearless is the time where it was sent without a year, in year 0.
+	yearless time.Time
 	// TimeText is the time as sent where it was not an instant.
 	TimeText                 string
 	Host, App, ProcID, MsgID string
@@ -38,8 +46,9 @@ type field struct {
 // way of format atna; CEF, LEEF, JSON and key=value are read by their keys
 // (device.go); any other text becomes a base event that keeps it.
 func (n *Normalizer) parseSyslog(in Input, out *Output) {
+	r := newSyslogReader(n.zone)
 	eachRecord(in.Data, func(item int, raw []byte) {
-		line := readSyslog(deviceText(raw), n.zone)
+		line := r.read(deviceText(raw))
 		switch msg := line.Message; {
 		case isAudit(msg):
 			n.auditRecord(line, item, raw, in.Received, out)
@@ -71,7 +80,6 @@ func (n *Normalizer) deviceLine(line syslogLine, received int64, out *Output) {
 }
 
 // splitSyslog cuts a stream the way eachRecord cuts an input.
-
 func splitSyslog(r io.Reader) iter.Seq2[Record, error] { return splitScan(r, scanSyslog) }
 
 // eachRecord cuts an input into records and numbers them.
@@ -202,19 +210,40 @@ func auditEnd(b []byte) (end int, ok bool) {
 	}
 }
 
-// readSyslog takes a line apart. Without a PRI the whole text is the message.
-func readSyslog(text []byte, zone *time.Location) syslogLine {
+// syslogReader takes lines apart, each part as far as it is there. What keeps
+// to RFC 5424 or RFC 3164 is read by go-syslog. Where a sender breaks the rule
+// about a field, that field is read here and go-syslog reads the rest behind a
+// header that keeps it. Not for concurrent use.
+type syslogReader struct {
+	zone         *time.Location
+	r5424, r3164 syslog.Machine
+}
+
+// newSyslogReader makes a reader; times that name no zone are those of zone.
+// No year is set for RFC 3164: which one is meant depends on the receipt (at).
+func newSyslogReader(zone *time.Location) *syslogReader {
+	return &syslogReader{
+		zone:  zone,
+		r5424: rfc5424.NewMachine(rfc5424.WithBestEffort()),
+		r3164: rfc3164.NewMachine(rfc3164.WithBestEffort(), rfc3164.WithLocaleTimezone(zone),
+			rfc3164.WithLenientDay(), rfc3164.WithSecondFractions(), rfc3164.WithEmbeddedNewlines()),
+	}
+}
+
+// read takes a line apart. Without a PRI the whole text is the message.
+func (r *syslogReader) read(text []byte) syslogLine {
 	text = bytes.TrimPrefix(text, []byte(utf8Mark))
 	line := syslogLine{Facility: -1, Severity: -1, Message: text}
 	rest, ok := line.readPriority(text)
 	if !ok {
 		return line
 	}
-	line.Message = rest
-	if len(rest) > 1 && rest[0] == '1' && rest[1] == ' ' {
-		line.read5424(rest[2:], zone)
+	if body, ok := bytes.CutPrefix(rest, []byte("1 ")); ok {
+		if !line.take5424(r.r5424.Parse(text)) {
+			r.repair5424(&line, body)
+		}
 	} else {
-		line.read3164(rest, zone)
+		r.read3164(&line, text, bytes.TrimLeft(rest, " "))
 	}
 	line.Message = bytes.TrimPrefix(line.Message, []byte(utf8Mark))
 	return line
@@ -233,39 +262,72 @@ func (l *syslogLine) readPriority(b []byte) (rest []byte, ok bool) {
 	return b[i+1:], true
 }
 
+// take5424 takes a line that keeps to RFC 5424; ok is false for any other.
+func (l *syslogLine) take5424(m syslog.Message, err error) (ok bool) {
+	msg, ok := m.(*rfc5424.SyslogMessage)
+	if err != nil || !ok {
+		return false
+	}
+	if msg.Timestamp != nil {
+		l.Time = msg.Timestamp.UnixMilli()
+	}
+	l.takeBase(&msg.Base)
+	l.takeData(msg.StructuredData)
+	return true
+}
+
+// takeBase takes what both standards have, the time apart.
+func (l *syslogLine) takeBase(b *syslog.Base) {
+	l.Host, l.App, l.ProcID, l.MsgID = deref(b.Hostname), deref(b.Appname), deref(b.ProcID), deref(b.MsgID)
+	text := deref(b.Message)
+	if at := len(l.Message) - len(text); at >= 0 && string(l.Message[at:]) == text {
+		l.Message = l.Message[at:] // the same without a copy
+		return
+	}
+	l.Message = []byte(text)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// takeData takes the parameters of the structured data in the order of their
+// names, which is not that of the line but the same every time.
+func (l *syslogLine) takeData(data *map[string]map[string]string) {
+	if data == nil {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(*data)) {
+		for _, key := range slices.Sorted(maps.Keys((*data)[id])) {
+			l.Data = append(l.Data, field{key: key, value: (*data)[id][key]})
+		}
+	}
+}
+
+// repair5424 reads TIMESTAMP HOSTNAME APP-NAME PROCID MSGID of any form, as
+// of senders that write "20140210005309" for a time or Chinese for a host.
+// Structured data that is left out or broken is part of the message.
+func (r *syslogReader) repair5424(l *syslogLine, b []byte) {
+	var parts [5]string
+	for i := range parts {
+		parts[i], b = token(b)
+		if parts[i] == "-" {
+			parts[i] = ""
+		}
+	}
+	l.Message = b
+	l.take5424(r.r5424.Parse(append([]byte("<0>1 - - - - - "), b...)))
+	l.setTime(parts[0], r.zone)
+	l.Host, l.App, l.ProcID, l.MsgID = parts[1], parts[2], parts[3], parts[4]
+}
+
 // token cuts b at its first blank.
 func token(b []byte) (first string, rest []byte) {
 	head, rest, _ := bytes.Cut(b, []byte(" "))
 	return string(head), rest
-}
-
-// nilled turns the nil value of RFC 5424 into nothing.
-func nilled(s string) string {
-	if s == "-" {
-		return ""
-	}
-	return s
-}
-
-// read5424 reads TIMESTAMP HOSTNAME APP-NAME PROCID MSGID, structured data
-// and message. Some senders write "20140210005309" for a time, or leave the
-// structured data out; both are taken.
-func (l *syslogLine) read5424(b []byte, zone *time.Location) {
-	var stamp string
-	stamp, b = token(b)
-	l.setTime(nilled(stamp), zone)
-	l.Host, b = token(b)
-	l.App, b = token(b)
-	l.ProcID, b = token(b)
-	l.MsgID, b = token(b)
-	l.Host, l.App, l.ProcID, l.MsgID = nilled(l.Host), nilled(l.App), nilled(l.ProcID), nilled(l.MsgID)
-	switch {
-	case len(b) > 0 && b[0] == '-' && (len(b) == 1 || b[1] == ' '):
-		b = b[1:]
-	case len(b) > 0 && b[0] == '[':
-		b = l.readData(b)
-	}
-	l.Message = bytes.TrimPrefix(b, []byte(" "))
 }
 
 func (l *syslogLine) setTime(text string, zone *time.Location) {
@@ -277,118 +339,95 @@ func (l *syslogLine) setTime(text string, zone *time.Location) {
 	}
 }
 
-// readData reads structured data: [id key="value" ...][...]. What is no
-// structured data stays part of the message.
-func (l *syslogLine) readData(b []byte) (rest []byte) {
-	whole := b
-	var data []field
-	for len(b) > 0 && b[0] == '[' {
-		end := bytes.IndexAny(b, " ]")
-		if end < 0 {
-			return whole
-		}
-		b = b[end:]
-		for len(b) > 0 && b[0] == ' ' {
-			var f field
-			var ok bool
-			if f, b, ok = readParam(bytes.TrimLeft(b, " ")); !ok {
-				return whole
-			}
-			data = append(data, f)
-		}
-		if len(b) == 0 || b[0] != ']' {
-			return whole
-		}
-		b = b[1:]
+// take3164 takes a line that keeps to RFC 3164 and hands out its time; ok is
+// false for any other, and where what stands for the host is none: a year, or
+// the beginning of the message of a sender that leaves the host out.
+func (l *syslogLine) take3164(m syslog.Message, err error) (stamp time.Time, ok bool) {
+	msg, ok := m.(*rfc3164.SyslogMessage)
+	if err != nil || !ok || msg.Timestamp == nil || msg.Hostname != nil && !hostLike(*msg.Hostname) {
+		return stamp, false
 	}
-	l.Data = data
-	return b
+	whole := l.Message
+	l.takeBase(&msg.Base)
+	if before := whole[:max(0, len(whole)-len(l.Message))]; !bytes.HasSuffix(before, []byte(": ")) {
+		l.App, l.ProcID = "", "" // the message of "HOST CEF:0|..." has no tag
+	}
+	return *msg.Timestamp, true
 }
 
-// readParam reads key="value" with \" \\ and \] inside.
-func readParam(b []byte) (f field, rest []byte, ok bool) {
-	key, b, ok := bytes.Cut(b, []byte(`="`))
-	if !ok {
-		return f, nil, false
+// setStamp takes a time in which the year may be 0.
+func (l *syslogLine) setStamp(t time.Time) {
+	if t.Year() > 0 {
+		l.Time = t.UnixMilli()
+		return
 	}
-	var value []byte
-	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] == '\\' && i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\\' || b[i+1] == ']'):
-			i++
-			value = append(value, b[i])
-		case b[i] == '"':
-			return field{key: string(key), value: string(value)}, b[i+1:], true
-		default:
-			value = append(value, b[i])
-		}
-	}
-	return f, nil, false
+	l.yearless, l.TimeText = t, t.Format(time.Stamp)
+}
+
+// hostLike says whether a word may be a host rather than a year, "user=li" or
+// "CEF:0|...".
+func hostLike(word string) bool {
+	_, err := strconv.Atoi(word)
+	return word != "" && err != nil && !strings.ContainsAny(word, ":=|[{")
 }
 
 // read3164 reads "Mmm dd hh:mm:ss HOST TAG[pid]: message" and its relatives:
-// an ISO time, a year, a missing host.
-func (l *syslogLine) read3164(b []byte, zone *time.Location) {
-	b = bytes.TrimLeft(b, " ")
-	rest, ok := l.readBSDTime(b, zone)
-	if !ok {
-		stamp, after := token(b)
-		if l.setTime(stamp, zone); l.Time == 0 {
-			l.Message = b
+// with a year, an ISO time of any form, without a host. What begins with no
+// time is all message. body is the text behind the PRI.
+func (r *syslogReader) read3164(l *syslogLine, text, body []byte) {
+	l.Message = body
+	var rest []byte
+	if len(body) > 0 && body[0] >= 'A' {
+		stamp, ok := l.take3164(r.r3164.Parse(text))
+		if ok {
+			l.setStamp(stamp)
 			return
 		}
-		rest = after
+		if rest, ok = l.readBSDTime(body, r.zone); !ok {
+			return
+		}
+	} else {
+		var stamp string
+		stamp, rest = token(body)
+		if l.setTime(stamp, r.zone); l.Time == 0 {
+			return
+		}
 	}
-	host, after := token(rest)
-	if host != "" && !strings.ContainsAny(host, ":=|[{") {
-		l.Host, rest = host, after
+	head := "<0>Jan  1 00:00:00 "
+	if host, _ := token(rest); !hostLike(host) {
+		head += "- "
 	}
-	l.Message = l.readTag(rest)
+	l.Message = rest
+	l.take3164(r.r3164.Parse(append([]byte(head), rest...)))
 }
 
-// readBSDTime reads "Jan  2 15:04:05", perhaps with a year before or after.
-// Without one Time stays 0, and at finds the year from the time of receipt.
+// readBSDTime reads "Jan  2 15:04:05", perhaps with a year before or after the
+// clock.
 func (l *syslogLine) readBSDTime(b []byte, zone *time.Location) (rest []byte, ok bool) {
-	for _, layout := range []string{"Jan _2 15:04:05 2006", "Jan _2 2006 15:04:05", "Jan _2 15:04:05"} {
+	for _, layout := range []string{"Jan _2 15:04:05 2006", "Jan _2 2006 15:04:05", time.Stamp} {
 		if len(b) < len(layout) {
 			continue
 		}
-		t, err := time.ParseInLocation(layout, string(b[:len(layout)]), zone)
-		if err != nil {
-			continue
+		text := string(b[:len(layout)])
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			l.setStamp(t)
+			l.TimeText = text
+			return bytes.TrimLeft(b[len(layout):], " "), true
 		}
-		l.TimeText = string(b[:len(layout)])
-		if t.Year() > 0 {
-			l.Time = t.UnixMilli()
-		}
-		return bytes.TrimLeft(b[len(layout):], " "), true
 	}
 	return b, false
 }
 
-// readTag reads "app[pid]: ".
-func (l *syslogLine) readTag(b []byte) []byte {
-	i := bytes.IndexAny(b, ": =|")
-	if i <= 0 || i > 48 || b[i] != ':' || string(b[:i]) == "CEF" || string(b[:i]) == "LEEF" {
-		return b
-	}
-	tag := string(b[:i])
-	app, pid, _ := strings.Cut(tag, "[")
-	l.App, l.ProcID = app, strings.TrimSuffix(pid, "]")
-	return bytes.TrimPrefix(b[i+1:], []byte(" "))
-}
-
 // at is the line's time, or received; a time without a year is put into the
 // twelve months before receipt.
-func (l *syslogLine) at(received int64, zone *time.Location) int64 {
-	if l.Time != 0 {
+func (l *syslogLine) at(received int64) int64 {
+	switch {
+	case l.Time != 0:
 		return l.Time
+	case !l.yearless.IsZero():
+		return latest(l.yearless, received)
 	}
-	t, err := time.ParseInLocation("Jan _2 15:04:05", l.TimeText, zone)
-	if err != nil {
-		return received
-	}
-	return latest(t, received)
+	return received
 }
 
 // latest puts a time without a year into the twelve months that end a day

@@ -44,11 +44,21 @@ func TestSyslogHeaders(t *testing.T) {
 		"3164 ISO time":    {`<34>2026-11-22T00:00:00Z fw1 su: hello`, "fw1 su   2026-11-22T00:00:00Z hello"},
 		"no time":          {`<34>hello there`, "    2026-11-22T04:00:00Z hello there"},
 		"no priority":      {`hello`, "    2026-11-22T04:00:00Z hello"},
+		"3164, no host":    {`<13>Nov 22 08:00:00 user=li act=view`, "    2026-11-22T00:00:00Z user=li act=view"},
+		"3164, year last":  {`<34>Nov  2 08:00:00 2026 fw1 su: hello`, "fw1 su   2026-11-02T00:00:00Z hello"},
+		"3164, day 02":     {`<34>Nov 02 08:00:00 fw1 su: hello`, "fw1 su   2026-11-02T00:00:00Z hello"},
+		"3164, leap day":   {`<34>Feb 29 08:00:00 fw1 su: hello`, "fw1 su   2026-03-01T00:00:00Z hello"},
+		"ISO without zone": {`<34>2026-11-22 fw1 su: hello`, "fw1 su   2026-11-21T16:00:00Z hello"},
+		"CEF is no tag":    {`<34>Nov 22 08:00:00 fw1 CEF:0|V|P|1|1|x|1|`, "fw1    2026-11-22T00:00:00Z CEF:0|V|P|1|1|x|1|"},
+		"wrong priority":   {`<999>Nov 22 08:00:00 fw1 su: hello`, "    2026-11-22T04:00:00Z <999>Nov 22 08:00:00 fw1 su: hello"},
+		"no data, a mark":  {"<85>1 2026-11-22T00:00:00Z h a 1 M \ufeff<x/>", "h a 1 M 2026-11-22T00:00:00Z <x/>"},
+		"Chinese host":     {`<85>1 2026-11-22T00:00:00Z 护士站 a 1 M [x k="v"] hello`, "护士站 a 1 M 2026-11-22T00:00:00Z hello"},
+		"broken data":      {`<85>1 2026-11-22T00:00:00Z h a 1 M [x k=v] hello`, "h a 1 M 2026-11-22T00:00:00Z [x k=v] hello"},
+		"line feed inside": {"<34>Nov 22 08:00:00 fw1 su: hello\nthere", "fw1 su   2026-11-22T00:00:00Z hello\nthere"},
 		"broken 5424 time": {`<85>1 20140210005309 fw1 app - IHE - hello`, "fw1 app  IHE 2014-02-09T16:53:09Z hello"},
 	} {
-		n := New(Options{Zone: zh()})
-		line := readSyslog([]byte(c.line), n.zone)
-		at := line.at(ms(t, "2026-11-22T04:00:00Z"), n.zone)
+		line := newSyslogReader(zh()).read([]byte(c.line))
+		at := line.at(ms(t, "2026-11-22T04:00:00Z"))
 		got := strings.Join([]string{line.Host, line.App, line.ProcID, line.MsgID, utc(at), string(line.Message)}, " ")
 		check(t, name, got, c.want)
 	}
@@ -206,5 +216,24 @@ func TestHostileInputs(t *testing.T) {
 		if took := time.Since(begin); took > 25*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
+	}
+}
+
+// BenchmarkSyslogHeader reads only the header, of a line of each kind.
+func BenchmarkSyslogHeader(b *testing.B) {
+	for name, line := range map[string]string{
+		"5424":        `<165>1 2026-11-22T08:00:00.5+08:00 fw1 app 17 ID47 [x@1 user="li" q="a\"b\]"][y@1 act="view"] user li looked at the record 700001 from 10.1.1.5`,
+		"5424 plain":  `<165>1 2026-11-22T08:00:00.5+08:00 fw1 app 17 ID47 - user li looked at the record 700001 from 10.1.1.5`,
+		"3164":        `<34>Nov 22 08:00:00 fw1 su[9]: user li looked at the record 700001 from 10.1.1.5`,
+		"broken time": `<85>1 20140210005309 fw1 app - IHE - user li looked at the record 700001 from 10.1.1.5`,
+		"3164 ISO":    `<34>2026-11-22T00:00:00.123Z fw1 su: user li looked at the record 700001 from 10.1.1.5`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			text, r := []byte(line), newSyslogReader(zh())
+			b.ReportAllocs()
+			for b.Loop() {
+				r.read(text)
+			}
+		})
 	}
 }
