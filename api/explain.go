@@ -48,7 +48,7 @@ func (c *call) explanations() error {
 
 func (c *call) explainSome(out *lines, uids []string) error {
 	for _, uid := range uids {
-		line, err := c.Explained(c.r.Context(), uid, c.lang)
+		line, err := c.explained(uid)
 		if err != nil {
 			return err
 		}
@@ -59,22 +59,23 @@ func (c *call) explainSome(out *lines, uids []string) error {
 	return nil
 }
 
-// Explained answers for one event. The second record of an access that two
-// systems recorded answers with the first one's explanation.
-func (s *Services) Explained(ctx context.Context, uid, lang string) (any, error) {
-	x, err := s.Explanation(ctx, uid)
+// explained answers for one event.
+func (c *call) explained(uid string) (explained, error) {
+	x, err := c.Explanation(c.r.Context(), uid)
 	switch {
 	case errors.Is(err, lake.ErrNotFound):
 		return explained{EventUID: uid, Because: []string{}, Error: lake.ErrNotFound.Error()}, nil
 	case err != nil:
-		return nil, err
+		return explained{}, err
 	case x == nil:
 		return explained{EventUID: uid, Because: []string{}, Error: "not an access to one patient's data, so there is nothing to explain"}, nil
 	}
-	return s.line(uid, *x, lang), nil
+	return c.line(uid, *x, c.lang), nil
 }
 
-// Explanation is that of an access; nil for an event that needs none.
+// Explanation is that of an access; nil for an event that needs none. The
+// second record of an access that two systems recorded answers with the first
+// one's.
 func (s *Services) Explanation(ctx context.Context, uid string) (*ocsf.Explanation, error) {
 	ev, err := s.Lake.Event(ctx, uid)
 	if err != nil {

@@ -238,7 +238,7 @@ func TestBrowserSignIn(t *testing.T) {
 func TestBrowserCase(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	h.live(2)
+	h.live(1)
 	b := h.signed(t, "en", identity.SecurityOfficer)
 	q := h.anyQuestion()
 	b.open(h.server.URL + "/incidents/" + q.Case)
@@ -283,7 +283,7 @@ func (h *hospital) anyQuestion() playbook.Question {
 func TestBrowserApproval(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	h.live(2)
+	h.live(1)
 	c := must[[]incident.Case](t)(h.Desk.List(t.Context(), incident.Query{Limit: 1}))[0]
 	e := must[playbook.Entry](t)(h.Runner.Do(t.Context(), playbook.Want{Action: "suspend-account", Case: c.ID, By: "colleague"}))
 	if e.Status != playbook.StatusWanted {
@@ -304,7 +304,7 @@ func TestBrowserLiveWarnings(t *testing.T) {
 	h := newHospital(t)
 	b := h.signed(t, "en", identity.SecurityOfficer)
 	b.sees("Connect the first source")
-	h.live(2)
+	h.live(1)
 	get(b, chromedp.WaitVisible(css(".cases .case")))
 	b.sees("Act on these first")
 	b.quiet()
@@ -326,7 +326,7 @@ func TestBrowserLanguage(t *testing.T) {
 func TestBrowserNarrow(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	h.live(2)
+	h.live(1)
 	b := h.signed(t, "zh-CN", identity.Administrator)
 	b.size(390, 844, false)
 	for _, path := range h.showcase() {
@@ -345,7 +345,7 @@ func TestBrowserNarrow(t *testing.T) {
 func TestBrowserPrint(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	h.live(2)
+	h.live(1)
 	b := h.signed(t, "en", identity.PrivacyOfficer)
 	b.open(h.server.URL + h.patientPath())
 	b.media(emulation.SetEmulatedMediaParams{Media: "print"})
@@ -406,7 +406,7 @@ func TestScreenshots(t *testing.T) {
 	b.signIn(h, "boss", password, h.code(secret))
 	shoot("empty-en", "/", "en", 1440, false)
 	shoot("empty-sources-zh", "/sources", "zh", 390, false)
-	h.live(2)
+	h.grow(2, 120, 900)
 	names := []string{"overview", "incidents", "incident", "patients", "patient", "sources", "detectors", "evidence", "users", "person", "record", "answer"}
 	for i, path := range h.showcase() {
 		shoot(names[i]+"-en", path, "en", 1440, false)
@@ -418,5 +418,8 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	shoot("error-en", "/nowhere", "en", 1440, false)
+	b.open(h.server.URL + h.patientPath())
+	b.media(emulation.SetEmulatedMediaParams{Media: "print"})
+	ok(t, os.WriteFile(filepath.Join(dir, "patient-print.png"), get(b, chromedp.FullScreenshot(100)), 0o644))
 	b.quiet()
 }

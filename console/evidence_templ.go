@@ -283,7 +283,7 @@ func evidencePage(p *page, m evidenceFile) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "</pre></section></div><aside><div id=\"check\" data-live=\"/evidence/live\" data-every=\"1\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "</pre></section></div><aside><div id=\"check\" data-live=\"/evidence/live\" data-every=\"2\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -96,7 +96,14 @@ func ok(t testing.TB, err error) {
 	}
 }
 
-var china = time.FixedZone("CST", 8*3600)
+// china is where the hospital is.
+var china = func() *time.Location {
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		return time.FixedZone("Asia/Shanghai", 8*3600)
+	}
+	return zone
+}()
 
 // today is when the hospital lives; its clock goes on from there.
 var today = time.Date(2026, 3, 5, 15, 20, 0, 0, china)
@@ -203,10 +210,12 @@ func (h *hospital) listSources() []api.Source {
 }
 
 // live lets the simulator play until now: what node's pipeline does, in short.
-func (h *hospital) live(days int) {
+func (h *hospital) live(days int) { h.t.Helper(); h.grow(days, 70, 300) }
+
+func (h *hospital) grow(days, staff, patients int) {
 	h.t.Helper()
 	midnight := time.Date(today.Year(), today.Month(), today.Day(), 0, 0, 0, 0, china)
-	sim := must[*simulate.Hospital](h.t)(simulate.New(simulate.Config{Seed: 7, Days: days, Staff: 120, Patients: 900, WarmupDays: 4, Violations: 3,
+	sim := must[*simulate.Hospital](h.t)(simulate.New(simulate.Config{Seed: 7, Days: days, Staff: staff, Patients: patients, WarmupDays: 3, Violations: 3,
 		Start: midnight.AddDate(0, 0, 1-days)}))
 	ctx := h.t.Context()
 	for _, table := range []struct {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,14 +50,7 @@ func (q *request) incidents() error {
 	if n, err := strconv.Atoi(q.text("page")); err == nil && n > 1 && n < 1000 {
 		m.Page = n - 1
 	}
-	base := incident.Query{ByTime: m.Order == "time"}
-	if m.Status != "open" && m.Status != "all" {
-		base.Status = m.Status
-	}
-	keep := func(c incident.Case) bool {
-		return (m.Status != "open" || c.Status == incident.StatusNew || c.Status == incident.StatusAssigned) && q.matches(c, m.Search)
-	}
-	rows, err := q.someCases(base, (m.Page+1)*pageSize+1, keep)
+	rows, err := q.filtered(m)
 	if err != nil {
 		return err
 	}
@@ -76,6 +70,34 @@ func (q *request) incidents() error {
 	}
 	p := q.page("nav.incidents")
 	return q.show(p, incidentsPage(p, m))
+}
+
+// filtered reads as many cases as the page and the question whether there are
+// more of them need.
+func (q *request) filtered(m caseTable) ([]caseRow, error) {
+	states := []string{m.Status}
+	switch m.Status {
+	case "open":
+		states = []string{incident.StatusNew, incident.StatusAssigned}
+	case "all":
+		states = []string{""}
+	}
+	var all []caseRow
+	for _, s := range states {
+		rows, err := q.someCases(incident.Query{Status: s, ByTime: m.Order == "time"}, (m.Page+1)*pageSize+1,
+			func(c incident.Case) bool { return q.matches(c, m.Search) })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	slices.SortStableFunc(all, func(a, b caseRow) int {
+		if m.Order == "time" {
+			return cmp.Compare(b.Last, a.Last)
+		}
+		return cmp.Or(cmp.Compare(b.Risk, a.Risk), cmp.Compare(b.Last, a.Last))
+	})
+	return all, nil
 }
 
 // matches searches in what a list shows: the case's id, the person, detectors.

@@ -103,10 +103,8 @@ func (p *page) Ago(ms int64) string {
 	switch {
 	case d < -time.Minute:
 		return p.Time(ms)
-	case d < 10*time.Second:
-		return p.T("ago.now")
 	case d < time.Minute:
-		return p.T("ago.seconds", int(d/time.Second))
+		return p.T("ago.now")
 	case d < time.Hour:
 		return p.T("ago.minutes", int(d/time.Minute))
 	case d < 24*time.Hour:

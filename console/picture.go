@@ -120,7 +120,8 @@ func (e pictureEdge) path() string {
 // The measures of the upright form, for telephones.
 const (
 	uprightWidth = 360
-	uprightStep  = 84 // between rows of two
+	uprightAside = 236 // where what stands between the two is drawn
+	uprightStep  = 66
 )
 
 // Upright is the same picture from top to bottom: the person above, the
@@ -128,18 +129,18 @@ const (
 func (s sketch) Upright() sketch {
 	out := sketch{Width: uprightWidth, Missing: s.Missing}
 	place := map[string]pictureNode{}
-	middle := 0
+	middle := 0.0
 	for _, n := range s.Nodes {
 		if !n.Centre {
-			n.X, n.Y = 108+float64(middle%2)*164, 118+float64(middle/2)*uprightStep
+			n.X, n.Y = uprightAside, 108+middle*uprightStep
 			middle++
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
-	out.Height = 176 + float64((middle+1)/2)*uprightStep
+	out.Height = 164 + max(middle, 1)*uprightStep
 	for i, n := range out.Nodes {
 		if n.Centre {
-			n.X, n.Y = uprightWidth/2, 28
+			n.X, n.Y = uprightWidth/2-20, 28
 			if n.Kind == "patient" {
 				n.Y = out.Height - 52
 			}
@@ -152,7 +153,7 @@ func (s sketch) Upright() sketch {
 		line.Kinds, line.BY = e.Kinds, 0
 		line.LX, line.LY = (line.X1+line.X2)/2, (line.Y1+line.Y2)/2+4
 		if e.Missing {
-			line.BX, line.LX = -320, 46
+			line.BX, line.LX = -250, 50
 		}
 		out.Edges = append(out.Edges, line)
 	}

@@ -41,7 +41,6 @@ var pageWords = map[string]ocsf.Text{
 
 	"ago.never":   {EN: "never", ZH: "从未"},
 	"ago.now":     {EN: "just now", ZH: "刚刚"},
-	"ago.seconds": {EN: "%d s ago", ZH: "%d 秒前"},
 	"ago.minutes": {EN: "%d min ago", ZH: "%d 分钟前"},
 	"ago.hours":   {EN: "%d h ago", ZH: "%d 小时前"},
 	"ago.days":    {EN: "%d d ago", ZH: "%d 天前"},

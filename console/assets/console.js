@@ -2,10 +2,23 @@
 "use strict";
 (() => {
   // Live parts: fetched again while the page is looked at, and swapped when
-  // they changed, unless somebody is typing or reading a fold inside.
-  const busy = (el) => el.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+  // they changed, unless somebody is typing in them or has marked a text.
+  const busy = (el) =>
+    (el.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) ||
+    (!getSelection().isCollapsed && el.contains(getSelection().anchorNode));
 
   const ids = (el) => new Set([...el.querySelectorAll("[data-id]")].map((x) => x.dataset.id));
+
+  // What the reader opened stays open, and the keyboard stays where it was.
+  function swap(el, text) {
+    const folds = [...el.querySelectorAll("details")].map((d) => d.open);
+    const link = el.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    el.innerHTML = text;
+    const now = el.querySelectorAll("details");
+    if (now.length === folds.length) now.forEach((d, i) => { d.open = folds[i]; });
+    const same = link && el.querySelector(`a[href="${CSS.escape(link)}"]`);
+    if (same) same.focus({ preventScroll: true });
+  }
 
   async function refresh(el, state) {
     if (document.hidden || busy(el)) return;
@@ -15,7 +28,7 @@
     const text = await answer.text();
     if (text === state.text) return;
     const before = ids(el);
-    if (state.text !== undefined || el.innerHTML.trim() !== text.trim()) el.innerHTML = text;
+    swap(el, text);
     if (state.text !== undefined) {
       for (const item of el.querySelectorAll("[data-id]")) {
         if (!before.has(item.dataset.id)) item.classList.add("fresh");
