@@ -9,7 +9,7 @@ import (
 
 // Config says which detectors run and how.
 type Config struct {
-	// Off lists detectors that do not run, by id (see `cordon rules list`).
+	// Off lists detectors that do not run, by id, as the console lists them under Detectors.
 	Off []string `yaml:"off"`
 	// Params changes numbers of detectors: detector, name, value. What there
 	// is to change, and why it is what it is, each detector says itself.

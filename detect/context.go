@@ -65,7 +65,7 @@ func (c *Context) end() []ocsf.Finding {
 // clock.
 func (c *Context) Now() int64 { return c.now }
 
-// People is the directory, Care the care graph.
+// People is the directory.
 func (c *Context) People() *directory.Directory { return c.engine.world.People }
 
 // Care is the care graph.
@@ -264,19 +264,34 @@ func (c *Context) Find(f ocsf.Finding) {
 	if c.excepted(&f) {
 		return
 	}
-	if f.UID != "" || len(f.Events) > 0 || c.ev.Patient == nil {
+	switch {
+	case f.UID != "" || len(f.Events) > 0 || c.ev.Patient == nil:
 		if f.UID == "" {
-			f.UID = UID(f.Analytic, f.Person, f.Account, f.Subject, join(f.Events, c.ev.Metadata.UID))
+			f.UID = UID(f.Analytic, f.Person, f.Account, f.Subject, first(f.Events, c.ev.Metadata.UID))
 		}
 		if len(f.Events) == 0 && c.ev.Metadata.UID != "" {
 			f.Events = []string{c.ev.Metadata.UID}
 		}
-		c.out = append(c.out, f)
+	case !c.grow(&f):
 		return
 	}
-	if c.grow(&f) {
+	if c.withinQuota(&f) {
 		c.out = append(c.out, f)
 	}
+}
+
+// quotaMost is how often a detector (or rule) speaks about one person in a day:
+// a rule that fits everything must not drown the others.
+const (
+	quotaMost = 200
+	maxQuotas = 8192
+)
+
+func (c *Context) withinQuota(f *ocsf.Finding) bool {
+	day := time.UnixMilli(f.Time).In(c.Zone()).Format(time.DateOnly)
+	n := c.engine.quotas.Keep(f.Analytic+"|"+f.Person+"|"+f.Account+"|"+f.Subject+"|"+day, c.now)
+	*n++
+	return *n <= quotaMost
 }
 
 func (c *Context) fill(f *ocsf.Finding) {
@@ -324,7 +339,7 @@ func UID(detector string, parts ...string) string {
 	return detector + ":" + hex.EncodeToString(h.Sum(nil)[:10])
 }
 
-func join(events []string, one string) string {
+func first(events []string, one string) string {
 	if len(events) == 0 {
 		return one
 	}

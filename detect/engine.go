@@ -18,6 +18,7 @@ type Engine struct {
 	slots      []*slot
 	exceptions []exception
 	groups     Memory[group]
+	quotas     Memory[int]
 	clock      int64 // latest time of an event, in ms
 	ctx        Context
 }
@@ -35,7 +36,7 @@ func New(cfg Config, w World, detectors []Detector) (*Engine, error) {
 	if w.Zone == nil {
 		w.Zone = time.UTC
 	}
-	e := &Engine{world: w, groups: NewMemory[group](maxGroups, groupAge)}
+	e := &Engine{world: w, groups: NewMemory[group](maxGroups, groupAge), quotas: NewMemory[int](maxQuotas, groupAge)}
 	known := map[string]bool{}
 	for _, d := range detectors {
 		info := d.Info()
@@ -185,6 +186,7 @@ type snapshot struct {
 	Version   int               `json:"version"`
 	Clock     int64             `json:"clock"`
 	Groups    json.RawMessage   `json:"groups"`
+	Quotas    json.RawMessage   `json:"quotas"`
 	Detectors map[string][]byte `json:"detectors"`
 }
 
@@ -193,10 +195,11 @@ const snapshotVersion = 1
 // Snapshot is the memory of all detectors, as JSON text.
 func (e *Engine) Snapshot() ([]byte, error) {
 	groups, err := e.groups.Snapshot()
-	if err != nil {
+	quotas, err2 := e.quotas.Snapshot()
+	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("snapshot of findings: %w", err)
 	}
-	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Detectors: map[string][]byte{}}
+	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Detectors: map[string][]byte{}}
 	for _, slot := range e.slots {
 		d, ok := slot.detector.(Stateful)
 		if !ok {
@@ -223,7 +226,7 @@ func (e *Engine) Restore(data []byte) error {
 		return fmt.Errorf("memory of detectors is of version %d, this program reads %d; use the newer program", s.Version, snapshotVersion)
 	}
 	e.clock = s.Clock
-	if err := e.groups.Restore(s.Groups); err != nil {
+	if err := errors.Join(e.groups.Restore(s.Groups), e.quotas.Restore(s.Quotas)); err != nil {
 		return fmt.Errorf("read memory of findings: %w", err)
 	}
 	for _, slot := range e.slots {

@@ -178,6 +178,35 @@ func TestGrow(t *testing.T) {
 	}
 }
 
+// shouting is a detector that finds something in every event.
+type shouting struct{}
+
+var _ detect.Detector = shouting{}
+
+func (shouting) Info() detect.Info {
+	return detect.Info{ID: "shouting", Severity: ocsf.SeverityLow, Risk: 5, Weak: true}
+}
+
+func (shouting) Detect(c *detect.Context, ev *ocsf.Event) { c.Find(ocsf.Finding{}) }
+
+// TestQuota: a rule that fits everything does not drown the others.
+func TestQuota(t *testing.T) {
+	e, err := detect.New(detect.Default(), world(t), []detect.Detector{shouting{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for n := range 1000 {
+		found += len(e.Process(stranger(n, "zhang", fmt.Sprintf("P%d", n), morning)))
+	}
+	if found != 200 {
+		t.Errorf("%d findings about one person on one day, want 200", found)
+	}
+	if len(e.Process(stranger(1000, "li", "P1", morning))) != 1 {
+		t.Error("somebody else is not seen any more")
+	}
+}
+
 // TestWrongClock: an event from the year 2099 must not make the engine forget
 // what it remembers.
 func TestWrongClock(t *testing.T) {
