@@ -272,7 +272,8 @@ func (v *server) drained() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := v.n.pipe.drain(ctx); err != nil {
-		v.t.Fatal(err)
+		_, last, _ := v.n.bus.Span(context.Background(), topic)
+		v.t.Fatalf("%v: at message %d of %d; log ends with:\n%s", err, v.n.pipe.clerk.done.Load(), last, tail(v.logs.String(), 2000))
 	}
 }
 

@@ -139,7 +139,7 @@ func (l *ledger) batch(r *rand.Rand, at time.Time) (body string, ids []string) {
 	for range 1 + r.IntN(30) {
 		l.next++
 		id := fmt.Sprintf("k-%06d", l.next)
-		who, patient := "nora", fmt.Sprintf("P%d", r.IntN(50))
+		who, patient := "anna", fmt.Sprintf("P%d", r.IntN(50))
 		if l.next%20 == 0 {
 			who, patient = "u-"+id, "DECOY" // a person, a finding and a case of its own
 		}
