@@ -18,18 +18,48 @@ const MaxBatch = 1000
 // message cannot use up the memory.
 const maxPlain = 64 << 20
 
+// MostPlain is how long, in bytes, the canonical JSON of the events of one
+// message may be together, line ends included: what s2 makes of it is below
+// MaxMessage whatever it holds.
+const MostPlain = 6 << 20
+
 // EncodeBatch appends the message form of events to dst: canonical JSON, one
 // event a line, compressed with s2. The same events give the same bytes. It
 // is the caller's duty to pass no more than MaxBatch events and to split a
-// batch that is longer than MaxMessage.
+// batch that is longer than MaxMessage; FillBatch does both.
 func EncodeBatch(dst []byte, events []*ocsf.Event) []byte {
 	plain := make([]byte, 0, 1024*len(events))
 	for _, ev := range events {
-		line := len(plain)
-		plain = ev.AppendJSON(plain)
-		joinLines(plain[line:])
-		plain = append(plain, '\n')
+		plain = appendLine(plain, ev)
 	}
+	return pack(dst, plain)
+}
+
+// FillBatch is EncodeBatch for as many of the events as one message may hold,
+// and says how many that were: at least one, though a single event longer than
+// MostPlain makes a message that Publish may refuse.
+func FillBatch(dst []byte, events []*ocsf.Event) (data []byte, n int) {
+	plain := make([]byte, 0, 1024*min(len(events), MaxBatch))
+	for n < len(events) && n < MaxBatch {
+		end := len(plain)
+		plain = appendLine(plain, events[n])
+		if len(plain) > MostPlain && n > 0 {
+			plain = plain[:end]
+			break
+		}
+		n++
+	}
+	return pack(dst, plain), n
+}
+
+func appendLine(plain []byte, ev *ocsf.Event) []byte {
+	line := len(plain)
+	plain = ev.AppendJSON(plain)
+	joinLines(plain[line:])
+	return append(plain, '\n')
+}
+
+func pack(dst, plain []byte) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, s2.MaxEncodedLen(len(plain)))...)
 	n := len(s2.Encode(dst[start:], plain))

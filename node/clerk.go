@@ -16,13 +16,36 @@ import (
 	"github.com/cordon-health/cordon/store"
 )
 
-// step is what one message changes outside of memory.
-type step struct {
+// step is what one message changes outside of memory, in the order of its
+// events: an access may be found wanting by one and explained by a later one.
+type step []change
+
+// change is one of findings, a healing, or an access that turned out to be
+// explained when a message was worked on again.
+type change struct {
 	findings []ocsf.Finding
-	healed   []healing
+	healed   *healing
+	cleared  string // uid
 }
 
-func (s step) empty() bool { return len(s.findings) == 0 && len(s.healed) == 0 }
+func (s *step) find(fs []ocsf.Finding) {
+	if len(fs) == 0 {
+		return
+	}
+	if n := len(*s); n > 0 && len((*s)[n-1].findings) > 0 {
+		(*s)[n-1].findings = append((*s)[n-1].findings, fs...)
+		return
+	}
+	*s = append(*s, change{findings: fs})
+}
+
+func (s *step) heal(hs ...healing) {
+	for _, h := range hs {
+		*s = append(*s, change{healed: &h})
+	}
+}
+
+func (s *step) clear(uid string) { *s = append(*s, change{cleared: uid}) }
 
 // healing is an access explained later than it came.
 type healing struct {
@@ -122,6 +145,11 @@ func (c *clerk) take(ctx context.Context, t *task) error {
 		return c.do(ctx, []*task{t})
 	}
 	select {
+	case c.tasks <- t: // also when ctx has ended, if there is room
+		return nil
+	default:
+	}
+	select {
 	case c.tasks <- t:
 		return nil
 	case <-ctx.Done():
@@ -132,7 +160,7 @@ func (c *clerk) take(ctx context.Context, t *task) error {
 // settle is take for what belongs to no message; it returns when all is
 // durable.
 func (c *clerk) settle(ctx context.Context, s step) error {
-	if s.empty() {
+	if len(s) == 0 {
 		return nil
 	}
 	t := &task{step: s, done: make(chan error, 1)}
@@ -180,35 +208,31 @@ func (c *clerk) do(ctx context.Context, group []*task) error {
 
 // persist tries until it succeeds or ctx ends.
 func (c *clerk) persist(ctx context.Context, group []*task) ([]incident.Change, error) {
-	var steps []step
-	findings := 0
+	var all step
 	for _, t := range group {
-		if !t.step.empty() {
-			steps = append(steps, t.step)
-			findings += len(t.step.findings)
-		}
+		all = append(all, t.step...)
 	}
-	if len(steps) == 0 {
+	if len(all) == 0 {
 		return nil, nil
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		changes, err := c.once(ctx, steps)
+		changes, err := c.once(ctx, all)
 		if err == nil || ctx.Err() != nil {
 			return changes, err
 		}
-		c.slog.Error("findings wait to be stored", "findings", findings, "error", err)
+		c.slog.Error("findings wait to be stored", "changes", len(all), "error", err)
 		if !pause(ctx, wait) {
 			return nil, ctx.Err()
 		}
 	}
 }
 
-func (c *clerk) once(ctx context.Context, steps []step) ([]incident.Change, error) {
+func (c *clerk) once(ctx context.Context, s step) ([]incident.Change, error) {
 	var changes []incident.Change
 	err := c.db.Update(ctx, func(tx *sql.Tx) error {
 		changes = nil
-		for _, s := range steps {
-			more, err := c.write(tx, s)
+		for _, x := range s {
+			more, err := c.write(tx, x)
 			if err != nil {
 				return err
 			}
@@ -219,17 +243,14 @@ func (c *clerk) once(ctx context.Context, steps []step) ([]incident.Change, erro
 	return changes, err
 }
 
-func (c *clerk) write(tx *sql.Tx, s step) ([]incident.Change, error) {
-	var changes []incident.Change
-	for _, h := range s.healed {
-		more, err := c.heal(tx, h)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, more...)
+func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {
+	switch {
+	case x.healed != nil:
+		return c.heal(tx, *x.healed)
+	case x.cleared != "":
+		return c.desk.Withdraw(tx, x.cleared, "explained when worked on again")
 	}
-	more, err := c.desk.Add(tx, s.findings)
-	return append(changes, more...), err
+	return c.desk.Add(tx, x.findings)
 }
 
 func (c *clerk) heal(tx *sql.Tx, h healing) ([]incident.Change, error) {
@@ -252,8 +273,6 @@ func (c *clerk) heal(tx *sql.Tx, h healing) ([]incident.Change, error) {
 // measure counts, and notes how long warnings took.
 func (c *clerk) measure(evs []*ocsf.Event, s step) {
 	c.count.stored.Add(float64(len(evs)))
-	c.count.findings.Add(float64(len(s.findings)))
-	c.count.healed.Add(float64(len(s.healed)))
 	now := c.now().UnixMilli()
 	arrived := map[string]int64{}
 	for _, ev := range evs {
@@ -262,10 +281,16 @@ func (c *clerk) measure(evs []*ocsf.Event, s step) {
 		}
 		arrived[ev.Metadata.UID] = ev.Metadata.LoggedTime
 	}
-	for _, f := range s.findings {
-		for _, uid := range f.Events {
-			if at, ok := arrived[uid]; ok && at > 0 {
-				c.count.latency.Observe(float64(now-at) / 1000)
+	for _, x := range s {
+		c.count.findings.Add(float64(len(x.findings)))
+		if x.healed != nil {
+			c.count.healed.Inc()
+		}
+		for _, f := range x.findings {
+			for _, uid := range f.Events {
+				if at, ok := arrived[uid]; ok && at > 0 {
+					c.count.latency.Observe(float64(now-at) / 1000)
+				}
 			}
 		}
 	}

@@ -16,11 +16,6 @@ import (
 // topic is where all events flow.
 const topic = "events"
 
-const (
-	batchEvents = 1000
-	batchBytes  = 4 << 20 // before compression, well below bus.MaxMessage
-)
-
 // intake is the Sink of all collectors: it normalizes in the caller's
 // goroutine, keeps rejects in quarantine, and publishes events. Publishing is
 // done by one goroutine, which puts everything that waits into one message:
@@ -94,7 +89,30 @@ func (in *intake) normalize(it collect.Item) ([]*ocsf.Event, []normalize.Reject,
 	for _, ev := range evs {
 		in.identify(ev)
 	}
+	if len(it.Data) > longInput {
+		evs, rjs = withoutGiants(it, evs, rjs)
+	}
 	return evs, rjs, nil
+}
+
+// longInput is from how many bytes of input on a single event may be too long
+// for a message: escaped in JSON, a byte becomes six at most.
+const longInput = bus.MostPlain / 8
+
+// withoutGiants sets aside events that no message of the bus could hold.
+func withoutGiants(it collect.Item, evs []*ocsf.Event, rjs []normalize.Reject) ([]*ocsf.Event, []normalize.Reject) {
+	var buf []byte
+	kept := evs[:0]
+	for i, ev := range evs {
+		if buf = ev.AppendJSON(buf[:0]); len(buf) < bus.MostPlain {
+			kept = append(kept, ev)
+			continue
+		}
+		rjs = append(rjs, normalize.Reject{
+			Item: i, Data: it.Data, Reason: fmt.Sprintf("the record makes an event of %d MiB, more than can be kept; shorten its longest field", len(buf)>>20),
+		})
+	}
+	return kept, rjs
 }
 
 // identify puts the person_id where the directory knows the account. It is
@@ -150,7 +168,7 @@ func (in *intake) run(ctx context.Context) {
 // gather takes what else is waiting, up to a batch.
 func (in *intake) gather(first *publication) []*publication {
 	group, n := []*publication{first}, len(first.events)
-	for n < batchEvents {
+	for n < bus.MaxBatch {
 		select {
 		case p := <-in.waiting:
 			group, n = append(group, p), n+len(p.events)
@@ -169,8 +187,8 @@ func (in *intake) together(ctx context.Context, group []*publication, buf []byte
 	}
 	var err error
 	for len(all) > 0 && err == nil {
-		n := batchSize(all)
-		buf = bus.EncodeBatch(buf[:0], all[:n])
+		var n int
+		buf, n = bus.FillBatch(buf[:0], all)
 		if _, err = in.bus.Publish(ctx, topic, "", buf); err != nil {
 			err = fmt.Errorf("publish events: %w", err)
 		}
@@ -180,16 +198,4 @@ func (in *intake) together(ctx context.Context, group []*publication, buf []byte
 		p.done <- err
 	}
 	return buf
-}
-
-// batchSize is how many events fit one message.
-func batchSize(all []*ocsf.Event) int {
-	size := 0
-	for i, ev := range all {
-		size += 600 + len(ev.Unmapped) + len(ev.RawData) + len(ev.Message) + 150*len(ev.Care) + 200*len(ev.WebResources)
-		if i == batchEvents || i > 0 && size > batchBytes {
-			return i
-		}
-	}
-	return len(all)
 }

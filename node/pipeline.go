@@ -55,6 +55,8 @@ type pipeline struct {
 	join   *normalize.Joiner // guarded by mu
 	seen   uint64            // guarded by mu: last message judged; the clerk may be behind
 	kept   uint64            // guarded by mu: last message of the checkpoint
+	torn   bool              // guarded by mu: a message is judged but not handed over
+	again  uint64            // messages up to here may have been worked on before a crash
 	people uint64            // guarded by mu: directory version of the last retry
 	last   time.Time         // guarded by mu: when the last checkpoint was made
 }
@@ -63,7 +65,9 @@ type pipeline struct {
 // the same time, each in the order of the bus: one unpacks messages, one
 // explains and judges, the clerk writes down.
 func (p *pipeline) run(ctx context.Context) error {
+	p.mu.Lock()
 	stop := p.clerk.start(context.WithoutCancel(ctx))
+	p.mu.Unlock()
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	unpacked := make(chan message, 1)
@@ -154,7 +158,9 @@ const silence = 120
 func (p *pipeline) listen(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.clerk.settle(ctx, step{findings: p.detect.Tick(p.now().UnixMilli())})
+	var s step
+	s.find(p.detect.Tick(p.now().UnixMilli()))
+	return p.clerk.settle(context.WithoutCancel(ctx), s)
 }
 
 // retryHeld explains again all waiting accesses, after people, shifts, tickets
@@ -166,10 +172,10 @@ func (p *pipeline) retryHeld(ctx context.Context) error {
 	at := p.now().UnixMilli()
 	for _, was := range slices.Collect(p.care.Held()) {
 		if h, ok := p.retry(was, at); ok {
-			s.healed = append(s.healed, h)
+			s.heal(h)
 		}
 	}
-	return p.clerk.settle(ctx, s)
+	return p.clerk.settle(context.WithoutCancel(ctx), s)
 }
 
 func (p *pipeline) due() bool {
@@ -214,19 +220,23 @@ func (p *pipeline) message(ctx context.Context, m message) error {
 			fresh = append(fresh, ev)
 		}
 	}
-	s := p.judge(fresh)
+	p.torn = true // memory runs ahead of the position until all is handed over
+	s := p.judge(m.seq, fresh)
 	if err := p.log.Events(ctx, m.seq, fresh); err != nil {
 		return fmt.Errorf("evidence of message %d: %w", m.seq, err)
 	}
 	p.keep(m.seq, fresh)
 	p.src.stored(m.events, known)
 	p.count.repeated.Add(float64(len(m.events) - len(fresh)))
-	p.seen = m.seq
-	return p.clerk.take(ctx, &task{seq: m.seq, events: fresh, step: s})
+	if err := p.clerk.take(ctx, &task{seq: m.seq, events: fresh, step: s}); err != nil {
+		return err
+	}
+	p.seen, p.torn = m.seq, false
+	return nil
 }
 
 // judge explains and detects, event by event, in order.
-func (p *pipeline) judge(evs []*ocsf.Event) step {
+func (p *pipeline) judge(seq uint64, evs []*ocsf.Event) step {
 	var s step
 	for _, ev := range evs {
 		if half := p.join.Join(ev); half != "" {
@@ -237,12 +247,17 @@ func (p *pipeline) judge(evs []*ocsf.Event) step {
 			continue
 		}
 		if len(ev.Care) > 0 {
-			s.healed = append(s.healed, p.heal(p.care.Apply(ev), ev.Metadata.LoggedTime)...)
+			s.heal(p.heal(p.care.Apply(ev), ev.Metadata.LoggedTime)...)
 		}
 		if ev.IsAccess() {
 			p.explain(ev)
+			// Between a crash and this second look people or shifts may have
+			// been imported: what was found then may be explained now.
+			if x := ev.Explanation; seq <= p.again && x.Explained && !x.Weak {
+				s.clear(ev.Metadata.UID)
+			}
 		}
-		s.findings = append(s.findings, p.detect.Process(ev)...)
+		s.find(p.detect.Process(ev))
 	}
 	return s
 }
@@ -308,7 +323,7 @@ type moment struct {
 func (p *pipeline) capture() (*moment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.seen == p.kept {
+	if p.seen == p.kept || p.torn {
 		return nil, nil
 	}
 	memory, err := p.detect.Snapshot()
@@ -350,6 +365,9 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 // position passes a message whose findings are not stored, or a batch that is
 // not in the log.
 func (p *pipeline) commit(ctx context.Context, m *moment) error {
+	if err := p.clerk.settled(ctx, m.seq); err != nil {
+		return fmt.Errorf("store findings: %w", err)
+	}
 	if err := p.log.Flush(ctx); err != nil {
 		return fmt.Errorf("write evidence: %w", err)
 	}
@@ -417,6 +435,9 @@ func (p *pipeline) restore(ctx context.Context) error {
 	}
 	p.kept, p.last = p.seen, p.now()
 	p.clerk.done.Store(p.seen)
+	if _, p.again, err = p.bus.Span(ctx, topic); err != nil {
+		return err
+	}
 	if v := state["detect"]; v != "" {
 		if err := p.detect.Restore([]byte(v)); err != nil {
 			return fmt.Errorf("memory of the detectors: %w", err)
