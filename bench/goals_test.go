@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -65,6 +66,7 @@ type run struct {
 	program *Program
 	load    *Load
 	speed   int64 // events/s end to end
+	sent    int64 // events stored while serving
 }
 
 func (r *run) say(text string) {
@@ -126,24 +128,33 @@ func (r *run) invent() (err error) {
 
 func (r *run) serve() error {
 	data := filepath.Join(r.dir, "served")
+	defer os.RemoveAll(data)
+	err := r.while(data, func(s *Server) error {
+		hl7, err := Prepare(r.ctx, s, r.load)
+		r.report.Add(hl7)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	before := Measure(data) // of a stopped server: nothing is only in a journal
+	if err := r.while(data, r.served); err != nil {
+		return err
+	}
+	r.report.Add(Size(data, before, r.sent))
+	return nil
+}
+
+// while runs a server as long as fn.
+func (r *run) while(data string, fn func(*Server) error) error {
 	s, err := r.program.Serve(r.ctx, data)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(data)
-	if err := r.served(s); err != nil {
-		return fmt.Errorf("%w (%v)", err, s.Stop())
-	}
-	return s.Stop()
+	return errors.Join(fn(s), s.Stop())
 }
 
 func (r *run) served(s *Server) error {
-	hl7, err := Prepare(r.ctx, s, r.load)
-	if err != nil {
-		return err
-	}
-	time.Sleep(12 * time.Second) // a checkpoint passes
-	before := Measure(s.Data)
 	lines, err := Feed(r.ctx, s, r.load, r.say)
 	if err != nil {
 		return err
@@ -161,9 +172,10 @@ func (r *run) served(s *Server) error {
 		return err
 	}
 	r.report.Add(asked...)
-	time.Sleep(12 * time.Second)
-	r.report.Add(Size(s.Data, before, r.load.Events), hl7)
-	return nil
+	r.sent, _, err = s.Worked(r.ctx, feedSource)
+	paced, _, perr := s.Worked(r.ctx, pacedSource)
+	r.sent += paced
+	return errors.Join(err, perr)
 }
 
 func (r *run) importing() error {

@@ -28,8 +28,12 @@ type Load struct {
 	dir string
 }
 
-// between two copies of an access.
-const copyStep = 23 * time.Second
+// copyStep is between two copies of an access; after maxStep of them it starts
+// over, so that all are within half an hour and have the same explanation.
+const (
+	copyStep = 23 * time.Second
+	maxStep  = 64
+)
 
 // recordedForm is the time in simulated AuditEvents.
 const recordedForm = "2006-01-02T15:04:05.000Z07:00"
@@ -211,7 +215,7 @@ func (t template) appendCopy(dst []byte, i int) []byte {
 	for _, at := range t.ids {
 		mixHex(line[at:at+4], i)
 	}
-	t.recorded.Add(time.Duration(i)*copyStep).AppendFormat(line[t.at:t.at], recordedForm)
+	t.recorded.Add(time.Duration(i%maxStep)*copyStep).AppendFormat(line[t.at:t.at], recordedForm)
 	return dst
 }
 

@@ -99,7 +99,7 @@ func pace(ctx context.Context, s *Server, l *Load, length time.Duration) (int64,
 		one := body
 		body = nil
 		wg.Go(func() {
-			if _, err := s.Post(ctx, "fhir-auditevent", "bench-paced", one); err != nil {
+			if _, err := s.Post(ctx, "fhir-auditevent", pacedSource, one); err != nil {
 				select {
 				case errs <- err:
 				default:
@@ -115,6 +115,8 @@ func pace(ctx context.Context, s *Server, l *Load, length time.Duration) (int64,
 	})
 	return sent, err
 }
+
+const pacedSource = "bench-paced"
 
 // pacedCopy is a number no copy of the load has.
 const pacedCopy = 0xfff0
