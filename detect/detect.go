@@ -63,8 +63,8 @@ type Detector interface {
 	Detect(c *Context, ev *ocsf.Event)
 }
 
-// Stateful is a detector that remembers. Snapshot is deterministic and
-// bounded; Restore replaces the memory.
+// Stateful is a detector that remembers. Snapshot is JSON, deterministic and
+// bounded; Restore replaces the memory, nil empties it.
 type Stateful interface {
 	Snapshot() ([]byte, error)
 	Restore([]byte) error

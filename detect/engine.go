@@ -2,7 +2,6 @@ package detect
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -179,70 +178,6 @@ func (c *Context) excepted(f *ocsf.Finding) bool {
 func (c *Context) departmentOf(f *ocsf.Finding) string {
 	department, _ := c.People().DepartmentAt(f.Person, f.Time)
 	return department
-}
-
-// snapshot is the memory of the engine as text.
-type snapshot struct {
-	Version   int               `json:"version"`
-	Clock     int64             `json:"clock"`
-	Groups    json.RawMessage   `json:"groups"`
-	Quotas    json.RawMessage   `json:"quotas"`
-	Detectors map[string][]byte `json:"detectors"`
-}
-
-const snapshotVersion = 1
-
-// Snapshot is the memory of all detectors, as JSON text.
-func (e *Engine) Snapshot() ([]byte, error) {
-	groups, err := e.groups.Snapshot()
-	quotas, err2 := e.quotas.Snapshot()
-	if err := errors.Join(err, err2); err != nil {
-		return nil, fmt.Errorf("snapshot of findings: %w", err)
-	}
-	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Detectors: map[string][]byte{}}
-	for _, slot := range e.slots {
-		d, ok := slot.detector.(Stateful)
-		if !ok {
-			continue
-		}
-		data, err := d.Snapshot()
-		if err != nil {
-			return nil, fmt.Errorf("snapshot of %s: %w", slot.info.ID, err)
-		}
-		s.Detectors[slot.info.ID] = data
-	}
-	return json.Marshal(s)
-}
-
-// Restore takes a snapshot back. What belongs to detectors that are gone is
-// dropped, new ones start empty, and so does one whose memory it can no longer
-// read: a new version must start with an old snapshot.
-func (e *Engine) Restore(data []byte) error {
-	var s snapshot
-	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("read memory of detectors: %w", err)
-	}
-	if s.Version > snapshotVersion {
-		return fmt.Errorf("memory of detectors is of version %d, this program reads %d; use the newer program", s.Version, snapshotVersion)
-	}
-	e.clock = s.Clock
-	if err := errors.Join(e.groups.Restore(s.Groups), e.quotas.Restore(s.Quotas)); err != nil {
-		return fmt.Errorf("read memory of findings: %w", err)
-	}
-	for _, slot := range e.slots {
-		d, ok := slot.detector.(Stateful)
-		if !ok {
-			continue
-		}
-		data := s.Detectors[slot.info.ID]
-		if data != nil && d.Restore(data) == nil {
-			continue
-		}
-		if err := d.Restore(nil); err != nil {
-			return fmt.Errorf("empty memory of %s: %w", slot.info.ID, err)
-		}
-	}
-	return nil
 }
 
 // order sorts findings of one event: the riskiest first.

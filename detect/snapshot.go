@@ -1,0 +1,116 @@
+package detect
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// snapshot is the memory of the engine as text.
+type snapshot struct {
+	Version   int                        `json:"version"`
+	Clock     int64                      `json:"clock"`
+	Groups    json.RawMessage            `json:"groups"`
+	Quotas    json.RawMessage            `json:"quotas"`
+	Detectors map[string]json.RawMessage `json:"detectors"`
+}
+
+const snapshotVersion = 1
+
+// Snapshot is the memory of all detectors, as text: JSON, packed.
+func (e *Engine) Snapshot() ([]byte, error) {
+	groups, err := e.groups.Snapshot()
+	quotas, err2 := e.quotas.Snapshot()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("snapshot of findings: %w", err)
+	}
+	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Detectors: map[string]json.RawMessage{}}
+	for _, slot := range e.slots {
+		d, ok := slot.detector.(Stateful)
+		if !ok {
+			continue
+		}
+		data, err := d.Snapshot()
+		if err != nil {
+			return nil, fmt.Errorf("snapshot of %s: %w", slot.info.ID, err)
+		}
+		s.Detectors[slot.info.ID] = data
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of detectors: %w", err)
+	}
+	return pack(text)
+}
+
+// Restore takes a snapshot back. What belongs to detectors that are gone is
+// dropped, new ones start empty, and so does one whose memory it can no longer
+// read: a new version must start with an old snapshot.
+func (e *Engine) Restore(data []byte) error {
+	text, err := unpack(data)
+	if err != nil {
+		return err
+	}
+	var s snapshot
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("read memory of detectors: %w", err)
+	}
+	if s.Version > snapshotVersion {
+		return fmt.Errorf("memory of detectors is of version %d, this program reads %d; use the newer program", s.Version, snapshotVersion)
+	}
+	e.clock = s.Clock
+	if err := errors.Join(e.groups.Restore(s.Groups), e.quotas.Restore(s.Quotas)); err != nil {
+		return fmt.Errorf("read memory of findings: %w", err)
+	}
+	for _, slot := range e.slots {
+		d, ok := slot.detector.(Stateful)
+		if !ok {
+			continue
+		}
+		data := s.Detectors[slot.info.ID]
+		if data != nil && d.Restore(data) == nil {
+			continue
+		}
+		if err := d.Restore(nil); err != nil {
+			return fmt.Errorf("empty memory of %s: %w", slot.info.ID, err)
+		}
+	}
+	return nil
+}
+
+// maxSnapshot bounds what a packed snapshot may unfold to, in bytes.
+const maxSnapshot = 1 << 30
+
+// pack compresses text and writes it as text again, which any column holds.
+func pack(text []byte) ([]byte, error) {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("pack memory of detectors: %w", err)
+	}
+	defer func() { _ = z.Close() }() // nothing is buffered
+	return base64.StdEncoding.AppendEncode(nil, z.EncodeAll(text, nil)), nil
+}
+
+// unpack also takes text that is not packed.
+func unpack(data []byte) ([]byte, error) {
+	if len(data) > 0 && data[0] == '{' {
+		return data, nil
+	}
+	packed, err := base64.StdEncoding.AppendDecode(nil, data)
+	if err != nil {
+		return nil, fmt.Errorf("memory of detectors is damaged: %w", err)
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSnapshot))
+	if err != nil {
+		return nil, fmt.Errorf("unpack memory of detectors: %w", err)
+	}
+	defer z.Close()
+	text, err := z.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("memory of detectors is damaged: %w", err)
+	}
+	return text, nil
+}
