@@ -3,7 +3,6 @@ package normalize
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/cordon-health/cordon/internal/jsonscan"
 	"github.com/cordon-health/cordon/ocsf"
@@ -43,6 +42,11 @@ type fhirParser struct {
 	// fullURL is that of the current Bundle entry.
 	fullURL []byte
 	audit   auditEvent
+	// words are the names of machines, staff and roles met so far.
+	words interned
+	// room is that of the current event, patientRoom that of its patients' ids.
+	room        *auditRoom
+	patientRoom [4]string
 }
 
 // broken rejects text that could not be read at all.
@@ -308,8 +312,6 @@ func (p *fhirParser) named(r reference) string {
 // cx is the id in an identifier's value: the first component where it is
 // written like HL7 v2's CX ("123^^^&1.2.3&ISO").
 func cx(value []byte) string {
-	if i := bytes.IndexByte(value, '^'); i >= 0 {
-		value = value[:i]
-	}
-	return strings.TrimSpace(string(value))
+	value, _, _ = bytes.Cut(value, []byte{'^'})
+	return string(bytes.TrimSpace(value))
 }

@@ -199,7 +199,7 @@ func (a *auditEvent) readSource(r *fhirReader) {
 			a.observer = r.reference()
 		case "site":
 			if r.Kind() == jsonscan.Object { // R5 has a Reference
-				a.site = []byte(siteName(r.reference()))
+				a.site = siteText(r.reference())
 			} else {
 				a.site = r.Text()
 			}
@@ -211,11 +211,12 @@ func (a *auditEvent) readSource(r *fhirReader) {
 	}
 }
 
-func siteName(ref reference) string {
+func siteText(ref reference) []byte {
 	if len(ref.display) > 0 {
-		return string(ref.display)
+		return ref.display
 	}
-	return ref.last()
+	_, id := ref.parts()
+	return id
 }
 
 func (a *auditEvent) readMeta(r *fhirReader) {

@@ -11,6 +11,16 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
+// auditRoom is an event with room for what nearly every access has, so that
+// one allocation serves for five.
+type auditRoom struct {
+	event     ocsf.Event
+	access    ocsf.Access
+	patient   ocsf.Patient
+	resources [1]ocsf.Resource
+	purposes  [1]string
+}
+
 // auditEvent makes the events of one AuditEvent: one for each patient it
 // names, because each of them may ask who looked.
 func (p *fhirParser) auditEvent(data []byte) (reason string) {
@@ -18,12 +28,13 @@ func (p *fhirParser) auditEvent(data []byte) (reason string) {
 	if err := a.read(data); err != nil {
 		return err.Error()
 	}
-	e := &ocsf.Event{}
+	p.room = &auditRoom{}
+	e := &p.room.event
 	if reason := p.auditTime(e, a); reason != "" {
 		return reason
 	}
 	e.Metadata.UID = p.auditID(a)
-	e.Metadata.Product.Name = siteName(a.observer.orIdentifier())
+	e.Metadata.Product.Name = p.words.of(siteText(a.observer.orIdentifier()))
 	e.Metadata.CorrelationUID = a.requestID()
 	p.setOutcome(e, a)
 	query := p.setQuery(e, a)
@@ -119,7 +130,7 @@ func (p *fhirParser) setOutcome(e *ocsf.Event, a *auditEvent) {
 // entities of role 1, without such those of type Patient, and only then a SAML
 // token's resource id or the patient a query asks for.
 func (p *fhirParser) patients(a *auditEvent, query fhirQuery) []string {
-	var ids []string
+	ids := p.patientRoom[:0]
 	add := func(id string) {
 		if id != "" && !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -197,6 +208,9 @@ func (p *fhirParser) setResources(e *ocsf.Event, a *auditEvent, ofPatient bool) 
 			continue
 		}
 		if r := p.thing(n, ofPatient); r.UID != "" || r.Type != "" || r.Name != "" {
+			if e.WebResources == nil {
+				e.WebResources = p.room.resources[:0]
+			}
 			e.WebResources = append(e.WebResources, r)
 		}
 	}
@@ -337,7 +351,7 @@ func (p *fhirParser) setKind(e *ocsf.Event, a *auditEvent, query fhirQuery, pati
 	if len(e.WebResources) == 0 && query.resource != "" {
 		e.WebResources = []ocsf.Resource{{Type: query.resource}}
 	}
-	e.Access = a.access(e)
+	e.Access = p.access(e, a)
 	e.Access.Incidental = len(patients) > 1 || query.population || slices.Contains(e.Access.Purpose, "HSYSADMIN")
 	e.DataClassifications = a.classify()
 }
@@ -418,10 +432,14 @@ func (a *auditEvent) hasType(codes ...string) bool {
 }
 
 // access gathers purpose, break-glass, reason and kind of document.
-func (a *auditEvent) access(e *ocsf.Event) *ocsf.Access {
-	x := &ocsf.Access{Document: a.document(e), BreakGlass: a.hasType("110127"), Reason: string(a.reason)}
+func (p *fhirParser) access(e *ocsf.Event, a *auditEvent) *ocsf.Access {
+	x := &p.room.access
+	*x = ocsf.Access{Document: a.document(e), BreakGlass: a.hasType("110127"), Reason: string(a.reason)}
 	for _, c := range a.purpose {
 		code := word(c.code)
+		if x.Purpose == nil {
+			x.Purpose = p.room.purposes[:0]
+		}
 		x.BreakGlass = x.BreakGlass || breakGlassCode(code)
 		if !slices.Contains(x.Purpose, code) {
 			x.Purpose = append(x.Purpose, code)
@@ -468,7 +486,8 @@ func (p *fhirParser) setAPI(e *ocsf.Event) {
 
 // unmapped keeps the codes of the event that have no place of their own.
 func (a *auditEvent) unmapped(e *ocsf.Event) ocsf.RawJSON {
-	var codes, more []byte
+	var codesRoom, moreRoom, room [128]byte
+	codes, more := codesRoom[:0], moreRoom[:0]
 	for _, c := range a.types {
 		if code := string(c.code); code != "rest" && code != e.Metadata.EventCode {
 			codes = appendItem(codes, c.code)
@@ -479,22 +498,22 @@ func (a *auditEvent) unmapped(e *ocsf.Event) ocsf.RawJSON {
 			more = appendItem(more, c.code)
 		}
 	}
-	var out []byte
+	out := room[:0]
 	out = appendMember(out, "type", codes)
 	out = appendMember(out, "subtype", more)
 	if len(a.site) > 0 {
-		out = appendMember(out, "site", jsonscan.AppendString(nil, a.site))
+		out = appendMember(out, "site", jsonscan.AppendString(codesRoom[:0], a.site))
 	}
-	if out == nil {
+	if len(out) == 0 {
 		return nil
 	}
-	return append(out, '}')
+	return append(bytes.Clone(out), '}')
 }
 
 // appendItem appends a string to the text of a JSON array that lacks its end.
 func appendItem(list, item []byte) []byte {
 	sep := byte(',')
-	if list == nil {
+	if len(list) == 0 {
 		sep = '['
 	}
 	return jsonscan.AppendString(append(list, sep), item)
@@ -507,7 +526,7 @@ func appendMember(object []byte, name string, value []byte) []byte {
 		return object
 	}
 	sep := byte(',')
-	if object == nil {
+	if len(object) == 0 {
 		sep = '{'
 	}
 	object = jsonscan.AppendString(append(object, sep), name)
@@ -526,7 +545,7 @@ func (p *fhirParser) emit(e *ocsf.Event, a *auditEvent, patients []string) {
 		return
 	}
 	if pix(e.Metadata.EventCode) { // one patient under several numbers
-		e.Patient = &ocsf.Patient{UID: patients[0], AltUIDs: patients[1:]}
+		e.Patient = &ocsf.Patient{UID: patients[0], AltUIDs: slices.Clone(patients[1:])}
 		patients = patients[:1]
 	}
 	encounter := p.encounterOf(a)
@@ -541,7 +560,12 @@ func (p *fhirParser) emit(e *ocsf.Event, a *auditEvent, patients []string) {
 			}
 			e = &next
 		}
-		if e.Patient == nil {
+		switch {
+		case e.Patient != nil:
+		case i == 0:
+			p.room.patient.UID = id
+			e.Patient = &p.room.patient
+		default:
 			e.Patient = &ocsf.Patient{UID: id}
 		}
 		e.Patient.Encounter = encounter

@@ -24,17 +24,17 @@ func (p *fhirParser) setWho(e *ocsf.Event, a *auditEvent, patients []string) {
 		case g == actor:
 		case g.is("GRP", "PROV") || g.who.to("Organization"):
 			if e.Actor.User.Org == "" && actor != nil {
-				e.Actor.User.Org = g.label()
+				e.Actor.User.Org = p.words.of(g.label())
 			}
 		case g.is("110150") && e.Actor.AppName == "":
-			e.Actor.AppName = g.label()
+			e.Actor.AppName = p.words.of(g.label())
 		case actor != nil && e.Actor.OnBehalfOf == nil && !g.machine() && g.is("HCP", "PAT"):
 			user := p.user(g, patients)
 			e.Actor.OnBehalfOf = &user
 		}
 	}
 	if actor == nil && e.Actor.AppName == "" && len(a.agents) == 1 {
-		e.Actor.AppName = a.agents[0].label()
+		e.Actor.AppName = p.words.of(a.agents[0].label())
 	}
 }
 
@@ -109,9 +109,11 @@ func (p *fhirParser) user(g *agent, patients []string) ocsf.User {
 			u.Account = p.n.key.Token(keyed.Name, string(g.name))
 		}
 	default:
-		u.FullName = g.fullName(u.Account)
-		if id := p.resolve(g.who.withoutDisplay()); id != u.Account && (g.who.to("Practitioner") || g.who.to("PractitionerRole")) {
-			u.UID = id // perhaps the directory's person_id; it looks the account up first
+		u.FullName = p.words.of(g.fullName(u.Account))
+		if g.who.to("Practitioner") || g.who.to("PractitionerRole") {
+			if id := p.resolve(g.who.withoutDisplay()); id != u.Account {
+				u.UID = id // perhaps the directory's person_id; it looks the account up first
+			}
 		}
 		if g.who.to("Device") {
 			u.Type = "system"
@@ -130,11 +132,11 @@ func (p *fhirParser) user(g *agent, patients []string) ocsf.User {
 func (p *fhirParser) account(g *agent) string {
 	switch {
 	case len(g.who.identifier.value) > 0:
-		return string(bytes.TrimSpace(g.who.identifier.value))
+		return p.words.of(bytes.TrimSpace(g.who.identifier.value))
 	case len(g.altID) > 0:
-		return string(g.altID)
+		return p.words.of(g.altID)
 	case len(g.name) > 0:
-		return string(g.name)
+		return p.words.of(g.name)
 	}
 	if id := p.resolve(g.who); id != "" {
 		return id
@@ -142,13 +144,13 @@ func (p *fhirParser) account(g *agent) string {
 	return string(g.who.display)
 }
 
-func (g *agent) fullName(account string) string {
+func (g *agent) fullName(account string) []byte {
 	for _, name := range [][]byte{g.name, g.who.display} {
 		if len(name) > 0 && string(name) != account {
-			return string(name)
+			return name
 		}
 	}
-	return ""
+	return nil
 }
 
 // role is the code of a role; codes that only tell the kind of participation
@@ -174,18 +176,19 @@ func (ref reference) orIdentifier() reference {
 }
 
 // label is a machine's or organisation's own name.
-func (g *agent) label() string {
+func (g *agent) label() []byte {
 	switch {
 	case len(g.who.display) > 0:
-		return string(g.who.display)
+		return g.who.display
 	case len(g.name) > 0:
-		return string(g.name)
+		return g.name
 	case len(g.who.identifier.value) > 0:
-		return string(g.who.identifier.value)
+		return g.who.identifier.value
 	case len(g.altID) > 0:
-		return string(g.altID)
+		return g.altID
 	}
-	return g.who.last()
+	_, id := g.who.parts()
+	return id
 }
 
 // setMachines finds the client and the server. IHE names them Source and
@@ -203,18 +206,18 @@ func (p *fhirParser) setMachines(e *ocsf.Event, a *auditEvent) {
 		client, server = server, client
 	}
 	if client != nil {
-		e.SrcEndpoint = client.endpoint()
+		e.SrcEndpoint = p.endpoint(client)
 		if e.Actor.AppName == "" && e.Actor.User.Account == "" {
-			e.Actor.AppName = client.label()
+			e.Actor.AppName = p.words.of(client.label())
 		}
 	}
 	if server != nil {
-		e.DstEndpoint = server.endpoint()
+		e.DstEndpoint = p.endpoint(server)
 	}
 	if actor := a.actor(); actor != nil && len(actor.address) > 0 && actor != server && !actor.isURL() {
 		name := e.SrcEndpoint.Name
 		e.SrcEndpoint = ocsf.Endpoint{Name: name}
-		setAddress(&e.SrcEndpoint, string(actor.address))
+		setAddress(&e.SrcEndpoint, p.words.of(actor.address))
 	}
 }
 
@@ -231,12 +234,21 @@ func (g *agent) isURL() bool {
 	return string(g.network) == "5" || bytes.Contains(g.address, []byte("://"))
 }
 
-func (g *agent) endpoint() ocsf.Endpoint {
-	e := ocsf.Endpoint{Name: g.label()}
+func (p *fhirParser) endpoint(g *agent) ocsf.Endpoint {
+	e := ocsf.Endpoint{Name: p.words.of(g.label())}
 	if net := string(g.network); net != "3" && net != "4" { // telephone, e-mail
-		setAddress(&e, string(g.address))
+		setAddress(&e, p.words.of(g.address))
 	}
 	return e
+}
+
+// ipText is the text of an address, that of the source where it is the same.
+func ipText(addr netip.Addr, text string) string {
+	var room [48]byte
+	if plain := addr.AppendTo(room[:0]); string(plain) != text {
+		return string(plain)
+	}
+	return text
 }
 
 // setAddress fills an endpoint from an IP address, a host name or a URL, of
@@ -256,7 +268,7 @@ func setAddress(e *ocsf.Endpoint, text string) {
 	}
 	if strings.Trim(text, "0123456789abcdefABCDEF.:[]%") == "" || strings.Contains(text, "%") {
 		if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-			e.IP = addr.WithZone("").Unmap().String()
+			e.IP = ipText(addr.WithZone("").Unmap(), text)
 			return
 		}
 	}
