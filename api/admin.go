@@ -154,7 +154,7 @@ func (s *Services) MakeToken(ctx context.Context, u identity.User, label, role s
 	if label, err = plain(label, true); err != nil {
 		return "", err
 	}
-	return s.Users.CreateToken(ctx, label, r, time.Duration(days)*24*time.Hour, u.Name)
+	return s.Users.CreateToken(ctx, label, r, time.Duration(days)*24*time.Hour, u.Human())
 }
 
 func (c *call) tokenRevoke() error {
@@ -172,7 +172,7 @@ func (c *call) usersList() error {
 	}
 	list := []userInfo{}
 	for _, u := range all {
-		list = append(list, userInfo(u))
+		list = append(list, userInfo{u.Name, u.FullName, u.Role, u.Department, u.PersonID, u.Disabled, u.Created, u.Seen})
 	}
 	return c.answer(http.StatusOK, list)
 }

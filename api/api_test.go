@@ -188,6 +188,23 @@ func TestCaseToTheEnd(t *testing.T) {
 	}
 }
 
+func TestProgramsApproveNothing(t *testing.T) {
+	s := newSite(t)
+	id := lines[findingLine](s.ask(officer, "GET", "/api/v1/incidents", "").want(200))[0].FindingInfo.UID
+	as := func(name, what, body string) answer {
+		r := httptest.NewRequest("POST", "/api/v1/incidents/"+id+what, strings.NewReader(body))
+		return s.do(r.WithContext(api.WithUser(r.Context(), identity.User{Name: name, Role: officer})))
+	}
+	e := one[struct{ Key, Status string }](s.ask(officer, "POST", "/api/v1/incidents/"+id+"/actions", `{"action":"suspend-account"}`).want(200))
+	decide := `{"key":"` + e.Key + `","approve":true}`
+	s.ask(officer, "POST", "/api/v1/incidents/"+id+"/decisions", decide).want(403)
+	s.ask(identity.Administrator, "POST", "/api/v1/incidents/"+id+"/decisions", decide).want(403)
+	if a := as("test", "/decisions", decide); a.status == 200 {
+		t.Errorf("whoever made the token approved what it asked for: %s", a.body)
+	}
+	as("colleague", "/decisions", decide).want(200)
+}
+
 func TestOwnCaseIsForOthers(t *testing.T) {
 	s := newSite(t)
 	id := lines[findingLine](s.ask(officer, "GET", "/api/v1/incidents", "").want(200))[0].FindingInfo.UID

@@ -162,7 +162,7 @@ func (s *Services) Act(ctx context.Context, u identity.User, id, action string, 
 	if ready, how := s.Runner.Actions()[i].Ready(); !ready {
 		return playbook.Entry{}, Refusal{http.StatusConflict, how}
 	}
-	return s.Runner.Do(ctx, playbook.Want{Action: action, Case: id, Params: params, By: u.Name})
+	return s.Runner.Do(ctx, playbook.Want{Action: action, Case: id, Params: params, By: u.Name, Human: u.Human()})
 }
 
 // entry finds an action of a case by its key.
@@ -188,14 +188,14 @@ func (s *Services) Decide(ctx context.Context, u identity.User, id, key string, 
 	if err != nil {
 		return e, err
 	}
-	decided := slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.By == u.Name })
+	decided := slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.Person() == u.Human() })
 	if e.Status != playbook.StatusWanted || decided {
 		return e, conflict("there is nothing left for you to decide about this action", "该动作已无需您决定")
 	}
 	if note, err = plain(note, false); err != nil {
 		return e, err
 	}
-	return s.Runner.Decide(ctx, key, playbook.Decision{By: u.Name, Approve: approve, Note: note})
+	return s.Runner.Decide(ctx, key, playbook.Decision{By: u.Name, Human: u.Human(), Approve: approve, Note: note})
 }
 
 // Undo takes back a done action of a case.
@@ -233,7 +233,7 @@ func (s *Services) StartPlaybook(ctx context.Context, u identity.User, id, book 
 	if !slices.ContainsFunc(s.Runner.Playbooks(), func(p playbook.Playbook) bool { return p.ID == book }) {
 		return bad("there is no such playbook", "没有此处置预案")
 	}
-	return s.Runner.Start(ctx, book, id, u.Name)
+	return s.Runner.Start(ctx, book, playbook.Want{Case: id, By: u.Name, Human: u.Human()})
 }
 
 // The operations that are told to Services.Audit.

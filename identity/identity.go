@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -101,13 +102,31 @@ type User struct {
 	// PersonID is the directory's id where the user is staff, so that looking
 	// at one's own case can be noticed.
 	PersonID string
+	// Behind is the name of the user who made the token, where a program acts.
+	Behind   string
 	Disabled bool
 	Created  int64
 	Seen     int64
 }
 
-// May says whether the user has a permission.
-func (u User) May(p Permission) bool { return !u.Disabled && u.Role.May(p) }
+// May says whether the user has a permission. A program approves nothing,
+// whatever its role: an approval is a person's word.
+func (u User) May(p Permission) bool {
+	return !u.Disabled && u.Role.May(p) && !(p == ApproveActions && u.program())
+}
+
+// tokenName begins the names of programs; no user's name may hold its colon.
+const tokenName = "token:"
+
+func (u User) program() bool { return u.Behind != "" || strings.HasPrefix(u.Name, tokenName) }
+
+// Human is the name of the person who acts: the user, or who made the token.
+func (u User) Human() string {
+	if u.Behind != "" {
+		return u.Behind
+	}
+	return u.Name
+}
 
 var userName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._@-]{1,63}$`)
 

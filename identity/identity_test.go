@@ -51,20 +51,40 @@ func (b *bench) code() string {
 	return code
 }
 
-// admin goes in by a one-time link.
+// link invites somebody.
+func (b *bench) link(inv Invitation) string {
+	b.t.Helper()
+	link, err := b.s.Invite(b.t.Context(), inv, "setup")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return link
+}
+
+// accept uses a link with a new authenticator.
+func (b *bench) accept(link, name string) (ses Session, err error) {
+	b.t.Helper()
+	if b.totp, _, err = b.s.NewTOTP(name); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.s.Accept(b.t.Context(), link, goodPassword, b.totp, b.code())
+}
+
+// invite lets somebody in by a one-time link.
+func (b *bench) invite(inv Invitation) (Session, string) {
+	b.t.Helper()
+	link := b.link(inv)
+	ses, err := b.accept(link, inv.Name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return ses, link
+}
+
+// admin is the first to come.
 func (b *bench) admin() Session {
 	b.t.Helper()
-	link, err := b.s.Invite(b.t.Context(), Invitation{Name: "anna", Role: Administrator}, "setup")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if b.totp, _, err = b.s.NewTOTP("anna"); err != nil {
-		b.t.Fatal(err)
-	}
-	ses, err := b.s.Accept(b.t.Context(), link, goodPassword, b.totp, b.code())
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	ses, link := b.invite(Invitation{Name: "anna", Role: Administrator})
 	if _, err := b.s.Accept(b.t.Context(), link, goodPassword, b.totp, b.code()); !errors.Is(err, ErrExpired) {
 		b.t.Fatalf("a link worked twice: %v", err)
 	}
@@ -174,6 +194,22 @@ func TestTokens(t *testing.T) {
 	}
 	if _, err := b.s.Token(t.Context(), text); !errors.Is(err, ErrDenied) {
 		t.Fatal(err)
+	}
+}
+
+func TestTokenActsForWhoMadeItAndApprovesNothing(t *testing.T) {
+	b := newBench(t)
+	b.invite(Invitation{Name: "anna", Role: Administrator, PersonID: "d1"})
+	text, err := b.s.CreateToken(t.Context(), "helper", Administrator, 0, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := b.s.Token(t.Context(), text)
+	if err != nil || u.Human() != "anna" || u.PersonID != "d1" || !u.May(HandleCases) {
+		t.Fatalf("%+v %v", u, err)
+	}
+	if u.May(ApproveActions) || !(User{Name: "anna", Role: Administrator}).May(ApproveActions) {
+		t.Fatal("a person approves, a program never")
 	}
 }
 

@@ -112,7 +112,7 @@ type Token struct {
 	Seen    int64
 }
 
-// CreateToken makes a bearer token; life 0 means a year.
+// CreateToken makes a bearer token for the person by; life 0 means a year.
 func (s *Users) CreateToken(ctx context.Context, label string, role Role, life time.Duration, by string) (string, error) {
 	if _, err := ParseRole(string(role)); err != nil {
 		return "", err
@@ -131,18 +131,21 @@ func (s *Users) CreateToken(ctx context.Context, label string, role Role, life t
 			now.UnixMilli(), now.Add(life).UnixMilli(), by)
 		return err
 	})
-	s.tell(ctx, ocsf.UserManagement, 1, "token:"+hex.EncodeToString(id[:]), by, err)
+	s.tell(ctx, ocsf.UserManagement, 1, tokenName+hex.EncodeToString(id[:]), by, err)
 	return text, err
 }
 
 // Token finds who a bearer token stands for, as a user without a password.
+// Behind it stands whoever made it, so that nobody decides twice or on a case
+// of their own by way of a program.
 func (s *Users) Token(ctx context.Context, text string) (User, error) {
 	var u User
 	var id string
 	var expires, seen int64
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT id, role, expires, seen FROM identity_tokens WHERE hash = $1`, hashSecret(text)).
-			Scan(&id, &u.Role, &expires, &seen)
+		return tx.QueryRowContext(ctx, `SELECT t.id, t.role, t.expires, t.seen, t.by_user, COALESCE(u.person_id, '')
+			FROM identity_tokens t LEFT JOIN identity_users u ON u.name = t.by_user WHERE t.hash = $1`, hashSecret(text)).
+			Scan(&id, &u.Role, &expires, &seen, &u.Behind, &u.PersonID)
 	})
 	now := s.now().UnixMilli()
 	switch {
@@ -153,7 +156,7 @@ func (s *Users) Token(ctx context.Context, text string) (User, error) {
 	case expires < now:
 		return User{}, ErrDenied
 	}
-	u.Name = "token:" + id
+	u.Name = tokenName + id
 	if now-seen > time.Hour.Milliseconds() {
 		err = s.db.Update(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `UPDATE identity_tokens SET seen = $1 WHERE id = $2`, now, id)
@@ -198,6 +201,6 @@ func (s *Users) RevokeToken(ctx context.Context, id, by string) error {
 		}
 		return nil
 	})
-	s.tell(ctx, ocsf.UserManagement, 6, "token:"+id, by, err)
+	s.tell(ctx, ocsf.UserManagement, 6, tokenName+id, by, err)
 	return err
 }

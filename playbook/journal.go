@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,8 +35,10 @@ type Entry struct {
 	Case   string            `json:"case"`
 	Params map[string]string `json:"params,omitempty"`
 	By     string            `json:"by"`
-	Wanted int64             `json:"wanted"`
-	Status string            `json:"status"`
+	// Human is who stands behind By, where that is a program.
+	Human  string `json:"human,omitempty"`
+	Wanted int64  `json:"wanted"`
+	Status string `json:"status"`
 	// Decisions are the approvals and denials so far.
 	Decisions []Decision `json:"decisions,omitempty"`
 	// Before is what was found before it was done, for undoing it.
@@ -50,11 +53,19 @@ type Entry struct {
 
 // Decision is one person's word on a wanted action.
 type Decision struct {
-	By      string `json:"by"`
+	By string `json:"by"`
+	// Human is who stands behind By, where that is a program.
+	Human   string `json:"human,omitempty"`
 	Approve bool   `json:"approve"`
 	At      int64  `json:"at"`
 	Note    string `json:"note,omitempty"`
 }
+
+// Person is who asked.
+func (e Entry) Person() string { return cmp.Or(e.Human, e.By) }
+
+// Person is who decided.
+func (d Decision) Person() string { return cmp.Or(d.Human, d.By) }
 
 // Want asks for an action on a case.
 type Want struct {
@@ -62,6 +73,8 @@ type Want struct {
 	Case   string
 	Params map[string]string
 	By     string
+	// Human is who stands behind By; empty means By itself.
+	Human string
 }
 
 func (r *Runner) putEntry(ctx context.Context, e Entry) error {
@@ -91,7 +104,7 @@ func (r *Runner) want(ctx context.Context, key string, w Want) (Entry, error) {
 		return e, err
 	}
 	if !found {
-		e = Entry{Key: key, Action: a.Name, Class: a.Class, Case: w.Case, Params: w.Params, By: w.By, Wanted: r.now().UnixMilli(), Status: StatusWanted}
+		e = Entry{Key: key, Action: a.Name, Class: a.Class, Case: w.Case, Params: w.Params, By: w.By, Human: w.Human, Wanted: r.now().UnixMilli(), Status: StatusWanted}
 		if ready, how := a.Ready(); !ready {
 			e.Status, e.Result = StatusSkipped, how.EN
 		}
@@ -239,9 +252,9 @@ func (r *Runner) Decide(ctx context.Context, key string, d Decision) (Entry, err
 		return e, fs.ErrNotExist
 	case e.Status != StatusWanted:
 		return e, fmt.Errorf("the action is %s; there is nothing to decide", e.Status)
-	case d.Approve && d.By == e.By:
+	case d.Approve && d.Person() == e.Person():
 		return e, ErrOwn
-	case slices.ContainsFunc(e.Decisions, func(o Decision) bool { return o.By == d.By }):
+	case slices.ContainsFunc(e.Decisions, func(o Decision) bool { return o.Person() == d.Person() }):
 		return e, errors.New("you have decided on this already")
 	}
 	d.At = r.now().UnixMilli()

@@ -169,6 +169,27 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+func TestNobodyDecidesOnOwnWishByWayOfAToken(t *testing.T) {
+	w := newWard(t, nil)
+	e := w.want("cut", "anna")
+	if _, err := w.r.Decide(t.Context(), e.Key, Decision{By: "token:1", Human: "anna", Approve: true}); !errors.Is(err, ErrOwn) {
+		t.Fatal(err)
+	}
+	if _, err := w.r.Decide(t.Context(), e.Key, Decision{By: "ben", Approve: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.r.Decide(t.Context(), e.Key, Decision{By: "token:2", Human: "ben", Approve: true}); err == nil {
+		t.Fatal("one person was counted twice")
+	}
+	d, err := w.r.Do(t.Context(), Want{Action: "restrict", By: "token:3", Human: "anna"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.r.Decide(t.Context(), d.Key, Decision{By: "anna", Approve: true}); !errors.Is(err, ErrOwn) {
+		t.Fatal(err)
+	}
+}
+
 func TestApprovalExpires(t *testing.T) {
 	w := newWard(t, nil)
 	w.want("restrict", "anna")

@@ -22,6 +22,7 @@ type runState struct {
 	Step    string `json:"step"`
 	Status  string `json:"status"`
 	By      string `json:"by"`
+	Human   string `json:"human,omitempty"`
 	Started int64  `json:"started"`
 	Note    string `json:"note,omitempty"`
 }
@@ -45,7 +46,7 @@ func (r *Runner) begin(ctx context.Context) error {
 			if !p.wants(c) {
 				continue
 			}
-			if _, err := r.start(ctx, p, c, "cordon"); err != nil {
+			if _, err := r.start(ctx, p, Want{Case: c.ID, By: "cordon"}); err != nil {
 				return err
 			}
 		}
@@ -53,15 +54,16 @@ func (r *Runner) begin(ctx context.Context) error {
 	return nil
 }
 
-// Start begins a playbook on a case by hand.
-func (r *Runner) Start(ctx context.Context, playbook, caseID, by string) error {
-	c, err := r.desk.Get(ctx, caseID)
-	if err != nil {
+// Start begins a playbook on the case of w by hand, for whom w says.
+func (r *Runner) Start(ctx context.Context, playbook string, w Want) error {
+	if _, err := r.desk.Get(ctx, w.Case); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, p := range r.plays {
 		if p.ID == playbook {
-			_, err := r.start(ctx, p, c, by)
+			_, err := r.start(ctx, p, w)
 			r.Notice(nil)
 			return err
 		}
@@ -70,12 +72,12 @@ func (r *Runner) Start(ctx context.Context, playbook, caseID, by string) error {
 }
 
 // start writes the run down; a playbook runs on a case once.
-func (r *Runner) start(ctx context.Context, p Playbook, c incident.Case, by string) (runState, error) {
-	id := c.ID + "/" + strings.TrimPrefix(p.ID, "playbook--")
+func (r *Runner) start(ctx context.Context, p Playbook, w Want) (runState, error) {
+	id := w.Case + "/" + strings.TrimPrefix(p.ID, "playbook--")
 	if s, found, err := get[runState](ctx, r, kindRun, id); err != nil || found {
 		return s, err
 	}
-	s := runState{ID: id, Playbook: p.ID, Name: p.Name, Version: p.Version, Case: c.ID, Step: p.Start, Status: "running", By: by, Started: r.now().UnixMilli()}
+	s := runState{ID: id, Playbook: p.ID, Name: p.Name, Version: p.Version, Case: w.Case, Step: p.Start, Status: "running", By: w.By, Human: w.Human, Started: r.now().UnixMilli()}
 	return s, r.putRun(ctx, s)
 }
 
@@ -142,7 +144,7 @@ func (r *Runner) step(ctx context.Context, s runState, step Step, c incident.Cas
 		return orElse(step.OnFalse, step.OnCompletion), false, nil
 	case "action":
 		cmd := step.Commands[0]
-		want := Want{Action: cmd.Command, Case: c.ID, Params: cmd.Params, By: s.By}
+		want := Want{Action: cmd.Command, Case: c.ID, Params: cmd.Params, By: s.By, Human: s.Human}
 		e, err := r.want(ctx, s.ID+"/"+s.Step, want)
 		if err != nil {
 			return "", false, err
