@@ -19,6 +19,7 @@ import (
 // already there, under the same uid with the same events, changes nothing; one
 // that has grown replaces its earlier form.
 func (d *Desk) Add(tx *sql.Tx, fs []ocsf.Finding) ([]Change, error) {
+	fs = grown(fs)
 	touched := map[string]bool{}
 	var order []string
 	for _, f := range fs {
@@ -42,6 +43,31 @@ func (d *Desk) Add(tx *sql.Tx, fs []ocsf.Finding) ([]Change, error) {
 	return changes, nil
 }
 
+// grown leaves out a finding that comes again later in a form that holds all
+// of it: what happens in one moment becomes one version of the record.
+func grown(fs []ocsf.Finding) []ocsf.Finding {
+	last := map[string]ocsf.Finding{}
+	for _, f := range fs {
+		last[f.UID] = f
+	}
+	if len(last) == len(fs) {
+		return fs
+	}
+	var left []ocsf.Finding
+	done := map[string]bool{}
+	for i := len(fs) - 1; i >= 0; i-- {
+		f := fs[i]
+		g := last[f.UID]
+		if done[f.UID] && g.Risk >= f.Risk && contains(g.Events, f.Events) {
+			continue
+		}
+		done[f.UID] = true
+		left = append(left, f)
+	}
+	slices.Reverse(left)
+	return left
+}
+
 // latest is the time of the newest of the findings of a subject.
 func (d *Desk) latest(fs []ocsf.Finding, subject string) int64 {
 	var t int64
@@ -56,14 +82,14 @@ func (d *Desk) latest(fs []ocsf.Finding, subject string) int64 {
 // keep writes a finding and the index of its events; it says whether that
 // changed anything. A withdrawn finding stays withdrawn unless it has grown.
 func (d *Desk) keep(tx *sql.Tx, f ocsf.Finding) (bool, error) {
+	var old ocsf.Finding
 	rec, err := d.book.Latest(tx, KindFinding, f.UID)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return false, err
 	default:
-		old, err := decode[ocsf.Finding](rec)
-		if err != nil {
+		if old, err = decode[ocsf.Finding](rec); err != nil {
 			return false, err
 		}
 		if contains(old.Events, f.Events) && old.Risk >= f.Risk {
@@ -71,6 +97,9 @@ func (d *Desk) keep(tx *sql.Tx, f ocsf.Finding) (bool, error) {
 		}
 	}
 	for _, ev := range f.Events {
+		if slices.Contains(old.Events, ev) {
+			continue
+		}
 		_, err := tx.Exec(`INSERT INTO incident_events (event, finding) VALUES ($1, $2) ON CONFLICT DO NOTHING`, ev, f.UID)
 		if err != nil {
 			return false, err
