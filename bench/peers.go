@@ -119,12 +119,17 @@ func rows(body []byte) []row {
 const peerTable = `CREATE TABLE events (id TEXT PRIMARY KEY, time BIGINT, person TEXT, patient TEXT, record TEXT)`
 
 // Keeping compares SQLite and PostgreSQL (at url; empty leaves it out) with
-// the whole of Cordon at so many events a second.
+// the whole of Cordon at so many events a second (0 when that was not measured).
 func (p *Peers) Keeping(ctx context.Context, path, url string, ours int64) ([][]string, error) {
-	out := [][]string{{"keep an event: all of Cordon, end to end", count(ours) + "/s", "1"}}
+	var out [][]string
+	against := func(int64) string { return "" }
+	if ours > 0 {
+		against = func(theirs int64) string { return fmt.Sprintf("%.2f", float64(theirs)/float64(ours)) }
+		out = append(out, []string{"keep an event: all of Cordon, end to end", count(ours) + "/s", "1"})
+	}
 	add := func(name string, d time.Duration) {
 		theirs := rate(int64(p.events), d)
-		out = append(out, []string{name, count(theirs) + "/s", fmt.Sprintf("%.2f", float64(theirs)/float64(max(ours, 1)))})
+		out = append(out, []string{name, count(theirs) + "/s", against(theirs)})
 	}
 	took, err := p.sqlite(ctx, path)
 	if err != nil {
