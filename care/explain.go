@@ -442,11 +442,16 @@ func (g *Graph) otherwise(q *asked, k *Kind) (ocsf.Explanation, bool) {
 	case "repeat":
 		return g.byRepeat(q, k)
 	case "list":
-		if q.ev.Access != nil && q.ev.Access.Incidental {
+		if onList(q.ev) {
 			return g.bare(q, k, q.ev.Metadata.UID), true
 		}
 	}
 	return ocsf.Explanation{}, false
+}
+
+// onList says that the patient was a line of a list that nobody took away.
+func onList(ev *ocsf.Event) bool {
+	return ev.Access != nil && ev.Access.Incidental && ev.ActivityID != ocsf.AccessExport && ev.ActivityID != ocsf.AccessShare
 }
 
 func (g *Graph) bare(q *asked, k *Kind, because ...string) ocsf.Explanation {

@@ -352,8 +352,21 @@ func (p *fhirParser) setKind(e *ocsf.Event, a *auditEvent, query fhirQuery, pati
 		e.WebResources = []ocsf.Resource{{Type: query.resource}}
 	}
 	e.Access = p.access(e, a)
-	e.Access.Incidental = len(patients) > 1 || query.population || slices.Contains(e.Access.Purpose, "HSYSADMIN")
+	e.Access.Incidental = a.lists(e.ActivityID, query, len(patients))
 	e.DataClassifications = a.classify()
+}
+
+// lists says that the patients came up in a list: a search that asks for no
+// patient. Reading several named patients at once chooses each of them, and a
+// stated purpose says nothing about that.
+func (a *auditEvent) lists(activity int, query fhirQuery, patients int) bool {
+	if query.patient != "" || query.named || a.hasType("read", "vread", "history-instance") {
+		return false
+	}
+	if a.hasType("history-type", "history-system") || activity == ocsf.AccessSearch {
+		return patients > 1 || query.population
+	}
+	return query.population
 }
 
 // classify looks for a level-5 label on the event or what it touched.

@@ -16,7 +16,9 @@ type fhirQuery struct {
 	patient string
 	// population is set when the query is restricted to no patient.
 	population bool
-	export     bool
+	// named is set when the query names several patients.
+	named  bool
+	export bool
 	// text is the query with personal values replaced by tokens.
 	text string
 }
@@ -126,7 +128,7 @@ func fhirName(word string) bool {
 func (q *fhirQuery) restrict(name, value string) {
 	base, _, _ := strings.Cut(name, ":")
 	base, chain, _ := strings.Cut(base, ".")
-	if base == "_has" || strings.Contains(value, ",") {
+	if base == "_has" {
 		return
 	}
 	switch {
@@ -139,6 +141,10 @@ func (q *fhirQuery) restrict(name, value string) {
 		q.population = false // a person was looked for by name
 		return
 	default:
+		return
+	}
+	if strings.Contains(value, ",") {
+		q.named, q.population = true, false
 		return
 	}
 	id := reference{ref: []byte(value)}.last()

@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -288,6 +289,37 @@ func TestListsAreIncidentalAndOneEventForEachPatient(t *testing.T) {
 		got = append(got, e.Metadata.UID+" "+e.Patient.UID+fmt.Sprint(e.Access.Incidental)+" "+e.WebResources[0].UID)
 	}
 	wantLines(t, got, "x p1true p1", "x#2 p2true p2")
+}
+
+func TestNamedPatientsAreNoList(t *testing.T) {
+	const two = `"entity":[{"what":{"reference":"Patient/p1"},"role":{"code":"1"}},{"what":{"reference":"Patient/p2"},"role":{"code":"1"}}`
+	query := func(text string) string {
+		return two + `,{"role":{"code":"24"},"query":"` + base64.StdEncoding.EncodeToString([]byte(text)) + `"}]`
+	}
+	const admin = `"purposeOfEvent":[{"coding":[{"code":"HSYSADMIN"}]}],`
+	for members, want := range map[string]bool{
+		`"action":"R",` + two + `]`:                                                             false,
+		`"action":"R","subtype":{"code":"read"},` + two + `]`:                                   false,
+		admin + `"action":"R",` + entityP1:                                                      false,
+		admin + `"action":"R",` + two + `]`:                                                     false,
+		`"action":"U",` + two + `]`:                                                             false,
+		`"action":"R","subtype":{"code":"read"},` + query("Encounter?location=w7"):              false,
+		`"action":"E","subtype":{"code":"search-type"},` + query("Observation?patient=p1,p2"):   false,
+		`"action":"E","subtype":{"code":"search-type"},` + query("Observation?patient=p1"):      false,
+		`"action":"E","subtype":{"code":"search-type"},` + two + `]`:                            true,
+		`"action":"E","subtype":{"code":"search-type"},` + query("Encounter?location=w7"):       true,
+		`"action":"E",` + query("Encounter?location=w7"):                                        true,
+		`"action":"R","type":{"code":"rest"},` + query("GET /fhir/Encounter?location=w7"):       true,
+		`"action":"E","subtype":{"code":"search-type"},` + query("Patient?family=Wu&gender=m"):  true,
+		`"action":"R","subtype":{"code":"history-type"},` + two + `]`:                           true,
+		`"action":"E","subtype":{"code":"search-type"},` + query("Encounter?_has:X:patient=a,"): true,
+	} {
+		for _, e := range fhirEvents(t, audit(members)) {
+			if e.Access.Incidental != want {
+				t.Errorf("%s: patient %s, incidental %v", members, e.Patient.UID, e.Access.Incidental)
+			}
+		}
+	}
 }
 
 func TestPatientResourceBesideThePatient(t *testing.T) {

@@ -1,7 +1,9 @@
 package normalize
 
 import (
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -411,4 +413,43 @@ func fuzz(f *testing.F, format string) {
 			t.Fatal("an input was dropped silently")
 		}
 	})
+}
+
+// slowReader hands out a few bytes at a time.
+type slowReader struct {
+	r io.Reader
+	n int
+}
+
+func (s slowReader) Read(p []byte) (int, error) { return s.r.Read(p[:min(s.n, len(p))]) }
+
+func TestBatchEnvelopesHideNoMessage(t *testing.T) {
+	admit := func(id string) string {
+		return "MSH|^~\\&|HIS|H|C|D|20260301083000||ADT^A01|" + id + "|P|2.5\rPID|1||P" + id + "\r"
+	}
+	head, tail := "FHS|^~\\&|HIS\rBHS|^~\\&|HIS\r", "BTS|1\rFTS|1\r"
+	for name, text := range map[string]string{
+		"start":   head + admit("1") + admit("2"),
+		"middle":  admit("1") + tail + head + admit("2"),
+		"end":     admit("1") + admit("2") + tail,
+		"all":     head + admit("1") + tail + "\r\n" + head + admit("2") + tail,
+		"no line": admit("1") + head + admit("2") + "BTS|1",
+	} {
+		for n := 1; n <= len(text); n++ {
+			var got []string
+			for rec, err := range testNormalizer().Records("hl7v2", slowReader{strings.NewReader(text), n}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				events, rejects := testNormalizer().Normalize(Input{Format: "hl7v2", Data: rec.Data})
+				if len(events) != 1 || len(rejects) != 0 {
+					t.Fatalf("%s in pieces of %d: %q gives %d events, %d rejects", name, n, rec.Data, len(events), len(rejects))
+				}
+				got = append(got, events[0].Patient.UID)
+			}
+			if !slices.Equal(got, []string{"P1", "P2"}) {
+				t.Fatalf("%s in pieces of %d: got %v", name, n, got)
+			}
+		}
+	}
 }

@@ -184,6 +184,7 @@ func TestScanMessages(t *testing.T) {
 		"frames":          {"\x0b" + a + "\x1c\r\x0b" + b + "\x1c\r", []string{a, b}},
 		"lost frame end":  {"\x0b" + a + "\x0b" + b + "\x1c", []string{a, b}},
 		"batch":           {"FHS|^~\\&|X\nBHS|^~\\&|X\n" + a + "\n" + b + "\nBTS|2\nFTS|1\n", []string{a, b}},
+		"batch inside":    {a + "\nBTS|1\nFTS|1\n\nFHS|^~\\&|X\n" + b + "\n", []string{a, b}},
 		"byte order mark": {"\xef\xbb\xbf" + a + "\n\xef\xbb\xbf" + b, []string{a, b}},
 		"blank inside":    {"MSH|^~\\&|A\n\nPID|1\n", []string{"MSH|^~\\&|A\n\nPID|1"}},
 		"CRLF":            {strings.ReplaceAll(a, "\n", "\r\n") + "\r\n\r\n" + b, []string{strings.ReplaceAll(a, "\n", "\r\n"), b}},

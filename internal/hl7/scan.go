@@ -27,7 +27,22 @@ func trimFrame(b []byte) []byte {
 // ends before the next one; FHS, BHS, BTS and FTS lines are passed over. A
 // paragraph that belongs to no message is handed out as it is, so that it can
 // be refused rather than lost.
+//
+// One call passes over as many envelope lines as there are: a [bufio.Scanner]
+// at the end of its input drops what follows an advance without a token.
 func ScanMessages(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	for {
+		n, token := scanOne(data[advance:], atEOF)
+		advance += n
+		if token != nil || n == 0 || advance == len(data) {
+			return advance, token, nil
+		}
+	}
+}
+
+// scanOne reads white space and then one message or envelope line; without a
+// token it either advanced over what is no message or needs more text.
+func scanOne(data []byte, atEOF bool) (advance int, token []byte) {
 	start := len(data) - len(bytes.TrimLeft(data, "\x1c\r\n\t \x00"))
 	if bytes.HasPrefix(data[start:], byteOrderMark) {
 		start += len(byteOrderMark)
@@ -35,9 +50,9 @@ func ScanMessages(data []byte, atEOF bool) (advance int, token []byte, err error
 	rest := data[start:]
 	switch {
 	case len(rest) < 4 && !atEOF:
-		return 0, nil, nil
+		return 0, nil
 	case len(rest) == 0:
-		return len(data), nil, nil
+		return len(data), nil
 	case rest[0] == frameStart:
 		advance, token = scanFrame(rest, atEOF)
 	case isEnvelope(rest):
@@ -46,9 +61,9 @@ func ScanMessages(data []byte, atEOF bool) (advance int, token []byte, err error
 		advance, token = scanLines(rest, atEOF)
 	}
 	if advance == 0 {
-		return 0, nil, nil
+		return 0, nil
 	}
-	return start + advance, token, nil
+	return start + advance, token
 }
 
 // scanFrame reads one MLLP frame; the start of the next ends it too, in case
