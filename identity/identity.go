@@ -4,7 +4,8 @@
 // It owns the tables identity_users, identity_sessions, identity_tokens and
 // identity_invitations. It guarantees: a password is stored as Argon2id and
 // no session, token or invitation in a form that could be used from a stolen
-// database (SHA-256 of 32 random bytes); every sign-in needs a one-time code
+// database (SHA-256 of 32 random bytes; authenticator secrets are sealed with
+// the site's key); every sign-in needs a one-time code
 // (TOTP, RFC 6238), each code works once; failures slow down an account with
 // growing pauses whether or not it exists, so that names cannot be guessed;
 // a session ends when idle, when old, when the account is disabled, and when
@@ -48,6 +49,9 @@ type Config struct {
 	Longest time.Duration `yaml:"longest"`
 	// Invitation is how long a sign-in link works.
 	Invitation time.Duration `yaml:"invitation"`
+	// Key seals authenticator secrets in the store. It comes from the site's
+	// key file, never from the configuration.
+	Key [32]byte `yaml:"-" json:"-"`
 }
 
 // Default ends sessions after 30 idle minutes or 12 hours.
@@ -73,6 +77,10 @@ type Users struct {
 	db    *store.DB
 	now   func() time.Time
 	audit Audit
+
+	seal      sealer
+	turns     chan struct{} // holds one for each password being hashed
+	strangers strangers
 }
 
 // New opens the book. audit may be nil.
@@ -90,7 +98,14 @@ func New(ctx context.Context, cfg Config, db *store.DB, now func() time.Time, au
 	if audit == nil {
 		audit = func(context.Context, *ocsf.Event) {}
 	}
-	return &Users{cfg: cfg, db: db, now: now, audit: audit}, nil
+	seal, err := newSealer(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &Users{
+		cfg: cfg, db: db, now: now, audit: audit, seal: seal, turns: make(chan struct{}, atOnce),
+		strangers: strangers{known: map[[sha256.Size]byte]failing{}},
+	}, nil
 }
 
 // User is an account of the console. Times are ms.
@@ -189,8 +204,8 @@ func scanUser(read func(...any) error) (User, error) {
 	return u, err
 }
 
-// Disable shuts an account and ends its sessions; Enable opens it again. The
-// last administrator cannot be disabled.
+// Disable shuts an account and ends its sessions and open links; Enable opens
+// it again. The last administrator cannot be disabled.
 func (s *Users) Disable(ctx context.Context, name, by string) error {
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		u, err := getUser(ctx, tx, name)
@@ -201,6 +216,9 @@ func (s *Users) Disable(ctx context.Context, name, by string) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM identity_sessions WHERE name = $1`, name); err != nil {
+			return err
+		}
+		if err := dropLinks(ctx, tx, name); err != nil {
 			return err
 		}
 		return setDisabled(ctx, tx, name, 1)
@@ -222,7 +240,7 @@ func setDisabled(ctx context.Context, tx *sql.Tx, name string, v int) error {
 }
 
 func keepOneAdministrator(ctx context.Context, tx *sql.Tx, u User) error {
-	if u.Role != Administrator {
+	if u.Role != Administrator || u.Disabled {
 		return nil
 	}
 	var n int

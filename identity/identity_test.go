@@ -2,9 +2,11 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,104 @@ func TestFailuresSlowDown(t *testing.T) {
 	}
 }
 
+func TestUnknownNamesPauseLikeKnownOnes(t *testing.T) {
+	b := newBench(t)
+	b.admin()
+	b.clock = b.clock.Add(time.Minute)
+	answers := map[string][]error{}
+	for _, name := range []string{"anna", "nobody"} {
+		for range 6 {
+			_, err := b.s.SignIn(t.Context(), name, "wrong password", b.code())
+			answers[name] = append(answers[name], err)
+		}
+	}
+	for i, err := range answers["anna"] {
+		if other := answers["nobody"][i]; err.Error() != other.Error() {
+			t.Errorf("attempt %d: %v, but %v for an unknown name", i, err, other)
+		}
+	}
+	if last := answers["nobody"][5]; !errors.Is(last, ErrSlow) {
+		t.Error(last)
+	}
+}
+
+func TestStrangersAreBounded(t *testing.T) {
+	s := strangers{known: map[[sha256.Size]byte]failing{}}
+	now := time.Unix(1, 0)
+	for i := range mostStrangers + 3 {
+		s.fail(strconv.Itoa(i), now.Add(time.Duration(i)*time.Second))
+	}
+	if _, ok := s.known[sha256.Sum256([]byte("0"))]; ok || len(s.known) != mostStrangers {
+		t.Fatal(len(s.known), ok)
+	}
+}
+
+func TestPasswordsWaitTheirTurn(t *testing.T) {
+	b := newBench(t)
+	for range atOnce {
+		b.s.turns <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := b.s.SignIn(ctx, "anna", goodPassword, "123456"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	<-b.s.turns
+	if _, err := b.s.SignIn(t.Context(), "anna", goodPassword, "123456"); !errors.Is(err, ErrDenied) {
+		t.Fatal(err)
+	}
+}
+
+func TestInvitedAgain(t *testing.T) {
+	b := newBench(t)
+	b.admin()
+	if _, err := b.accept(b.link(Invitation{Name: "anna", Role: Auditor}), "anna"); err == nil {
+		t.Fatal("the last administrator became an auditor")
+	}
+	b.invite(Invitation{Name: "ben", Role: DepartmentHead, Department: "Surgery"})
+	want := Invitation{Name: "ben", FullName: "Ben B", Role: DepartmentHead, Department: "Cardiology", PersonID: "d7"}
+	b.invite(want)
+	if u, err := b.s.Get(t.Context(), "ben"); err != nil || u.FullName != want.FullName || u.Department != want.Department || u.PersonID != want.PersonID {
+		t.Fatalf("%+v %v", u, err)
+	}
+}
+
+func TestOldLinksDoNotReopenAnAccount(t *testing.T) {
+	b := newBench(t)
+	b.admin()
+	first := b.link(Invitation{Name: "ben", Role: Auditor})
+	second := b.link(Invitation{Name: "ben", Role: Auditor})
+	if _, err := b.accept(first, "ben"); !errors.Is(err, ErrExpired) {
+		t.Fatal("a replaced link:", err)
+	}
+	if _, err := b.accept(second, "ben"); err != nil {
+		t.Fatal(err)
+	}
+	third := b.link(Invitation{Name: "ben", Role: Auditor})
+	if err := b.s.Disable(t.Context(), "ben", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.accept(third, "ben"); !errors.Is(err, ErrExpired) {
+		t.Fatal("a link from before the account was disabled:", err)
+	}
+}
+
+func TestSecretsAreSealed(t *testing.T) {
+	b := newBench(t)
+	b.admin()
+	s := b.s.seal
+	text := s.seal("anna", "JBSW")
+	if got, err := s.open("anna", text); err != nil || got != "JBSW" {
+		t.Fatal(got, err)
+	}
+	if _, err := s.open("ben", text); err == nil {
+		t.Fatal("opened for another name")
+	}
+	if got, err := s.open("anna", "JBSW"); err != nil || got != "JBSW" {
+		t.Fatal("from before secrets were sealed:", got, err)
+	}
+}
+
 func TestSessionsEnd(t *testing.T) {
 	for name, end := range map[string]func(*bench, Session){
 		"idle":     func(b *bench, _ Session) { b.clock = b.clock.Add(31 * time.Minute) },
@@ -234,7 +334,7 @@ func TestNothingUsableIsStored(t *testing.T) {
 					return err
 				}
 				for _, v := range values {
-					if s, ok := v.(string); ok && (strings.Contains(s, ses.Secret) || strings.Contains(s, token) || strings.Contains(s, goodPassword)) {
+					if s, ok := v.(string); ok && (strings.Contains(s, ses.Secret) || strings.Contains(s, token) || strings.Contains(s, goodPassword) || strings.Contains(s, b.totp)) {
 						t.Errorf("%s holds a usable secret", table)
 					}
 				}

@@ -48,9 +48,11 @@ type RoleInfo struct {
 	May   []Permission
 }
 
-// Roles lists all roles. The administrator runs the system and does not read
-// patients' trails; the auditor reads everything and changes nothing
-// (separation of duties, GB/T 22239 8.1.4.2).
+// Roles lists all roles. The administrator may do everything, because in a
+// small hospital the first administrator is also the officer; what such a user
+// looks at is watched like everybody's. The auditor reads and changes nothing.
+// A hospital that separates duties (GB/T 22239 8.1.4.2) gives the officers
+// accounts of their own.
 func Roles() []RoleInfo {
 	return []RoleInfo{
 		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{

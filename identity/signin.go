@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -32,7 +31,8 @@ type Invitation struct {
 }
 
 // Invite makes a one-time link's secret for a new user, or for an existing
-// one to choose a new password and authenticator.
+// one to choose a new password and authenticator; the account then becomes
+// what the invitation says. Only the newest link of a name works.
 func (s *Users) Invite(ctx context.Context, inv Invitation, by string) (string, error) {
 	if !userName.MatchString(inv.Name) {
 		return "", fmt.Errorf("user name %q: 2 to 64 letters, digits and . _ @ -, beginning with a letter or digit", inv.Name)
@@ -42,6 +42,9 @@ func (s *Users) Invite(ctx context.Context, inv Invitation, by string) (string, 
 	}
 	text, hash := secret()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := dropLinks(ctx, tx, inv.Name); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO identity_invitations (hash, name, full_name, role, department, person_id, expires, used)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`, hash, inv.Name, inv.FullName, string(inv.Role), inv.Department, inv.PersonID,
 			s.now().Add(s.cfg.Invitation).UnixMilli())
@@ -49,6 +52,12 @@ func (s *Users) Invite(ctx context.Context, inv Invitation, by string) (string, 
 	})
 	s.tell(ctx, ocsf.UserManagement, 1, inv.Name, by, err)
 	return text, err
+}
+
+// dropLinks ends the links of a name that nobody has used.
+func dropLinks(ctx context.Context, tx *sql.Tx, name string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM identity_invitations WHERE name = $1 AND used = 0`, name)
+	return err
 }
 
 // Invitation reads a link without using it.
@@ -102,7 +111,10 @@ func (s *Users) Accept(ctx context.Context, link, password, totpSecret, code str
 	if !ok {
 		return Session{}, ErrDenied
 	}
-	hash := hashPassword(password)
+	var hash string
+	if err := s.hashing(ctx, func() { hash = hashPassword(password) }); err != nil {
+		return Session{}, err
+	}
 	var ses Session
 	err = s.db.Update(ctx, func(tx *sql.Tx) error {
 		if _, err := s.invitation(ctx, tx, link); err != nil {
@@ -113,6 +125,9 @@ func (s *Users) Accept(ctx context.Context, link, password, totpSecret, code str
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE identity_invitations SET used = $1 WHERE hash = $2`,
 			s.now().UnixMilli(), hashSecret(link)); err != nil {
+			return err
+		}
+		if err := dropLinks(ctx, tx, inv.Name); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM identity_sessions WHERE name = $1`, inv.Name); err != nil {
@@ -126,16 +141,25 @@ func (s *Users) Accept(ctx context.Context, link, password, totpSecret, code str
 }
 
 func (s *Users) putUser(ctx context.Context, tx *sql.Tx, inv Invitation, hash, totpSecret string, step int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO identity_users
+	old, err := getUser(ctx, tx, inv.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && inv.Role != Administrator {
+		if err := keepOneAdministrator(ctx, tx, old); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO identity_users
 		(name, full_name, role, department, person_id, hash, totp, totp_step, failures, locked, disabled, created, seen)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $9)
-		ON CONFLICT (name) DO UPDATE SET role = $3, hash = $6, totp = $7, totp_step = $8, failures = 0, locked = 0, disabled = 0`,
-		inv.Name, inv.FullName, string(inv.Role), inv.Department, inv.PersonID, hash, totpSecret, step, s.now().UnixMilli())
+		ON CONFLICT (name) DO UPDATE SET full_name = $2, role = $3, department = $4, person_id = $5, hash = $6, totp = $7, totp_step = $8, failures = 0, locked = 0, disabled = 0`,
+		inv.Name, inv.FullName, string(inv.Role), inv.Department, inv.PersonID, hash, s.seal.seal(inv.Name, totpSecret), step, s.now().UnixMilli())
 	return err
 }
 
-// SignIn checks password and code. The answer takes as long for a name that
-// does not exist.
+// SignIn checks password and code. A name that does not exist is answered
+// alike: as slowly, and with the same pauses.
 func (s *Users) SignIn(ctx context.Context, name, password, code string) (Session, error) {
 	acc, err := s.account(ctx, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -143,19 +167,20 @@ func (s *Users) SignIn(ctx context.Context, name, password, code string) (Sessio
 	}
 	known := err == nil
 	now := s.now().UnixMilli()
-	if known && acc.locked > now {
-		s.tell(ctx, ocsf.Authentication, ocsf.AuthLogon, name, name, ErrSlow)
+	if !known {
+		acc = account{hash: nobody(), locked: s.strangers.locked(name)}
+	}
+	if acc.locked > now {
+		s.tell(ctx, ocsf.Authentication, ocsf.AuthLogon, clip(name), clip(name), ErrSlow)
 		return Session{}, ErrSlow
 	}
-	if !known {
-		acc.hash = nobody()
+	var right bool
+	if err := s.hashing(ctx, func() { right = samePassword(acc.hash, password) }); err != nil {
+		return Session{}, err
 	}
-	right := samePassword(acc.hash, password)
 	step, codeRight := s.codeStep(acc.totp, code, acc.step)
 	if !known || !right || !codeRight || acc.disabled {
-		if known {
-			err = s.fail(ctx, name)
-		}
+		err = s.fail(ctx, name)
 		s.tell(ctx, ocsf.Authentication, ocsf.AuthLogon, clip(name), clip(name), ErrDenied)
 		return Session{}, errors.Join(ErrDenied, err)
 	}
@@ -193,22 +218,29 @@ func (s *Users) account(ctx context.Context, name string) (account, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fs.ErrNotExist
 	}
+	if err == nil {
+		a.totp, err = s.seal.open(name, a.totp)
+	}
 	return a, err
 }
 
-// fail counts a failure: from the fifth on the account pauses, 30 s doubling
-// up to an hour.
+// fail counts a failure of a name, known or not.
 func (s *Users) fail(ctx context.Context, name string) error {
-	return s.db.Update(ctx, func(tx *sql.Tx) error {
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var n int64
 		err := tx.QueryRowContext(ctx, `UPDATE identity_users SET failures = failures + 1 WHERE name = $1 RETURNING failures`, name).Scan(&n)
-		if err != nil || n < 5 {
+		pause := pauseAfter(n)
+		if err != nil || pause == 0 {
 			return err
 		}
-		pause := min(30*time.Second<<min(n-5, 10), time.Hour)
 		_, err = tx.ExecContext(ctx, `UPDATE identity_users SET locked = $1 WHERE name = $2`, s.now().Add(pause).UnixMilli(), name)
 		return err
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		s.strangers.fail(name, s.now())
+		return nil
+	}
+	return err
 }
 
 // codeStep finds the time step of a code, one step of clock skew either way,

@@ -245,14 +245,16 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	n.pipe = &pipeline{
 		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
 		db:    n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect,
-		src: n.sources, now: n.now, slog: n.log, count: count,
+		src: n.sources, now: n.now, slog: n.log, count: count, aside: n.setAside,
 		every: 10 * time.Second, join: normalize.NewJoiner(),
 	}
 	return n.pipe.restore(ctx)
 }
 
 func (n *Node) openPeople(ctx context.Context) (err error) {
-	n.users, err = identity.New(ctx, n.cfg.Identity, n.db, n.now, n.watchWatchers)
+	cfg := n.cfg.Identity
+	cfg.Key = n.key
+	n.users, err = identity.New(ctx, cfg, n.db, n.now, n.watchWatchers)
 	return err
 }
 
