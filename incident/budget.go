@@ -13,11 +13,11 @@ import (
 // place gives a case a place in its day's budget, or lets it wait. To make
 // room, the least risky untouched case of the day goes back to waiting.
 func (d *Desk) place(tx *sql.Tx, c Case) ([]Change, error) {
-	today, err := d.casesOf(tx, c.Day)
+	today, err := d.opened(tx, c.Day)
 	if err != nil {
 		return nil, err
 	}
-	today = slices.DeleteFunc(today, func(o Case) bool { return o.ID == c.ID || o.Status == StatusWaiting || o.Verdict == Withdrawn })
+	today = slices.DeleteFunc(today, func(o Case) bool { return o.ID == c.ID || o.Verdict == Withdrawn })
 	if len(today) < d.cfg.Budget {
 		return d.open(tx, c)
 	}
@@ -48,6 +48,24 @@ func (d *Desk) open(tx *sql.Tx, c Case) ([]Change, error) {
 	c.Status = StatusNew
 	c.Notes = append(c.Notes, d.note("opened", fmt.Sprintf("risk %.0f", c.Risk)))
 	return []Change{{Case: c, Kind: "opened"}}, d.putCase(tx, c)
+}
+
+// opened are the cases that used the day's budget. Those that wait may be
+// thousands on a bad day; they are not read.
+func (d *Desk) opened(tx *sql.Tx, day string) ([]Case, error) {
+	var all []Case
+	for _, status := range []string{StatusNew, StatusAssigned, StatusClosed} {
+		recs, err := d.book.Select(tx, evidence.Filter{Kind: KindCase, Ref: day, Status: status})
+		if err != nil {
+			return nil, err
+		}
+		cases, err := decodeAll[Case](recs)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cases...)
+	}
+	return all, nil
 }
 
 func (d *Desk) casesOf(tx *sql.Tx, day string) ([]Case, error) {

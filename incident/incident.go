@@ -230,6 +230,8 @@ func decode[T any](r evidence.Record) (T, error) {
 	return v, nil
 }
 
+func decodeFinding(r evidence.Record) (ocsf.Finding, error) { return decode[ocsf.Finding](r) }
+
 func decodeAll[T any](rs []evidence.Record) ([]T, error) {
 	out := make([]T, 0, len(rs))
 	for _, r := range rs {

@@ -63,7 +63,7 @@ func (o *office) withdraw(event string) []Change {
 	o.t.Helper()
 	var ch []Change
 	err := o.db.Update(o.t.Context(), func(tx *sql.Tx) (err error) {
-		ch, err = o.desk.Withdraw(tx, event, "explained later: attending")
+		ch, err = o.desk.Withdraw(tx, []string{event}, "explained later: attending")
 		return err
 	})
 	if err != nil {
@@ -249,5 +249,24 @@ func TestRisk(t *testing.T) {
 	two, parts := weigh([]ocsf.Finding{o.finding("a", "S", 60), o.finding("b", "S", 60, func(f *ocsf.Finding) { f.Analytic = "vip" })})
 	if one != 60 || !(many > one) || !(two > one) || len(parts) != 2 || many > 100 {
 		t.Fatal(one, many, two, parts)
+	}
+}
+
+func TestAccountsBecomePeople(t *testing.T) {
+	o := newOffice(t, Default())
+	nobody := func(f *ocsf.Finding) { f.Person, f.Account = "", "wang1" }
+	o.add(o.finding("a", "", 60, nobody), o.finding("b", "", 50, nobody), o.finding("c", "S1", 70))
+	if n := len(o.cases(Query{Status: StatusNew})); n != 2 {
+		t.Fatalf("%d cases", n)
+	}
+	known := func(account string) (string, bool) { return "S1", account == "wang1" }
+	for range 2 { // again changes nothing
+		if _, err := o.desk.Rekey(t.Context(), known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cs := o.cases(Query{Status: StatusNew})
+	if len(cs) != 1 || cs[0].Person != "S1" || len(cs[0].Findings) != 3 {
+		t.Fatalf("%+v", cs)
 	}
 }

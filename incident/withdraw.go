@@ -8,26 +8,29 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// Withdraw takes an event out of the findings that hold only while it is
+// Withdraw takes events out of the findings that hold only while they are
 // unexplained. A finding left without events is withdrawn; a case left
 // without findings closes itself. why is the trace, without patient data.
-func (d *Desk) Withdraw(tx *sql.Tx, event, why string) ([]Change, error) {
-	uids, err := d.findingsOf(tx, event)
-	if err != nil {
-		return nil, err
-	}
-	subjects := map[string]int64{}
+func (d *Desk) Withdraw(tx *sql.Tx, events []string, why string) ([]Change, error) {
+	subjects := map[string]int64{} // subject to the time of its latest finding
 	var order []string
-	for _, uid := range uids {
-		f, changed, err := d.without(tx, uid, event, why)
+	for _, event := range events {
+		uids, err := d.findingsOf(tx, event)
 		if err != nil {
 			return nil, err
 		}
-		if s := SubjectOf(f); changed {
-			if _, ok := subjects[s]; !ok {
+		for _, uid := range uids {
+			f, changed, err := d.without(tx, uid, event, why)
+			if err != nil {
+				return nil, err
+			}
+			s := SubjectOf(f)
+			if _, known := subjects[s]; changed && !known {
 				order = append(order, s)
 			}
-			subjects[s] = max(subjects[s], f.Time)
+			if changed {
+				subjects[s] = max(subjects[s], f.Time)
+			}
 		}
 	}
 	var changes []Change

@@ -20,12 +20,12 @@ import (
 // events: an access may be found wanting by one and explained by a later one.
 type step []change
 
-// change is one of findings, a healing, or an access that turned out to be
+// change is one of findings, healings, and accesses that turned out to be
 // explained when a message was worked on again.
 type change struct {
 	findings []ocsf.Finding
-	healed   *healing
-	cleared  string // uid
+	healed   []healing
+	cleared  []string // uids
 }
 
 func (s *step) find(fs []ocsf.Finding) {
@@ -40,12 +40,23 @@ func (s *step) find(fs []ocsf.Finding) {
 }
 
 func (s *step) heal(hs ...healing) {
-	for _, h := range hs {
-		*s = append(*s, change{healed: &h})
+	if len(hs) == 0 {
+		return
 	}
+	if n := len(*s); n > 0 && len((*s)[n-1].healed) > 0 {
+		(*s)[n-1].healed = append((*s)[n-1].healed, hs...)
+		return
+	}
+	*s = append(*s, change{healed: hs})
 }
 
-func (s *step) clear(uid string) { *s = append(*s, change{cleared: uid}) }
+func (s *step) clear(uid string) {
+	if n := len(*s); n > 0 && len((*s)[n-1].cleared) > 0 {
+		(*s)[n-1].cleared = append((*s)[n-1].cleared, uid)
+		return
+	}
+	*s = append(*s, change{cleared: []string{uid}})
+}
 
 // healing is an access explained later than it came.
 type healing struct {
@@ -245,29 +256,46 @@ func (c *clerk) once(ctx context.Context, s step) ([]incident.Change, error) {
 
 func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {
 	switch {
-	case x.healed != nil:
-		return c.heal(tx, *x.healed)
-	case x.cleared != "":
+	case len(x.healed) > 0:
+		return c.heal(tx, x.healed)
+	case len(x.cleared) > 0:
 		return c.desk.Withdraw(tx, x.cleared, "explained when worked on again")
 	}
 	return c.desk.Add(tx, x.findings)
 }
 
-func (c *clerk) heal(tx *sql.Tx, h healing) ([]incident.Change, error) {
+func (c *clerk) heal(tx *sql.Tx, hs []healing) ([]incident.Change, error) {
+	byKind := map[string][]string{}
+	for _, h := range hs {
+		if err := c.correct(tx, h); err != nil {
+			return nil, err
+		}
+		byKind[h.why.Kind] = append(byKind[h.why.Kind], h.was.UID)
+	}
+	var changes []incident.Change
+	for _, kind := range sortedKeys(byKind) {
+		more, err := c.desk.Withdraw(tx, byKind[kind], "explained later: "+kind)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+	}
+	return changes, nil
+}
+
+// correct records a later explanation, for questions and as evidence.
+func (c *clerk) correct(tx *sql.Tx, h healing) error {
 	if err := c.lake.Correct(tx, h.was.UID, h.why, h.why.At); err != nil {
-		return nil, err
+		return err
 	}
 	body, err := json.Marshal(h.why)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = c.log.Put(tx, evidence.Record{
 		Kind: "explanation", ID: h.was.UID, Time: h.why.At, Person: h.was.Person, Patient: h.was.Patient, Status: h.why.Kind, Body: body,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c.desk.Withdraw(tx, h.was.UID, "explained later: "+h.why.Kind)
+	return err
 }
 
 // measure counts, and notes how long warnings took.
@@ -283,9 +311,7 @@ func (c *clerk) measure(evs []*ocsf.Event, s step) {
 	}
 	for _, x := range s {
 		c.count.findings.Add(float64(len(x.findings)))
-		if x.healed != nil {
-			c.count.healed.Inc()
-		}
+		c.count.healed.Add(float64(len(x.healed)))
 		for _, f := range x.findings {
 			for _, uid := range f.Events {
 				if at, ok := arrived[uid]; ok && at > 0 {

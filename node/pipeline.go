@@ -43,6 +43,7 @@ type pipeline struct {
 	src    *sources
 	now    func() time.Time
 	slog   *slog.Logger
+	aside  func(bus.Message, error) // keeps a message that cannot be read
 	count  *counters
 
 	every time.Duration // between checkpoints, at most
@@ -120,8 +121,9 @@ type message struct {
 func (p *pipeline) unpack(m bus.Message) message {
 	evs, err := bus.DecodeBatch(m.Data)
 	if err != nil { // cannot happen to what intake wrote; keep the stream going and say so
-		p.slog.Error("message of the bus is not readable, skipped", "seq", m.Seq, "error", err)
+		p.slog.Error("message of the bus is not readable, set aside", "seq", m.Seq, "error", err)
 		p.count.unreadable.Inc()
+		p.aside(m, err)
 		return message{seq: m.Seq}
 	}
 	return message{m.Seq, evs}
@@ -164,18 +166,27 @@ func (p *pipeline) listen(ctx context.Context) error {
 }
 
 // retryHeld explains again all waiting accesses, after people, shifts, tickets
-// or watched patients came.
+// or watched patients came. It works in slices, so that events flow meanwhile.
 func (p *pipeline) retryHeld(ctx context.Context) error {
+	at := p.now().UnixMilli()
+	for part := range slices.Chunk(slices.Collect(p.care.Held()), 500) {
+		if err := p.retryPart(context.WithoutCancel(ctx), part, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) retryPart(ctx context.Context, part []care.Pending, at int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var s step
-	at := p.now().UnixMilli()
-	for _, was := range slices.Collect(p.care.Held()) {
+	for _, was := range part {
 		if h, ok := p.retry(was, at); ok {
 			s.heal(h)
 		}
 	}
-	return p.clerk.settle(context.WithoutCancel(ctx), s)
+	return p.clerk.settle(ctx, s)
 }
 
 func (p *pipeline) due() bool {

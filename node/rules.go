@@ -34,11 +34,15 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 		return c, err
 	}
 	for _, name := range sortedKeys(files) {
+		if !ruleName(name) {
+			c.Warnings = append(c.Warnings, "not a rule, left out: "+filepath.Base(name))
+			continue
+		}
 		c.Read++
 		_, refused := sigma.Load(fstest.MapFS{name: {Data: files[name]}})
 		if len(refused) > 0 {
 			c.Quarantined++
-			c.Rejects = append(c.Rejects, directory.Reject{Line: c.Read, Reason: refused[0].Reason, Data: files[name]})
+			c.Rejects = append(c.Rejects, directory.Reject{Line: c.Read, Reason: name + ": " + refused[0].Reason, Data: files[name]})
 			continue
 		}
 		path := filepath.Join(n.rulesFolder(), filepath.Base(name))
@@ -55,6 +59,15 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 		return c, nil
 	}
 	return c, n.reloadRules()
+}
+
+// ruleName says whether a file holds a rule. The map of log sources is not one.
+func ruleName(name string) bool {
+	switch filepath.Ext(name) {
+	case ".yml", ".yaml", ".txtar":
+		return filepath.Base(name) != "logsources.yaml"
+	}
+	return false
 }
 
 const mostRules = 64 << 20

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/cordon-health/cordon/bus"
 	"github.com/cordon-health/cordon/collect"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/evidence"
@@ -72,10 +73,39 @@ func (n *Node) Import(ctx context.Context, kind string, r io.Reader, progress fu
 	if err != nil {
 		return c, err
 	}
+	if kind == "sigma" {
+		for _, r := range c.Rejects {
+			c.Warnings = append(c.Warnings, "rule not loaded: "+r.Reason)
+		}
+		return c, nil
+	}
 	if err := n.keepRows(ctx, kind, c.Rejects); err != nil {
 		return c, err
 	}
-	return c, n.pipe.retryHeld(ctx)
+	if err := n.pipe.retryHeld(ctx); err != nil {
+		return c, err
+	}
+	return c, n.rekey(context.WithoutCancel(ctx))
+}
+
+// rekey gives cases of accounts to people who are known now.
+func (n *Node) rekey(ctx context.Context) error {
+	changes, err := n.desk.Rekey(ctx, func(account string) (string, bool) {
+		p, ok := n.people.Resolve(account)
+		return p.ID, ok
+	})
+	n.runner.Notice(changes)
+	return err
+}
+
+// setAside keeps a message of the bus that cannot be read.
+func (n *Node) setAside(m bus.Message, why error) {
+	err := n.quarantine.Add(context.Background(), quarantine.Item{
+		Source: "bus", Format: "bus", Reason: why.Error(), Received: n.now().UnixMilli(), Data: m.Data,
+	})
+	if err != nil {
+		n.log.Error("unreadable message of the bus not kept", "seq", m.Seq, "error", err)
+	}
 }
 
 func (n *Node) keepRows(ctx context.Context, kind string, rejects []directory.Reject) error {

@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/cordon-health/cordon/config"
 	"github.com/cordon-health/cordon/node"
@@ -22,19 +22,22 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	target
-	Role  string        `help:"administrator, security-officer, privacy-officer, auditor, department-head, or sender for machines that hand in events." required:""`
-	Label string        `help:"What it is for." default:"command line"`
-	Life  time.Duration `help:"How long it works." default:"8760h"`
+	Role  string `help:"administrator, security-officer, privacy-officer, auditor, department-head, or sender for machines that hand in events." required:""`
+	Label string `help:"What it is for." default:"command line"`
+	Days  int    `help:"How many days it works." default:"365"`
 }
 
 // Run makes a token.
 func (c tokenCreateCmd) Run(w *world) error {
+	if c.Days < 1 {
+		return usage{errors.New("--days must be 1 or more")}
+	}
 	if err := c.make(); err != nil {
 		return err
 	}
 	return c.with(w, func(s *session) error {
 		type answer struct{ Token string }
-		a, err := get[answer](s, w.ctx, "POST", "/api/v1/tokens", map[string]any{"label": c.Label, "role": c.Role, "days": int(c.Life.Hours() / 24)})
+		a, err := get[answer](s, w.ctx, "POST", "/api/v1/tokens", map[string]any{"label": c.Label, "role": c.Role, "days": c.Days})
 		if err != nil {
 			return err
 		}
@@ -197,6 +200,9 @@ type configCheckCmd struct {
 
 // Run checks a file.
 func (c configCheckCmd) Run(w *world) error {
+	if _, err := os.Stat(c.File); err != nil {
+		return usage{err}
+	}
 	cfg, err := config.Load(c.File)
 	if err != nil {
 		return found{err.Error()}

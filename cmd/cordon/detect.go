@@ -51,6 +51,9 @@ func (c detectCmd) Run(w *world) error {
 		return err
 	}
 	c.print(w, tried, w.now().Sub(begun))
+	if tried.Loaded == 0 {
+		return errors.New("no rule could be loaded; --stats says why")
+	}
 	return nil
 }
 

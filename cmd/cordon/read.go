@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,9 +130,52 @@ func (c explainCmd) Run(w *world) error {
 		return usage{errors.New("give event ids, or --all")}
 	}
 	body := map[string]any{"events": c.Events, "all": c.All}
-	return lines(w, c.target, c.JSON, "POST", "/api/v1/explanations?lang="+c.Lang, body, "EVENT\tEXPLAINED\tKIND\tWHY", func(v map[string]any) string {
-		return strings.Join([]string{at(v, "event_uid"), at(v, "explained"), at(v, "kind"), at(v, "sentence")}, "\t")
+	missing := 0
+	err := c.with(w, func(s *session) error {
+		pr, pw := io.Pipe()
+		go func() { pw.CloseWithError(s.pour(w.ctx, pw, "POST", "/api/v1/explanations?lang="+c.Lang, body)) }()
+		out := tabwriter.NewWriter(w.out, 0, 4, 2, ' ', 0)
+		if !c.JSON {
+			fmt.Fprintln(out, "EVENT\tEXPLAINED\tKIND\tWHY")
+		}
+		for in := bufio.NewReader(pr); ; {
+			line, err := in.ReadBytes('\n')
+			if len(line) > 1 && !c.line(w, out, line) {
+				missing++
+			}
+			switch {
+			case errors.Is(err, io.EOF):
+				return out.Flush()
+			case err != nil:
+				return err
+			}
+		}
 	})
+	if err == nil && missing > 0 {
+		err = fmt.Errorf("%d of the events have no explanation to give; see above", missing)
+	}
+	return err
+}
+
+// line prints one answer; false when it says that there is none.
+func (c explainCmd) line(w *world, out io.Writer, line []byte) bool {
+	var x struct {
+		EventUID  string `json:"event_uid"`
+		Explained bool   `json:"explained"`
+		Kind      string `json:"kind"`
+		Sentence  string `json:"sentence"`
+		Error     string `json:"error"`
+	}
+	if json.Unmarshal(line, &x) == nil && x.Error != "" {
+		fmt.Fprintf(w.err, "%s: %s\n", x.EventUID, x.Error)
+		return false
+	}
+	if c.JSON {
+		_, _ = w.out.Write(line) // a reader that hung up is told by the next write
+		return true
+	}
+	fmt.Fprintf(out, "%s\t%v\t%s\t%s\n", x.EventUID, x.Explained, x.Kind, x.Sentence)
+	return true
 }
 
 type accessesCmd struct {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/cordon-health/cordon/simulate"
@@ -26,6 +28,9 @@ func (c simulateCmd) Run(w *world) error {
 		}
 		cfg.Start = day
 	}
+	if err := free(c.Out); err != nil {
+		return err
+	}
 	h, err := simulate.New(cfg)
 	if err != nil {
 		return usage{err}
@@ -37,4 +42,16 @@ func (c simulateCmd) Run(w *world) error {
 	}
 	_, err = fmt.Fprintf(w.out, "wrote %s; its README.txt says how to import it\n", c.Out)
 	return err
+}
+
+// free refuses a folder that holds something else than an earlier simulation.
+func free(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		return nil // it is made, or the trouble shows in writing
+	}
+	if _, err := os.Stat(filepath.Join(dir, "truth.jsonl")); err != nil {
+		return usage{fmt.Errorf("%s is not empty and holds no earlier simulation; give another folder", dir)}
+	}
+	return nil
 }

@@ -214,11 +214,17 @@ func refusal(res *http.Response) error {
 		return fmt.Errorf("the server answered %d", res.StatusCode)
 	}
 	err := fmt.Errorf("%s: %s", p.Title, p.Detail)
-	if res.StatusCode == http.StatusBadRequest {
+	switch res.StatusCode {
+	case http.StatusBadRequest:
 		return usage{err}
+	case http.StatusForbidden:
+		return denied{err}
 	}
 	return err
 }
+
+// denied is what the role of the token may not do.
+type denied struct{ error }
 
 // get reads one JSON answer.
 func get[T any](s *session, ctx context.Context, method, path string, body any) (T, error) {

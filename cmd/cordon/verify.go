@@ -73,15 +73,25 @@ func (c verifyCmd) bundle(w *world, key string, size int64) error {
 		return err
 	}
 	defer f.Close()
+	if begin := make([]byte, 2); !strings.HasSuffix(c.Path, ".zip") {
+		if _, err := f.ReadAt(begin, 0); err != nil || string(begin) != "PK" {
+			return fmt.Errorf("%s is neither a data folder nor an exported bundle (.zip)", c.Path)
+		}
+	}
 	report, err := node.Offline{Key: key}.VerifyBundle(f, size)
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
+	human := func() {
+		fmt.Fprintf(w.out, "bundle     case %s of %s\nchecked    %d events, %d records\n", report.Case, report.Origin, report.Events, report.Records)
+		if !report.KeyGiven {
+			fmt.Fprintln(w.out, "key        taken from the bundle itself; for real trust give --key from elsewhere")
+		}
+		if report.OK {
+			fmt.Fprintln(w.out, "OK         every byte is as the server exported it, and the log proves it")
+		}
 	}
-	if err := c.print(w, report, func() { fmt.Fprintln(w.out, string(text)) }); err != nil {
+	if err := c.print(w, report, human); err != nil {
 		return err
 	}
 	if !report.OK {
