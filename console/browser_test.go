@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -188,11 +189,11 @@ func (h *hospital) code(secret string) string {
 }
 
 // signed is a browser signed in with a role.
-func (h *hospital) signed(t *testing.T, lang string, role identity.Role) *browser {
+func (h *hospital) signed(t *testing.T, lang, name string, role identity.Role) *browser {
 	t.Helper()
-	password, secret := h.user("boss", role)
+	password, secret := h.user(name, role)
 	b := newBrowser(t, lang)
-	b.signIn(h, "boss", password, h.code(secret))
+	b.signIn(h, name, password, h.code(secret))
 	return b
 }
 
@@ -239,7 +240,7 @@ func TestBrowserCase(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
 	h.live(1)
-	b := h.signed(t, "en", identity.SecurityOfficer)
+	b := h.signed(t, "en", "boss", identity.SecurityOfficer)
 	q := h.anyQuestion()
 	b.open(h.server.URL + "/incidents/" + q.Case)
 	b.sees("Why this is a case", "Question and answer")
@@ -289,7 +290,7 @@ func TestBrowserApproval(t *testing.T) {
 	if e.Status != playbook.StatusWanted {
 		t.Fatalf("suspending is %s without approval", e.Status)
 	}
-	b := h.signed(t, "en", identity.SecurityOfficer)
+	b := h.signed(t, "en", "boss", identity.SecurityOfficer)
 	b.sees("Waiting for approval")
 	b.open(h.server.URL + "/incidents/" + c.ID)
 	b.submit(`form[action$="/approve"] button.primary`)
@@ -302,7 +303,7 @@ func TestBrowserApproval(t *testing.T) {
 func TestBrowserLiveWarnings(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	b := h.signed(t, "en", identity.SecurityOfficer)
+	b := h.signed(t, "en", "boss", identity.SecurityOfficer)
 	b.sees("Connect the first source")
 	h.live(1)
 	get(b, chromedp.WaitVisible(css(".cases .case")))
@@ -313,7 +314,7 @@ func TestBrowserLiveWarnings(t *testing.T) {
 func TestBrowserLanguage(t *testing.T) {
 	chromium(t)
 	h := newHospital(t)
-	b := h.signed(t, "zh-CN", identity.Auditor)
+	b := h.signed(t, "zh-CN", "boss", identity.Auditor)
 	b.sees("接入第一个数据来源")
 	b.submit(`.languages button[value=en]`)
 	b.sees("Connect the first source")
@@ -322,12 +323,10 @@ func TestBrowserLanguage(t *testing.T) {
 	b.quiet()
 }
 
-// TestBrowserNarrow: no page is wider than a telephone, in either language.
-func TestBrowserNarrow(t *testing.T) {
+// narrow: no page is wider than a telephone.
+func narrow(t *testing.T, h *hospital) {
 	chromium(t)
-	h := newHospital(t)
-	h.live(1)
-	b := h.signed(t, "zh-CN", identity.Administrator)
+	b := h.signed(t, "zh-CN", "sun", identity.Administrator)
 	b.size(390, 844, false)
 	for _, path := range h.showcase() {
 		b.open(h.server.URL + path)
@@ -340,13 +339,10 @@ func TestBrowserNarrow(t *testing.T) {
 	b.quiet()
 }
 
-// TestBrowserPrint: on paper the patient's page has its table and no
-// navigation.
-func TestBrowserPrint(t *testing.T) {
+// onPaper: the patient's page has its letterhead and no navigation.
+func onPaper(t *testing.T, h *hospital) {
 	chromium(t)
-	h := newHospital(t)
-	h.live(1)
-	b := h.signed(t, "en", identity.PrivacyOfficer)
+	b := h.signed(t, "en", "li", identity.PrivacyOfficer)
 	b.open(h.server.URL + h.patientPath())
 	b.media(emulation.SetEmulatedMediaParams{Media: "print"})
 	display := func(selector string) string {
@@ -364,7 +360,7 @@ func TestBrowserPrint(t *testing.T) {
 // patientPath is the page of the patient most looked at.
 func (h *hospital) patientPath() string {
 	h.t.Helper()
-	ses := h.session("finder", identity.SecurityOfficer)
+	ses := h.session(fmt.Sprintf("finder-%d", time.Now().UnixNano()), identity.SecurityOfficer)
 	links := h.linksOf(ses, "/patients/", h.linksOf(ses, "/incidents/", []string{"/incidents?status=all"}))
 	if len(links) == 0 {
 		h.t.Fatal("no case leads to a patient")
@@ -377,7 +373,7 @@ func (h *hospital) showcase() []string {
 	h.t.Helper()
 	h.take("hl7v2", "mllp:his", []byte("PID|1||4711\rPV1|1|I\r"), h.Now())
 	paths := []string{"/", "/incidents?status=all", "/incidents/" + h.anyQuestion().Case, "/patients", h.patientPath(), "/sources", "/detectors", "/evidence", "/users"}
-	ses := h.session("looker", identity.Administrator)
+	ses := h.session(fmt.Sprintf("looker-%d", time.Now().UnixNano()), identity.Administrator)
 	paths = append(paths, h.linksOf(ses, "/people/", []string{"/incidents?status=all"})[0], h.linksOf(ses, "/quarantine/", []string{"/sources"})[0])
 	return append(paths, must[*url.URL](h.t)(url.Parse(h.Runner.Link(h.anyQuestion(), "user"))).Path)
 }
@@ -418,6 +414,10 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	shoot("error-en", "/nowhere", "en", 1440, false)
+	b.size(1440, 900, false)
+	b.language("en")
+	b.open(h.server.URL + "/")
+	ok(t, os.WriteFile(filepath.Join(dir, "readme.png"), get(b, chromedp.CaptureScreenshot()), 0o644))
 	b.open(h.server.URL + h.patientPath())
 	b.media(emulation.SetEmulatedMediaParams{Media: "print"})
 	ok(t, os.WriteFile(filepath.Join(dir, "patient-print.png"), get(b, chromedp.FullScreenshot(100)), 0o644))

@@ -29,9 +29,25 @@ func TestPagesNeedSession(t *testing.T) {
 	}
 }
 
-func TestEveryPageInBothLanguages(t *testing.T) {
+// TestLivedIn looks at one hospital with two days behind it from all sides.
+func TestLivedIn(t *testing.T) {
 	h := newHospital(t)
 	h.live(2)
+	for _, c := range []struct {
+		name string
+		look func(*testing.T, *hospital)
+	}{
+		{"every page in both languages", everyPageInBothLanguages}, {"no numbers in addresses", noNumbersInAddresses},
+		{"narrow", narrow}, {"print", onPaper},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h.t = t
+			c.look(t, h)
+		})
+	}
+}
+
+func everyPageInBothLanguages(t *testing.T, h *hospital) {
 	ses := h.session("zhao", identity.Administrator)
 	cases := must[[]incident.Case](t)(h.Desk.List(t.Context(), incident.Query{}))
 	if len(cases) == 0 {
@@ -83,12 +99,9 @@ func excerpt(body, mark string) string {
 	return body[max(0, i-80):min(len(body), i+80)]
 }
 
-// TestNoNumbersInAddresses: patients and staff stand in no link, form or
-// redirect.
-func TestNoNumbersInAddresses(t *testing.T) {
-	h := newHospital(t)
-	h.live(2)
-	ses := h.session("zhao", identity.SecurityOfficer)
+// noNumbersInAddresses: patients and staff stand in no link, form or redirect.
+func noNumbersInAddresses(t *testing.T, h *hospital) {
+	ses := h.session("qian", identity.SecurityOfficer)
 	ids := map[string]bool{}
 	for _, c := range must[[]incident.Case](t)(h.Desk.List(t.Context(), incident.Query{})) {
 		for _, p := range c.Patients {
