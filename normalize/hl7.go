@@ -23,9 +23,16 @@ func splitScan(r io.Reader, split bufio.SplitFunc) iter.Seq2[Record, error] {
 		sc := bufio.NewScanner(r)
 		sc.Buffer(make([]byte, 0, 64<<10), MaxRecord)
 		sc.Split(func(data []byte, atEOF bool) (int, []byte, error) {
-			advance, token, err := split(data, atEOF)
-			start, next = next, next+int64(advance)
-			return advance, token, err
+			total := 0
+			for {
+				advance, token, err := split(data[total:], atEOF)
+				total += advance
+				start, next = next, next+int64(advance)
+				// At the end a Scanner drops what follows an advance without a token.
+				if !atEOF || token != nil || err != nil || advance == 0 || total == len(data) {
+					return total, token, err
+				}
+			}
 		})
 		for sc.Scan() {
 			if !yield(Record{Offset: start, Next: next, Data: sc.Bytes()}, nil) {

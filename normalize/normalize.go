@@ -152,7 +152,7 @@ func (n *Normalizer) Normalize(in Input) ([]*ocsf.Event, []Reject) {
 		out.Reject(0, in.Data, fmt.Sprintf("format %s needs a mapping; name one from content/mappings", in.Format))
 	default:
 		if !f.ownText {
-			in.Data = utf8Text(in.Data)
+			in.Data = utf8Records(in.Data)
 		}
 		f.parse(n, in, out)
 	}
