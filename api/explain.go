@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/ocsf"
@@ -107,8 +108,14 @@ func (c *call) explainAll(out *lines) error {
 	return nil
 }
 
+// explainTime bounds the list of all accesses, which takes longer than an
+// ordinary query.
+const explainTime = time.Hour
+
 func (c *call) explainRows(out *lines, sql string) error {
-	rows, err := c.Lake.SQL(c.r.Context(), sql)
+	ctx, cancel := context.WithTimeout(c.r.Context(), explainTime)
+	defer cancel()
+	rows, err := c.Lake.SQL(ctx, sql)
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,16 @@ type Config struct {
 	// IndexBytes bounds the memory for filters and event ids of files, which
 	// make finding repeats and single events fast. Default 96 MiB.
 	IndexBytes int64 `yaml:"index_bytes"`
+	// SQLTime is how long a query may take, with reading its rows. Default 2m.
+	SQLTime time.Duration `yaml:"sql_time"`
+	// SQLAtOnce is how many queries run at the same time. Default 2.
+	SQLAtOnce int `yaml:"sql_at_once"`
 }
 
 // Check tells what is wrong with the settings.
 func (c Config) Check() error {
-	if c.FlushRows < 0 || c.FlushAge < 0 || c.CacheBytes < 0 || c.IndexBytes < 0 {
-		return errors.New("lake: flush_rows, flush_age, cache_bytes and index_bytes cannot be negative")
+	if c.FlushRows < 0 || c.FlushAge < 0 || c.CacheBytes < 0 || c.IndexBytes < 0 || c.SQLTime < 0 || c.SQLAtOnce < 0 {
+		return errors.New("lake: flush_rows, flush_age, cache_bytes, index_bytes, sql_time and sql_at_once cannot be negative")
 	}
 	return nil
 }
@@ -49,6 +53,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.IndexBytes == 0 {
 		c.IndexBytes = 96 << 20
+	}
+	if c.SQLTime == 0 {
+		c.SQLTime = 2 * time.Minute
+	}
+	if c.SQLAtOnce == 0 {
+		c.SQLAtOnce = 2
 	}
 	return c
 }

@@ -98,6 +98,7 @@ type Lake struct {
 	seed     maphash.Seed
 	healed   *healed
 	sql      sqlCache
+	sqlTurns chan struct{} // one for each query that runs
 
 	changing sync.Mutex // one compaction or expiry at a time
 
@@ -115,7 +116,7 @@ func Open(ctx context.Context, cfg Config, db *store.DB, blobs blob.Store, log *
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	l := &Lake{cfg: cfg, db: db, blobs: blobs, log: log, index: newCache(cfg.IndexBytes),
+	l := &Lake{cfg: cfg, db: db, blobs: blobs, log: log, sqlTurns: make(chan struct{}, cfg.SQLAtOnce), index: newCache(cfg.IndexBytes),
 		codec: &codec{}, seed: maphash.MakeSeed(), buffers: []*buffer{newBuffer()}}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
@@ -20,6 +19,9 @@ import (
 
 // ErrNoEngine says that this program was built or configured without SQL.
 var ErrNoEngine = errors.New("SQL is not in this build: use one built with CGO_ENABLED=1")
+
+// ErrSQLTime says that a query took longer than Config.SQLTime.
+var ErrSQLTime = errors.New("the query took too long: ask for less, for example fewer days")
 
 // Engine answers SQL over Parquet files; lake/duck is one. It offers three
 // views: "records" are all events, "events" leaves out the second record of
@@ -44,33 +46,70 @@ type Query struct {
 	// Healed is the path of a Parquet file with later explanations: columns
 	// uid, explained, kind, weak, because, args, explained_at.
 	Healed string
-	// Folders hold all Files of this and later queries.
-	Folders []string
 }
 
 // SQL answers one SELECT over the views of [Engine]. Buffered rows are seen.
 // The rows must be closed.
+//
+// Config.SQLAtOnce queries run at the same time, others wait for them. A query
+// and its rows end with ctx, or after Config.SQLTime when ctx has no deadline.
 func (l *Lake) SQL(ctx context.Context, query string, args ...any) (*Rows, error) {
 	if l.cfg.Engine == nil {
 		return nil, ErrNoEngine
 	}
+	ctx, leave, err := l.enterSQL(ctx)
+	if err != nil {
+		return nil, err
+	}
 	q := Query{SQL: query, Args: args}
 	done, err := l.prepareSQL(ctx, &q)
 	if err != nil {
+		leave()
 		return nil, fmt.Errorf("prepare query: %w", err)
 	}
 	rows, err := l.cfg.Engine.Query(ctx, q)
 	if err != nil {
+		err = inTime(ctx, err)
 		done()
+		leave()
 		return nil, err
 	}
-	end := rows.close
+	next, end := rows.next, rows.close
+	rows.next = func() ([]any, error) {
+		row, err := next()
+		return row, inTime(ctx, err)
+	}
 	rows.close = func() error {
 		err := end()
 		done()
+		leave()
 		return err
 	}
 	return rows, nil
+}
+
+// inTime says so when a query failed because its time was over.
+func inTime(ctx context.Context, err error) error {
+	if err != nil && err != io.EOF && errors.Is(context.Cause(ctx), ErrSQLTime) {
+		return ErrSQLTime
+	}
+	return err
+}
+
+// enterSQL waits for the turn of a query and gives it its deadline. leave may
+// be called again.
+func (l *Lake) enterSQL(ctx context.Context) (_ context.Context, leave func(), err error) {
+	cancel := func() {}
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, cancel = context.WithTimeoutCause(ctx, l.cfg.SQLTime, ErrSQLTime)
+	}
+	select {
+	case l.sqlTurns <- struct{}{}:
+		return ctx, sync.OnceFunc(func() { cancel(); <-l.sqlTurns }), nil
+	case <-ctx.Done():
+		defer cancel()
+		return nil, nil, fmt.Errorf("wait for other queries: %w", context.Cause(ctx))
+	}
 }
 
 // prepareSQL makes everything that a query may see a local file; done lets
@@ -104,10 +143,6 @@ func (l *Lake) prepareSQL(ctx context.Context, q *Query) (done func(), err error
 			return nil, err
 		}
 	}
-	if q.Folders, err = l.handles.folders(); err != nil {
-		return nil, err
-	}
-	q.Folders = append(q.Folders, l.sql.dir)
 	if q.Healed, err = l.healedFile(ctx); err != nil {
 		return nil, err
 	}
@@ -389,13 +424,4 @@ func (s *handles) paths(ctx context.Context, list []*entry) (paths []string, unl
 		paths = append(paths, path)
 	}
 	return paths, unlock, nil
-}
-
-// folders are where the files of paths lie.
-func (s *handles) folders() ([]string, error) {
-	if s.local == nil {
-		return []string{s.dir}, nil
-	}
-	path, err := s.local.Path(strings.TrimSuffix(filePrefix, "/"))
-	return []string{path}, err
 }

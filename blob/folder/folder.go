@@ -77,7 +77,7 @@ func (f *Folder) put(ctx context.Context, path string, r io.Reader) error {
 	if err := f.mkdir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	file, err := durable.Create(path, 0o600)
+	file, err := durable.Create(path, 0o400) // what is stored is never written again
 	if err != nil {
 		return err
 	}

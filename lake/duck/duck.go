@@ -4,10 +4,13 @@
 // gives the views events, records and explanations over the lake's files, and
 // promises what lake.Engine promises: it only reads, and only the lake.
 //
-// Two walls keep a question from doing more than asking. A statement must be
-// a single SELECT (WITH, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN are forms of
-// it; DuckDB's own parser decides). And the database has no access to the
-// world outside the lake's folders, no extensions, and a locked configuration.
+// Three walls keep a question from doing more than asking. A statement must be
+// a single SELECT (WITH, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN are
+// forms of it) whose tables are the three views and whose functions compute;
+// DuckDB's own parser says what it names. The database has no access to the
+// world outside one folder of its own, no extensions, and a locked
+// configuration. And that folder holds only second names of the lake's files,
+// which are read-only, so that there is nothing to spoil.
 //
 // DuckDB starts with the first question, in memory, with two threads and
 // 256 MiB; larger sorts and joins go to temporary files in the given folder.
@@ -23,12 +26,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/cordon-health/cordon/internal/durable"
 	"github.com/cordon-health/cordon/lake"
 )
 
@@ -36,77 +41,68 @@ import (
 var ErrRefused = errors.New("only a single SELECT is answered")
 
 type engine struct {
-	dir string
+	dir   string
+	links links
 
-	mu      sync.Mutex
-	current *database
+	mu sync.Mutex
+	db *sql.DB // nil before the first question
 }
 
 var _ lake.Engine = (*engine)(nil)
 
-// New returns the engine; dir is for DuckDB's temporary files.
-func New(dir string) lake.Engine { return &engine{dir: dir} }
-
-// A database is DuckDB with access to some folders.
-type database struct {
-	folders []string
-	db      *sql.DB
-
-	// Owned by engine.mu.
-	users int
-	old   bool // close when the last user goes
+// New returns the engine; dir is for DuckDB's temporary files and its names of
+// the lake's files, in folders sqltemp and sqlfiles that are emptied.
+func New(dir string) lake.Engine {
+	return &engine{dir: dir, links: links{dir: filepath.Join(dir, "sqlfiles")}}
 }
 
 // Close implements lake.Engine.
 func (e *engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	d := e.current
-	e.current = nil
-	return d.retire()
-}
-
-// retire closes the database now or after its last query. engine.mu is held.
-func (d *database) retire() error {
-	if d == nil {
+	if e.db == nil {
 		return nil
 	}
-	if d.old = true; d.users > 0 {
-		return nil
-	}
-	return d.db.Close()
+	db := e.db
+	e.db = nil
+	return errors.Join(db.Close(), os.RemoveAll(e.links.dir))
 }
 
-func (e *engine) acquire(folders []string) (*database, error) {
+func (e *engine) database() (*sql.DB, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.current == nil || !slices.Equal(e.current.folders, folders) {
-		db, err := e.open(folders)
-		if err != nil {
-			return nil, err
-		}
-		if err := e.current.retire(); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-		e.current = &database{folders: slices.Clone(folders), db: db}
+	if e.db != nil {
+		return e.db, nil
 	}
-	e.current.users++
-	return e.current, nil
+	if err := os.RemoveAll(e.temp()); err != nil {
+		return nil, fmt.Errorf("clean folder for SQL: %w", err)
+	}
+	if err := e.links.open(); err != nil {
+		return nil, err
+	}
+	db, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	e.db = db
+	return db, nil
 }
 
-func (e *engine) release(d *database) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if d.users--; d.old && d.users == 0 {
-		return d.db.Close()
+func (e *engine) temp() string { return filepath.Join(e.dir, "sqltemp") }
+
+// maxSpill bounds the temporary files of all questions together; where less
+// than four times as much is free, they get a quarter of it.
+const maxSpill = 2 << 30
+
+func (e *engine) spill() uint64 {
+	free, err := durable.Free(e.dir)
+	if err != nil {
+		return maxSpill
 	}
-	return nil
+	return min(maxSpill, free/4)
 }
 
-func (e *engine) open(folders []string) (*sql.DB, error) {
-	if err := os.MkdirAll(e.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create folder for SQL: %w", err)
-	}
+func (e *engine) open() (*sql.DB, error) {
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
 		return nil, fmt.Errorf("start DuckDB: %w", err)
@@ -115,13 +111,13 @@ func (e *engine) open(folders []string) (*sql.DB, error) {
 	for _, s := range []string{
 		"SET memory_limit = '256MiB'",
 		"SET threads = 2",
-		"SET temp_directory = " + quote(e.dir),
-		"SET max_temp_directory_size = '16GiB'",
+		"SET temp_directory = " + quote(e.temp()),
+		fmt.Sprintf("SET max_temp_directory_size = '%dKiB'", e.spill()>>10),
 		"SET preserve_insertion_order = false",
 		"SET parquet_metadata_cache = true",
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-		"SET allowed_directories = " + list(folders),
+		"SET allowed_directories = " + list([]string{e.links.dir}),
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
 	} {
@@ -144,17 +140,34 @@ func list(items []string) string {
 
 // Query implements lake.Engine.
 func (e *engine) Query(ctx context.Context, q lake.Query) (*lake.Rows, error) {
-	d, err := e.acquire(q.Folders)
+	db, err := e.database()
 	if err != nil {
 		return nil, err
 	}
-	rows, end, err := query(ctx, d.db, q)
-	if err != nil {
-		return nil, errors.Join(err, e.release(d))
+	paths := slices.Clone(q.Files)
+	if q.Healed != "" {
+		paths = append(paths, q.Healed)
 	}
-	r, err := answer(rows, func() error { return errors.Join(end(), e.release(d)) })
+	names, err := e.links.add(paths)
 	if err != nil {
-		return nil, errors.Join(err, end(), e.release(d))
+		return nil, err
+	}
+	q.Files = names[:len(q.Files)]
+	if q.Healed != "" {
+		q.Healed = names[len(names)-1]
+	}
+	rows, end, err := query(ctx, db, q)
+	if err != nil {
+		e.links.drop(paths)
+		return nil, err
+	}
+	r, err := answer(rows, func() error {
+		defer e.links.drop(paths)
+		return end()
+	})
+	if err != nil {
+		defer e.links.drop(paths)
+		return nil, errors.Join(err, end())
 	}
 	return r, nil
 }
@@ -167,55 +180,36 @@ func query(ctx context.Context, db *sql.DB, q lake.Query) (*sql.Rows, func() err
 	if err := createViews(ctx, conn, q); err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	if err := conn.Raw(func(c any) error { return checkStatement(c.(driver.Conn), q.SQL) }); err != nil {
+	text, err := checkQuestion(ctx, conn, q.SQL)
+	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	rows, err := conn.QueryContext(ctx, q.SQL, q.Args...)
+	if err := conn.Raw(func(c any) error { return checkStatement(c.(driver.Conn), text) }); err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	rows, err := conn.QueryContext(ctx, text, q.Args...)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("answer query: %w", err), conn.Close())
 	}
 	return rows, func() error { return errors.Join(rows.Close(), conn.Close()) }, nil
 }
 
-// checkStatement refuses what is not one SELECT. What EXPLAIN explains is
-// looked at too, because EXPLAIN ANALYZE runs it.
+// checkStatement asks DuckDB once more, of the very text that will run,
+// whether it is a single statement that asks.
 func checkStatement(c driver.Conn, text string) error {
-	for range 2 {
-		s, err := c.Prepare(text)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		kind, err := s.(*duckdb.Stmt).StatementType()
-		if err = errors.Join(err, s.Close()); err != nil {
-			return fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		switch kind {
-		case duckdb.STATEMENT_TYPE_SELECT:
-			return nil
-		case duckdb.STATEMENT_TYPE_EXPLAIN:
-			text = explained(text)
-		default:
-			return ErrRefused
-		}
+	s, err := c.Prepare(text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	return ErrRefused
-}
-
-// explained is the statement after EXPLAIN and its options.
-func explained(text string) string {
-	text = strings.TrimSpace(text)
-	if len(text) < len("explain") || !strings.EqualFold(text[:len("explain")], "explain") {
-		return "" // a comment before it: refused
+	kind, err := s.(*duckdb.Stmt).StatementType()
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	text = strings.TrimSpace(text[len("explain"):])
-	if strings.HasPrefix(text, "(") {
-		_, text, _ = strings.Cut(text, ")")
-		return text
+	explains := kind == duckdb.STATEMENT_TYPE_EXPLAIN && explainWords.MatchString(text)
+	if kind != duckdb.STATEMENT_TYPE_SELECT && !explains {
+		return ErrRefused
 	}
-	if len(text) > len("analyze") && strings.EqualFold(text[:len("analyze")], "analyze") {
-		text = text[len("analyze"):]
-	}
-	return text
+	return nil
 }
 
 func answer(rows *sql.Rows, end func() error) (*lake.Rows, error) {

@@ -5,12 +5,14 @@ package duck_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,7 +30,9 @@ type fixture struct {
 	dir  string
 }
 
-func open(t *testing.T) *fixture {
+func open(t *testing.T) *fixture { return openWith(t, lake.Config{}) }
+
+func openWith(t *testing.T, cfg lake.Config) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "store.db"))
@@ -39,7 +43,7 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := lake.Config{Dir: filepath.Join(dir, "lake"), Engine: duck.New(filepath.Join(dir, "duck"))}
+	cfg.Dir, cfg.Engine = filepath.Join(dir, "lake"), duck.New(filepath.Join(dir, "duck"))
 	l, err := lake.Open(t.Context(), cfg, db, blobs, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -188,27 +192,78 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("a,b\n1,2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	inside := filepath.Join(f.dir, "lake", "sql", "out.csv")
+	before := treeOf(t, f.dir)
+	lakeDir := filepath.Join(f.dir, "blob", "lake", "events")
+	inside := filepath.Join(lakeDir, "x.parquet")
+	scratch := filepath.Join(f.dir, "duck", "sqlfiles")
+	copying := "COPY (SELECT 42) TO '" + inside + "'"
 	for _, q := range []string{
 		"SELECT * FROM read_csv('" + secret + "')",
+		"SELECT * FROM read_csv('/etc/passwd')",
 		"SELECT * FROM read_text('/etc/passwd')",
+		"SELECT * FROM read_blob('/etc/passwd')",
+		"SELECT * FROM read_text('" + scratch + "/*')",
 		"SELECT * FROM '/etc/passwd'",
+		`SELECT * FROM "/etc/passwd"`,
+		"DESCRIBE '" + secret + "'",
+		"SUMMARIZE '" + secret + "'",
 		"SELECT * FROM glob('/etc/*')",
-		"COPY (SELECT 1) TO '" + inside + "'",
-		"EXPLAIN ANALYZE COPY (SELECT 1) TO '" + inside + "'",
-		"EXPLAIN (ANALYZE, FORMAT json) COPY (SELECT 1) TO '" + inside + "'",
-		"/* x */ EXPLAIN ANALYZE COPY (SELECT 1) TO '" + inside + "'",
-		"SELECT 1; COPY (SELECT 1) TO '" + inside + "'",
-		"SET memory_limit = '8GB'",
-		"SET enable_external_access = true",
-		"PRAGMA enable_profiling",
-		"CREATE TABLE t (a INT)",
-		"CREATE TEMP VIEW events AS SELECT 1",
-		"DROP VIEW events",
-		"INSTALL httpfs", "LOAD httpfs",
-		"ATTACH '" + filepath.Join(f.dir, "x.db") + "'",
-		"CALL pragma_version()",
+		"SELECT * FROM glob('/**')",
+		"SELECT * FROM glob('" + scratch + "/**')",
+		"SELECT * FROM events, LATERAL (SELECT * FROM glob('/**'))",
+		"SELECT (SELECT count(*) FROM glob('/**'))",
+		"SELECT * FROM events WHERE uid IN (SELECT file FROM glob('/**'))",
+		"SELECT * FROM read_parquet('" + filepath.Dir(lakeDir) + "/**')",
+		"SELECT * FROM parquet_scan('" + scratch + "/*')",
+		"SELECT * FROM parquet_metadata('" + scratch + "/*')",
+		"SELECT * FROM query('SELECT 1')",
+		"SELECT * FROM query_table('events')",
+		"SELECT current_setting('allowed_directories')",
+		"SELECT system.main.Current_Setting('temp_directory')",
+		"SELECT uid FROM events ORDER BY current_setting('allowed_directories')",
+		"SELECT getenv('HOME')",
+		"SELECT * FROM duckdb_settings()",
+		"SELECT * FROM duckdb_views()",
+		"SELECT * FROM duckdb_temporary_files()",
+		"SELECT * FROM pragma_database_list",
+		"SELECT sql FROM sqlite_master",
+		"SELECT view_definition FROM information_schema.views",
+		"SELECT * FROM system.information_schema.tables",
+		"SHOW DATABASES", "SHOW ALL TABLES",
+		copying,
+		"EXPLAIN ANALYZE " + copying,
+		"EXPLAIN " + copying,
+		"EXPLAIN (ANALYZE, FORMAT json) " + copying,
+		"EXPLAIN (ANALYZE /*) SELECT 1 -- */) " + copying,
+		"EXPLAIN (ANALYZE) " + copying,
+		"EXPLAIN ANALYZE EXPLAIN ANALYZE " + copying,
+		"EXPLAIN /* SELECT 1 */ ANALYZE " + copying,
+		"EXPLAIN ANALYZE -- SELECT 1\n" + copying,
+		"EXPLAIN ANALYZE SELECT 1; " + copying,
+		"/* x */ EXPLAIN ANALYZE " + copying,
+		"-- SELECT 1\n" + copying,
+		"/* /* */ SELECT 1 */ " + copying,
+		"SELECT 1; " + copying,
+		"SELECT 1 /* ; */; " + copying + "; SELECT 2",
+		"SELECT 1; SELECT 2",
+		"WITH x AS (" + copying + ") SELECT 1",
 		"WITH x AS (INSERT INTO t VALUES (1)) SELECT 1",
+		"WITH x AS (DELETE FROM events RETURNING *) SELECT * FROM x",
+		"EXPORT DATABASE '" + lakeDir + "'",
+		"IMPORT DATABASE '" + lakeDir + "'",
+		"SET memory_limit = '8GB'", "RESET memory_limit",
+		"SET enable_external_access = true",
+		"PRAGMA enable_profiling", "PRAGMA database_list", "PRAGMA import_database('/etc')",
+		"PREPARE p AS " + copying, "EXECUTE p",
+		"BEGIN", "VACUUM", "CHECKPOINT", "USE memory",
+		"CREATE TABLE t (a INT)",
+		"CREATE TABLE t AS SELECT 1",
+		"CREATE TEMP VIEW events AS SELECT 1",
+		"CREATE MACRO f(a) AS a",
+		"DROP VIEW events",
+		"INSTALL httpfs", "LOAD httpfs", "FORCE INSTALL httpfs",
+		"ATTACH '" + filepath.Join(f.dir, "x.db") + "'", "DETACH memory",
+		"CALL pragma_version()",
 		"", "SELEC 1", "DELETE FROM events",
 	} {
 		rows, err := f.lake.SQL(t.Context(), q)
@@ -219,14 +274,43 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: was answered", q)
 		}
 	}
-	if _, err := os.Stat(inside); err == nil {
-		t.Error("a file was written")
+	if diff := cmp.Diff(before, treeOf(t, f.dir)); diff != "" {
+		t.Error("files changed:", diff)
 	}
-	for _, q := range []string{"DESCRIBE events", "EXPLAIN SELECT * FROM events", "EXPLAIN ANALYZE SELECT count(*) FROM events", "WITH x AS (SELECT 1 AS a) SELECT * FROM x", "SUMMARIZE events", "SHOW TABLES"} {
+	for _, q := range []string{"DESCRIBE events", "EXPLAIN SELECT * FROM events", "EXPLAIN ANALYZE SELECT count(*) FROM events", "WITH x AS (SELECT 1 AS a) SELECT * FROM x", "SUMMARIZE events", "SHOW TABLES",
+		"explain analyze select 1", "-- why\nSELECT 1", "/* why */ FROM events", "TABLE events", "(SELECT 1) UNION (SELECT 2);",
+		"SELECT a.uid FROM events a JOIN records b USING (uid), range(2), unnest([1, 2])",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT * FROM N",
+		"SELECT column_name FROM information_schema.columns WHERE table_name = 'events'",
+		"SELECT list_transform([1, 2], lambda x: x + 1), kind FROM events WINDOW w AS (ORDER BY time) QUALIFY row_number() OVER w = 1"} {
 		if f.ask(t, q) == "" {
 			t.Errorf("%s: no answer", q)
 		}
 	}
+}
+
+// treeOf is what lies in the folders of the lake, the engine and beside them.
+func treeOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	tree := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := filepath.Base(path); d.IsDir() || strings.HasPrefix(name, "store.db") {
+			return nil
+		}
+		if sub := filepath.Join(dir, "lake", "sql"); strings.HasPrefix(path, sub) {
+			return nil // the lake's own files for questions
+		}
+		body, err := os.ReadFile(path)
+		tree[path] = string(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }
 
 func TestFormats(t *testing.T) {
@@ -264,5 +348,65 @@ func TestFormats(t *testing.T) {
 	rows, _ = f.lake.SQL(t.Context(), q)
 	if err := rows.Write(&out, "xml"); err == nil {
 		t.Error("format xml: no error")
+	}
+}
+
+// TestTimeAndTurns: a query ends when its time is over, and only so many run
+// at once.
+func TestTimeAndTurns(t *testing.T) {
+	f := openWith(t, lake.Config{SQLTime: 300 * time.Millisecond, SQLAtOnce: 1})
+	const long = "SELECT count(*) AS n FROM range(100000000000) a, range(100000000000) b WHERE a.range * b.range % 7 = 3"
+	rows, err := f.lake.SQL(t.Context(), long)
+	if err == nil {
+		err = rows.Write(&bytes.Buffer{}, "csv")
+	}
+	if !errors.Is(err, lake.ErrSQLTime) {
+		t.Fatalf("a long query: %v", err)
+	}
+	want(t, "after it", f.ask(t, "SELECT 1 AS n"), "{\"n\":1}\n")
+	rows, err = f.lake.SQL(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.lake.SQL(t.Context(), "SELECT 2"); !errors.Is(err, lake.ErrSQLTime) {
+		t.Fatalf("a second query: %v", err)
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "its turn", f.ask(t, "SELECT 2 AS n"), "{\"n\":2}\n")
+}
+
+// TestFilesStay: nothing the engine opens can be written to, and its names of
+// the lake's files go with the query.
+func TestFilesStay(t *testing.T) {
+	f := open(t)
+	f.append(0, 10)
+	f.flush(t)
+	rows, err := f.lake.SQL(t.Context(), "SELECT * FROM events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func() []string {
+		list, err := filepath.Glob(filepath.Join(f.dir, "duck", "sqlfiles", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	seen := 0
+	for _, name := range names() {
+		if st, err := os.Stat(name); err == nil && st.Mode().Perm() == 0o400 {
+			seen++
+		}
+	}
+	if seen == 0 {
+		t.Errorf("no read-only file among %v", names())
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(); len(left) != 0 {
+		t.Errorf("left over: %v", left)
 	}
 }
