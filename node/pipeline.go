@@ -279,9 +279,10 @@ func (p *pipeline) explain(ev *ocsf.Event) {
 	ev.Explanation = &x
 	if x.Explained {
 		p.care.Learn(ev)
-		return
 	}
-	p.care.Hold(ev)
+	if !x.Explained || x.Weak { // a better explanation may still come
+		p.care.Hold(ev)
+	}
 }
 
 // heal explains again the waiting accesses to patients whose relations
