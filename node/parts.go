@@ -201,7 +201,7 @@ const ldapSuspended = 24 * time.Hour
 // actions are what the controls offer to playbooks.
 func (n *Node) actions() []playbook.Action {
 	return []playbook.Action{{
-		Name: "suspend-account", Class: playbook.Restrict, Hourly: 5, Life: ldapSuspended, Repeatable: true,
+		Name: "suspend-account", Params: []string{playbook.ParamAccount}, Class: playbook.Restrict, Hourly: 5, Life: ldapSuspended, Repeatable: true,
 		Title: ocsf.Text{EN: "Suspend the account in the directory", ZH: "在目录服务中停用账号"},
 		Why: ocsf.Text{EN: "Disables the account in LDAP or Active Directory for 24 hours; undone by itself.",
 			ZH: "在 LDAP/AD 中停用账号 24 小时，到期自动恢复。"},

@@ -11,6 +11,12 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
+// The parameters whose values are checked where people give them.
+const (
+	ParamTo      = "to"      // a user of the console
+	ParamAccount = "account" // an account of the case's person
+)
+
 // own are the actions of this package.
 func (r *Runner) own() []Action {
 	return []Action{
@@ -38,19 +44,19 @@ func (r *Runner) own() []Action {
 			Do: r.askUser, Undo: r.recall,
 		},
 		{
-			Name: "assign-case", Class: Inform, Hourly: 1000, Repeatable: true, Ready: always,
+			Name: "assign-case", Params: []string{ParamTo}, Class: Inform, Hourly: 1000, Repeatable: true, Ready: always,
 			Title: ocsf.Text{EN: "Assign the case", ZH: "分派事件"},
 			Why:   ocsf.Text{EN: "Gives the case to a user of the console (parameter to).", ZH: "将事件分派给控制台用户（参数 to）。"},
 			Do:    r.assign, Undo: r.unassign,
 		},
 		{
-			Name: "close-case", Class: Restrict, Hourly: 1000, Repeatable: true, Ready: always,
+			Name: "close-case", Params: []string{"verdict", "note"}, Class: Restrict, Hourly: 1000, Repeatable: true, Ready: always,
 			Title: ocsf.Text{EN: "Close the case with a verdict", ZH: "以结论关闭事件"},
 			Why:   ocsf.Text{EN: "Ends the case (parameter verdict: confirmed, justified or false-alarm).", ZH: "关闭事件（参数 verdict：confirmed、justified 或 false-alarm）。"},
 			Do:    r.closeCase, Undo: r.reopenCase,
 		},
 		{
-			Name: "suspend-account-webhook", Class: Restrict, Hourly: 5, Life: 24 * time.Hour, Repeatable: true, Ready: hookReady(r.cfg.Suspend, "playbook.suspend.url"),
+			Name: "suspend-account-webhook", Params: []string{ParamAccount}, Class: Restrict, Hourly: 5, Life: 24 * time.Hour, Repeatable: true, Ready: hookReady(r.cfg.Suspend, "playbook.suspend.url"),
 			Title: ocsf.Text{EN: "Suspend the account (webhook)", ZH: "停用账号（Webhook）"},
 			Why:   ocsf.Text{EN: "Asks the hospital's own service to lock the account for 24 hours; undone by itself.", ZH: "请求医院自有服务停用账号 24 小时，到期自动恢复。"},
 			Do:    r.suspend("suspend"), Undo: r.restore,
@@ -61,7 +67,7 @@ func (r *Runner) own() []Action {
 func always() (bool, ocsf.Text) { return true, ocsf.Text{} }
 
 func (r *Runner) assign(ctx context.Context, c Call) (string, error) {
-	to := c.Params["to"]
+	to := c.Params[ParamTo]
 	if to == "" {
 		return "", errors.New("parameter to is empty")
 	}
@@ -96,7 +102,7 @@ func (r *Runner) reopenCase(ctx context.Context, c Call) error {
 
 // account is whom an action on the person means.
 func (r *Runner) account(c Call) (string, error) {
-	if a := c.Params["account"]; a != "" {
+	if a := c.Params[ParamAccount]; a != "" {
 		return a, nil
 	}
 	if c.Case.Account != "" {

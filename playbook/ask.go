@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +48,12 @@ type Asked struct {
 type Stepped struct {
 	Kind string `json:"kind"` // asked, reminded, manager, privacy
 	At   int64  `json:"at"`
-	// Sent is false where no mail is set up and the link waits in the console.
+	// Sent is false where no mail is set up or it fails; the link waits in the
+	// console.
 	Sent bool `json:"sent"`
+	// Tries counts the mails that failed, Tried is when the last one did.
+	Tries int   `json:"tries,omitempty"`
+	Tried int64 `json:"tried,omitempty"`
 }
 
 // Answer is what the person or the manager said.
@@ -81,7 +88,42 @@ func Choices() []Choice {
 }
 
 func (r *Runner) putQuestion(ctx context.Context, q Question) error {
-	return r.put(ctx, evidence.Record{Kind: kindQuestion, ID: q.ID, Time: q.At, Person: q.Person, Status: q.Status, Ref: q.Case}, q)
+	rec, err := questionRecord(q)
+	if err != nil {
+		return err
+	}
+	return r.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := r.book.Put(tx, rec)
+		return err
+	})
+}
+
+// change reads the newest version of a question, changes it and writes it, in
+// one transaction, so that no answer or message given meanwhile is lost.
+func (r *Runner) change(ctx context.Context, id string, change func(q *Question) error) (q Question, err error) {
+	err = r.db.Update(ctx, func(tx *sql.Tx) error {
+		rec, err := r.book.Latest(tx, kindQuestion, id)
+		if err != nil {
+			return err
+		}
+		if q, err = read[Question](rec); err != nil {
+			return err
+		}
+		if err := change(&q); err != nil {
+			return err
+		}
+		rec, err = questionRecord(q)
+		if err == nil {
+			_, err = r.book.Put(tx, rec)
+		}
+		return err
+	})
+	return q, err
+}
+
+func questionRecord(q Question) (evidence.Record, error) {
+	body, err := json.Marshal(q)
+	return evidence.Record{Kind: kindQuestion, ID: q.ID, Time: q.At, Person: q.Person, Status: q.Status, Ref: q.Case, Body: body}, err
 }
 
 // Questions lists the questions of a case.
@@ -118,8 +160,10 @@ func (r *Runner) askUser(ctx context.Context, c Call) (string, error) {
 	if found && len(q.Steps) > 0 {
 		return "asked", nil
 	}
-	if err := r.putQuestion(ctx, q); err != nil {
-		return "", err
+	if !found {
+		if err := r.putQuestion(ctx, q); err != nil {
+			return "", err
+		}
 	}
 	return "asked", r.write(ctx, q, "asked", "user")
 }
@@ -141,29 +185,76 @@ func (r *Runner) question(c Call) Question {
 	return q
 }
 
-// write sends one message of a question and notes it.
+// write sends one message of a question and notes it. A mail that fails is
+// noted as not sent, and [Runner.chase] sends it again.
 func (r *Runner) write(ctx context.Context, q Question, kind, to string) error {
-	sent, err := r.deliver(ctx, q, kind, to)
-	q.Steps = append(q.Steps, Stepped{Kind: kind, At: r.now().UnixMilli(), Sent: sent})
-	switch kind {
-	case "manager", "privacy":
-		q.Stage = kind
+	step := r.attempt(ctx, q, Stepped{Kind: kind, At: r.now().UnixMilli()}, to)
+	_, err := r.change(ctx, q.ID, func(q *Question) error {
+		q.Steps = append(q.Steps, step)
+		if kind == "manager" || kind == "privacy" {
+			q.Stage = kind
+		}
+		return nil
+	})
+	return err
+}
+
+// attempt tries to mail a step's message and says how it went.
+func (r *Runner) attempt(ctx context.Context, q Question, step Stepped, to string) Stepped {
+	sent, err := r.deliver(ctx, q, step.Kind, to)
+	step.Sent = sent
+	if err != nil {
+		step.Tries, step.Tried = step.Tries+1, r.now().UnixMilli()
+		r.log.Warn("mail of a question not sent; trying again later", "question", q.ID, "step", step.Kind, "tries", step.Tries, "error", err)
 	}
-	return errors.Join(err, r.putQuestion(ctx, q))
+	return step
+}
+
+// mostTries bounds the attempts to mail one message; the pauses between them
+// double from a minute, so that the last comes after some eight hours.
+const mostTries = 10
+
+// again sends the newest message of a question once more if its mail failed
+// and the pause is over.
+func (r *Runner) again(ctx context.Context, q Question) error {
+	i := len(q.Steps) - 1
+	if i < 0 {
+		return nil
+	}
+	step := q.Steps[i]
+	if step.Sent || step.Tries == 0 || step.Tries >= mostTries {
+		return nil
+	}
+	if r.now().Sub(time.UnixMilli(step.Tried)) < time.Minute<<(step.Tries-1) {
+		return nil
+	}
+	to := "user"
+	if step.Kind == "manager" || step.Kind == "privacy" {
+		to = step.Kind
+	}
+	step = r.attempt(ctx, q, step, to)
+	_, err := r.change(ctx, q.ID, func(q *Question) error {
+		q.Steps[i] = step // steps are only ever added, and by one at a time
+		return nil
+	})
+	return err
+}
+
+// recipients are the addresses of a message.
+func (r *Runner) recipients(q Question, to string) []string {
+	switch to {
+	case "privacy":
+		return r.cfg.Mail.Privacy
+	case "manager":
+		account, _, _ := r.site.Person(q.Manager)
+		return r.staff(account, q.Manager)
+	}
+	return r.staff(q.Account, q.Person)
 }
 
 // deliver mails the link, where mail is set up.
 func (r *Runner) deliver(ctx context.Context, q Question, kind, to string) (bool, error) {
-	var recipients []string
-	switch to {
-	case "privacy":
-		recipients = r.cfg.Mail.Privacy
-	case "manager":
-		account, _, _ := r.site.Person(q.Manager)
-		recipients = r.staff(account, q.Manager)
-	default:
-		recipients = r.staff(q.Account, q.Person)
-	}
+	recipients := r.recipients(q, to)
 	if r.cfg.Mail.Host == "" || len(recipients) == 0 {
 		return false, nil
 	}
@@ -243,22 +334,27 @@ func (r *Runner) Answer(ctx context.Context, token, choice, text string) (Questi
 	if err != nil {
 		return q, err
 	}
-	valid := slices.ContainsFunc(Choices(), func(c Choice) bool { return c.ID == choice && c.For == by })
-	switch {
-	case q.Status == "recalled":
-		return q, errors.New("the question was taken back; nothing needs to be answered")
-	case !valid:
+	if !slices.ContainsFunc(Choices(), func(c Choice) bool { return c.ID == choice && c.For == by }) {
 		return q, errors.New("choose one of the answers")
-	case slices.ContainsFunc(q.Answers, func(a Answer) bool { return a.By == by }):
-		return q, errors.New("this was answered already")
 	}
-	q.Answers = append(q.Answers, Answer{By: by, Choice: choice, Text: clip(text, 2000), At: r.now().UnixMilli()})
-	q.Status = "answered"
-	if err := r.putQuestion(ctx, q); err != nil {
+	answer := Answer{By: by, Choice: choice, Text: clip(text, 2000), At: r.now().UnixMilli()}
+	if q, err = r.change(ctx, q.ID, func(q *Question) error { return q.take(answer) }); err != nil {
 		return q, err
 	}
 	_, err = r.desk.Comment(ctx, q.Case, by+":"+q.Person, "answer", choice)
 	return q, err
+}
+
+// take adds an answer, one of each who is asked.
+func (q *Question) take(a Answer) error {
+	switch {
+	case q.Status == "recalled":
+		return errors.New("the question was taken back; nothing needs to be answered")
+	case slices.ContainsFunc(q.Answers, func(o Answer) bool { return o.By == a.By }):
+		return errors.New("this was answered already")
+	}
+	q.Answers, q.Status = append(q.Answers, a), "answered"
+	return nil
 }
 
 func clip(s string, n int) string {
@@ -271,15 +367,17 @@ func clip(s string, n int) string {
 
 // recall takes an open question back.
 func (r *Runner) recall(ctx context.Context, c Call) error {
-	q, found, err := get[Question](ctx, r, kindQuestion, c.Key)
-	if err != nil || !found {
-		return err
+	_, err := r.change(ctx, c.Key, func(q *Question) error {
+		if q.Status != "open" {
+			return fmt.Errorf("the question is %s already", q.Status)
+		}
+		q.Status = "recalled"
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was never asked
 	}
-	if q.Status != "open" {
-		return fmt.Errorf("the question is %s already", q.Status)
-	}
-	q.Status = "recalled"
-	return r.putQuestion(ctx, q)
+	return err
 }
 
 // chase reminds, asks the manager, tells the privacy office, as time passes.
@@ -302,6 +400,8 @@ func (r *Runner) chase(ctx context.Context) error {
 			errs = append(errs, r.write(ctx, q, "manager", "manager"))
 		case waited >= r.cfg.Ask.Remind && !has("reminded") && !has("manager") && !has("privacy"):
 			errs = append(errs, r.write(ctx, q, "reminded", "user"))
+		default:
+			errs = append(errs, r.again(ctx, q))
 		}
 	}
 	return errors.Join(errs...)

@@ -170,8 +170,12 @@ func (p Playbook) checkEnds() error {
 func (p Playbook) check(actions map[string]Action) error {
 	for id, s := range p.Steps {
 		for _, c := range s.Commands {
-			if _, ok := actions[c.Command]; c.Type != "cordon" || !ok {
+			a, ok := actions[c.Command]
+			if c.Type != "cordon" || !ok {
 				return fmt.Errorf("step %s: command %q of type %q is not an action of Cordon", id, c.Command, c.Type)
+			}
+			if err := a.takes(c.Params); err != nil {
+				return fmt.Errorf("step %s: %w", id, err)
 			}
 		}
 	}

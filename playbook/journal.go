@@ -90,7 +90,20 @@ func (r *Runner) Entries(ctx context.Context, caseID, status string) ([]Entry, e
 func (r *Runner) Do(ctx context.Context, w Want) (Entry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.actions[w.Action].takes(w.Params); err != nil {
+		return Entry{}, err
+	}
 	return r.want(ctx, w.Case+"/hand/"+rand.Text()[:12], w)
+}
+
+// takes refuses parameters that the action does not know.
+func (a Action) takes(params map[string]string) error {
+	for name := range params {
+		if !slices.Contains(a.Params, name) {
+			return fmt.Errorf("action %s takes no parameter %q", a.Name, name)
+		}
+	}
+	return nil
 }
 
 // want brings an action as far as it can come now.
@@ -117,8 +130,9 @@ func (r *Runner) want(ctx context.Context, key string, w Want) (Entry, error) {
 
 // proceed does a wanted action if approvals and cap allow.
 func (r *Runner) proceed(ctx context.Context, a Action, e Entry) (Entry, error) {
-	if e.Status != StatusWanted || !r.approved(a, e) {
-		return e, nil
+	e, err := r.newest(ctx, e)
+	if err != nil || e.Status != StatusWanted || r.busy[e.Key] || !r.approved(a, e) {
+		return e, err
 	}
 	full, err := r.capped(ctx, a)
 	if err != nil || full {
@@ -129,9 +143,13 @@ func (r *Runner) proceed(ctx context.Context, a Action, e Entry) (Entry, error) 
 		if err != nil {
 			return e, err
 		}
-		if e.Before, err = a.Prepare(ctx, call); err != nil {
+		r.outside(e.Key, func() { e.Before, err = a.Prepare(ctx, call) })
+		if err != nil {
 			e.Status, e.Result = StatusFailed, safe(err)
 			return e, errors.Join(r.putEntry(ctx, e), r.tell(ctx, e))
+		}
+		if full, err := r.capped(ctx, a); err != nil || full {
+			return e, err // others were faster
 		}
 	}
 	e.Status = StatusIntended
@@ -139,6 +157,15 @@ func (r *Runner) proceed(ctx context.Context, a Action, e Entry) (Entry, error) 
 		return e, err
 	}
 	return r.perform(ctx, a, e)
+}
+
+// newest reads an entry again: mu may have been let go since it was read.
+func (r *Runner) newest(ctx context.Context, e Entry) (Entry, error) {
+	now, found, err := get[Entry](ctx, r, kindAction, e.Key)
+	if err != nil || !found {
+		return e, err
+	}
+	return now, nil
 }
 
 func (r *Runner) approved(a Action, e Entry) bool {
@@ -180,7 +207,8 @@ func (r *Runner) perform(ctx context.Context, a Action, e Entry) (Entry, error) 
 	if err != nil {
 		return e, err
 	}
-	result, err := a.Do(ctx, call)
+	var result string
+	r.outside(e.Key, func() { result, err = a.Do(ctx, call) })
 	if err != nil && ctx.Err() != nil {
 		return e, err // stopping: decided after the restart, like a crash
 	}
@@ -225,6 +253,11 @@ func (r *Runner) recover(ctx context.Context) error {
 	}
 	var errs []error
 	for _, e := range left {
+		e, err := r.newest(ctx, e)
+		if err != nil || e.Status != StatusIntended || r.busy[e.Key] {
+			errs = append(errs, err)
+			continue
+		}
 		a, ok := r.actions[e.Action]
 		if ok && a.Repeatable {
 			_, err = r.perform(ctx, a, e)
@@ -240,6 +273,8 @@ func (r *Runner) recover(ctx context.Context) error {
 // ErrOwn means that nobody approves what he asked for himself.
 var ErrOwn = errors.New("somebody else than the one who asked for it must decide")
 
+var errBusy = errors.New("the action is being done at this moment; look again shortly")
+
 // Decide approves or denies a wanted action. One denial denies.
 func (r *Runner) Decide(ctx context.Context, key string, d Decision) (Entry, error) {
 	r.mu.Lock()
@@ -250,6 +285,8 @@ func (r *Runner) Decide(ctx context.Context, key string, d Decision) (Entry, err
 		return e, err
 	case !found:
 		return e, fs.ErrNotExist
+	case r.busy[key]:
+		return e, errBusy
 	case e.Status != StatusWanted:
 		return e, fmt.Errorf("the action is %s; there is nothing to decide", e.Status)
 	case d.Approve && d.Person() == e.Person():
@@ -286,6 +323,13 @@ func (r *Runner) Undo(ctx context.Context, key, by string) (Entry, error) {
 }
 
 func (r *Runner) undo(ctx context.Context, e Entry, by string) (Entry, error) {
+	if r.busy[e.Key] {
+		return e, errBusy
+	}
+	e, err := r.newest(ctx, e)
+	if err != nil {
+		return e, err
+	}
 	a, ok := r.actions[e.Action]
 	if !ok || a.Undo == nil {
 		return e, fmt.Errorf("%s cannot be undone", e.Action)
@@ -297,7 +341,8 @@ func (r *Runner) undo(ctx context.Context, e Entry, by string) (Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	if err := a.Undo(ctx, call); err != nil {
+	r.outside(e.Key, func() { err = a.Undo(ctx, call) })
+	if err != nil {
 		return e, fmt.Errorf("undo %s: %w", e.Action, err)
 	}
 	e.Status, e.Undone, e.UndoBy = StatusUndone, r.now().UnixMilli(), by
@@ -317,6 +362,11 @@ func (r *Runner) expire(ctx context.Context) error {
 	}
 	var errs []error
 	for _, e := range wanted {
+		e, err := r.newest(ctx, e)
+		if err != nil || e.Status != StatusWanted || r.busy[e.Key] {
+			errs = append(errs, err)
+			continue
+		}
 		if now.Sub(time.UnixMilli(e.Wanted)) > r.cfg.ApprovalLife {
 			e.Status = StatusExpired
 			errs = append(errs, r.putEntry(ctx, e), r.tell(ctx, e))
@@ -330,7 +380,11 @@ func (r *Runner) expire(ctx context.Context) error {
 	done, err := list[Entry](ctx, r, evidence.Filter{Kind: kindAction, Status: StatusDone, Since: now.Add(-longest).UnixMilli()})
 	errs = append(errs, err)
 	for _, e := range done {
-		if e.Ends > 0 && e.Ends <= now.UnixMilli() {
+		if e.Ends > 0 && e.Ends <= now.UnixMilli() && !r.busy[e.Key] {
+			if e, err := r.newest(ctx, e); err != nil || e.Status != StatusDone {
+				errs = append(errs, err)
+				continue
+			}
 			_, err := r.undo(ctx, e, "cordon")
 			errs = append(errs, err)
 		}

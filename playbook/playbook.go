@@ -72,6 +72,8 @@ type Action struct {
 	Life time.Duration
 	// Repeatable says that doing it twice with the same key does no harm.
 	Repeatable bool
+	// Params names the parameters it takes; others are refused.
+	Params []string
 	// Ready says whether it is set up; the text is what to configure.
 	Ready func() (bool, ocsf.Text)
 	// Prepare, when set, reads what Undo will need; it is journalled with the
@@ -109,7 +111,11 @@ type Runner struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	mu   sync.Mutex // held while a run or action is advanced: one at a time
+	steps sync.Mutex // held by Step: one at a time
+	// mu is held while a run or entry is read, decided on and written, never
+	// while an action works: see outside.
+	mu   sync.Mutex
+	busy map[string]bool // keys of entries an action works for; guarded by mu
 	wake chan struct{}
 }
 
@@ -146,7 +152,7 @@ func New(p Parts) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		cfg: p.Config, key: p.Key, site: p.Site, db: p.DB, book: p.Book, desk: p.Desk, actions: map[string]Action{},
+		cfg: p.Config, key: p.Key, site: p.Site, db: p.DB, book: p.Book, desk: p.Desk, actions: map[string]Action{}, busy: map[string]bool{},
 		plays: p.Playbooks, now: p.Now, log: p.Log, wake: make(chan struct{}, 1),
 	}
 	for _, a := range append(r.own(), p.Actions...) {
@@ -224,9 +230,27 @@ func (r *Runner) Run(ctx context.Context) error {
 // Step does what is due now: begins runs for new cases, advances runs, does
 // approved actions, lets time run out.
 func (r *Runner) Step(ctx context.Context) error {
+	r.steps.Lock()
+	defer r.steps.Unlock()
+	return errors.Join(r.journal(ctx), r.chase(ctx))
+}
+
+func (r *Runner) journal(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.begin(ctx), r.recover(ctx), r.advanceAll(ctx), r.expire(ctx), r.chase(ctx))
+	return errors.Join(r.begin(ctx), r.recover(ctx), r.advanceAll(ctx), r.expire(ctx))
+}
+
+// outside lets go of mu while f works on the world outside, which may take
+// long. Meanwhile the entry of the key is busy and nobody else touches it.
+func (r *Runner) outside(key string, f func()) {
+	r.busy[key] = true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(r.busy, key)
+	}()
+	f()
 }
 
 // The kinds of records.

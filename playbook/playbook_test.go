@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -434,6 +435,109 @@ func TestMail(t *testing.T) {
 	}
 	if strings.Contains(all, "P1") {
 		t.Fatal("a patient id in a mail")
+	}
+}
+
+func TestSlowActionStopsNobodyElse(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	var times atomic.Int32
+	w := newWard(t, func(w *ward) {
+		w.acts[2].Do = func(context.Context, Call) (string, error) {
+			times.Add(1)
+			close(begun)
+			<-end
+			return "ok", nil
+		}
+		w.acts[2].Repeatable = true
+	})
+	d := w.want("restrict", "anna")
+	var slow sync.WaitGroup
+	slow.Go(func() { _, _ = w.r.Do(t.Context(), Want{Action: "once", By: "anna"}) })
+	<-begun
+	if d, err := w.r.Decide(t.Context(), d.Key, Decision{By: "ben", Approve: true}); err != nil || d.Status != StatusDone {
+		t.Errorf("%+v %v", d, err)
+	}
+	w.step()
+	if e := w.entry("once"); e.Status != StatusIntended {
+		t.Errorf("%+v", e)
+	} else if _, err := w.r.Undo(t.Context(), e.Key, "ben"); err == nil {
+		t.Error("undone while it was being done")
+	}
+	close(end)
+	slow.Wait()
+	if e := w.entry("once"); e.Status != StatusDone || times.Load() != 1 {
+		t.Errorf("%+v, done %d times", e, times.Load())
+	}
+}
+
+func TestAnswerDuringAMailIsKept(t *testing.T) {
+	w := newWard(t, nil)
+	c := w.open("family", 60)
+	w.step()
+	qs, _ := w.r.Questions(t.Context(), c.ID)
+	stale := qs[0]
+	token := strings.TrimPrefix(w.r.Link(stale, "user"), "https://cordon.example/answer/")
+	if _, err := w.r.Answer(t.Context(), token, "care", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.r.write(t.Context(), stale, "reminded", "user"); err != nil {
+		t.Fatal(err)
+	}
+	qs, _ = w.r.Questions(t.Context(), c.ID)
+	if q := qs[0]; q.Status != "answered" || len(q.Answers) != 1 || len(q.Steps) != 2 {
+		t.Fatalf("%+v", q)
+	}
+}
+
+func TestFailedMailIsSentAgain(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	ln.Close()
+	w := newWard(t, func(w *ward) {
+		w.cfg.Mail = Mail{Host: address, TLS: "none", From: "cordon@hospital.example", Staff: "{account}@hospital.example"}
+	})
+	c := w.open("family", 60)
+	step := func() Stepped {
+		w.step()
+		qs, err := w.r.Questions(t.Context(), c.ID)
+		if err != nil || len(qs) != 1 || len(qs[0].Steps) != 1 {
+			t.Fatal(qs, err)
+		}
+		return qs[0].Steps[0]
+	}
+	if s := step(); s.Sent || s.Tries != 1 {
+		t.Fatalf("%+v", s)
+	}
+	if e := w.entry("ask-user"); e.Status != StatusDone {
+		t.Fatalf("the question waits in the console all the same: %+v", e)
+	}
+	if s := step(); s.Tries != 1 {
+		t.Fatalf("tried without a pause: %+v", s)
+	}
+	box := &mailbox{}
+	srv := smtp.NewServer(box)
+	if ln, err = net.Listen("tcp", address); err != nil {
+		t.Skip("the port was taken meanwhile")
+	}
+	go srv.Serve(ln) //nolint:errcheck // ends with Close
+	defer srv.Close()
+	w.clock = w.clock.Add(2 * time.Minute)
+	if s := step(); !s.Sent || len(box.mail) != 1 {
+		t.Fatalf("%+v, %d mails", s, len(box.mail))
+	}
+	w.clock = w.clock.Add(2 * time.Minute)
+	if step(); len(box.mail) != 1 {
+		t.Fatal("sent twice")
+	}
+}
+
+func TestUnknownParametersAreRefused(t *testing.T) {
+	w := newWard(t, nil)
+	if _, err := w.r.Do(t.Context(), Want{Action: "once", By: "anna", Params: map[string]string{"account": "root"}}); err == nil {
+		t.Fatal("taken")
 	}
 }
 
