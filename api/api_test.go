@@ -205,6 +205,24 @@ func TestProgramsApproveNothing(t *testing.T) {
 	as("colleague", "/decisions", decide).want(200)
 }
 
+func TestActionsStayWithTheirCase(t *testing.T) {
+	s := newSite(t)
+	i := lines[findingLine](s.ask(officer, "GET", "/api/v1/incidents", "").want(200))[0]
+	at := "/api/v1/incidents/" + i.FindingInfo.UID
+	act := func(action, params string) answer {
+		return s.ask(officer, "POST", at+"/actions", `{"action":"`+action+`","params":`+params+`}`)
+	}
+	act("suspend-account", `{"account":"li.na"}`).want(400)
+	act("suspend-account", `{"account":"root"}`).want(400)
+	act("suspend-account", `{"dn":"cn=x"}`).want(400)
+	act("ask-user", `{"account":"dr.wang"}`).want(400)
+	act("assign-case", `{"to":"nobody"}`).want(400)
+	act("assign-case", `{"to":""}`).want(400)
+	act("suspend-account", `{"account":"dr.wang"}`).want(200)
+	s.ask(officer, "POST", at+"/close", `{"verdict":"confirmed"}`).want(200)
+	act("suspend-account", `{}`).want(409)
+}
+
 func TestOwnCaseIsForOthers(t *testing.T) {
 	s := newSite(t)
 	id := lines[findingLine](s.ask(officer, "GET", "/api/v1/incidents", "").want(200))[0].FindingInfo.UID

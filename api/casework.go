@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cordon-health/cordon/identity"
@@ -68,12 +69,20 @@ func (s *Services) Assign(ctx context.Context, u identity.User, id, to string) (
 		return c, closed()
 	}
 	if to != "" {
-		who, err := s.Users.Get(ctx, to)
-		if err != nil || who.Disabled || !who.May(identity.HandleCases) || who.PersonID != "" && who.PersonID == c.Person {
-			return c, bad("give it to a user of the console who may handle it", "请分派给可处理该事件的控制台用户")
+		if err := s.assignable(ctx, c, to); err != nil {
+			return c, err
 		}
 	}
 	return s.Desk.Assign(ctx, id, to, u.Name)
+}
+
+// assignable refuses who could not handle the case.
+func (s *Services) assignable(ctx context.Context, c incident.Case, to string) error {
+	who, err := s.Users.Get(ctx, to)
+	if err != nil || !who.May(identity.HandleCases) || !s.Sees(who, c) || who.PersonID != "" && who.PersonID == c.Person {
+		return bad("give it to a user of the console who may handle it", "请分派给可处理该事件的控制台用户")
+	}
+	return nil
 }
 
 func closed() error {
@@ -152,17 +161,56 @@ func (s *Services) Reopen(ctx context.Context, u identity.User, id, text string)
 
 // Act asks for an action on a case.
 func (s *Services) Act(ctx context.Context, u identity.User, id, action string, params map[string]string) (playbook.Entry, error) {
-	if _, err := s.handled(ctx, u, id, identity.HandleCases); err != nil {
+	c, err := s.handled(ctx, u, id, identity.HandleCases)
+	switch {
+	case err != nil:
 		return playbook.Entry{}, err
+	case c.Status == incident.StatusClosed:
+		return playbook.Entry{}, closed()
 	}
 	i := slices.IndexFunc(s.Runner.Actions(), func(a playbook.Action) bool { return a.Name == action })
 	if i < 0 {
 		return playbook.Entry{}, bad("there is no such action", "没有此处置动作")
 	}
-	if ready, how := s.Runner.Actions()[i].Ready(); !ready {
+	a := s.Runner.Actions()[i]
+	if ready, how := a.Ready(); !ready {
 		return playbook.Entry{}, Refusal{http.StatusConflict, how}
 	}
+	if err := s.fitting(ctx, c, a, params); err != nil {
+		return playbook.Entry{}, err
+	}
 	return s.Runner.Do(ctx, playbook.Want{Action: action, Case: id, Params: params, By: u.Name, Human: u.Human()})
+}
+
+// fitting refuses parameters that the action does not take or that lead away
+// from the case: an action reaches the case's own people and nobody else.
+func (s *Services) fitting(ctx context.Context, c incident.Case, a playbook.Action, params map[string]string) error {
+	for name, value := range params {
+		if !slices.Contains(a.Params, name) {
+			return bad("this action takes no parameter "+strconv.Quote(name), "该动作没有参数 "+strconv.Quote(name))
+		}
+		if _, err := plain(value, false); err != nil {
+			return err
+		}
+	}
+	if to, ok := params[playbook.ParamTo]; ok {
+		if err := s.assignable(ctx, c, to); err != nil {
+			return err
+		}
+	}
+	if account := params[playbook.ParamAccount]; account != "" && !s.ownAccount(c, account) {
+		return bad("this account does not belong to the person of the case", "该账号不属于本事件的当事人")
+	}
+	return nil
+}
+
+// ownAccount says whether an account is the case's or its person's.
+func (s *Services) ownAccount(c incident.Case, account string) bool {
+	if account == c.Account {
+		return true
+	}
+	p, ok := s.People.Resolve(account)
+	return ok && c.Person != "" && p.ID == c.Person
 }
 
 // entry finds an action of a case by its key.

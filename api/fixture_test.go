@@ -132,7 +132,7 @@ func (s *site) openParts(dir string, now func() time.Time, log *slog.Logger) {
 // suspend stands for the action that the directory offers where it is set up.
 func suspend() playbook.Action {
 	text := ocsf.Text{EN: "Suspend", ZH: "停用"}
-	return playbook.Action{Name: "suspend-account", Title: text, Why: text, Class: playbook.Restrict, Hourly: 5,
+	return playbook.Action{Name: "suspend-account", Params: []string{playbook.ParamAccount}, Title: text, Why: text, Class: playbook.Restrict, Hourly: 5,
 		Ready: func() (bool, ocsf.Text) { return true, ocsf.Text{} },
 		Do:    func(context.Context, playbook.Call) (string, error) { return "suspended", nil },
 		Undo:  func(context.Context, playbook.Call) error { return nil },
