@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -336,8 +337,8 @@ func (c *call) query() error {
 	return err
 }
 
-// queryError shows what the engine says about the statement, which is the
-// asker's own text; what it says about files stays inside.
+// queryError shows what the engine says about the statement; what it says
+// about files and values stays inside: a value may be a patient's.
 func (c *call) queryError(err error) error {
 	if _, ok := RefusalOf(err); ok || c.r.Context().Err() != nil || c.sent {
 		return err
@@ -346,7 +347,16 @@ func (c *call) queryError(err error) error {
 	if strings.Contains(text, ".parquet") || strings.Contains(text, "/") && strings.Contains(text, "IO Error") {
 		return err
 	}
+	text = withoutValues(text)
 	return bad("the question cannot be answered: "+text, "无法回答该查询："+text)
+}
+
+var quoted = regexp.MustCompile(`'(?:[^']|'')*'?`)
+
+// withoutValues cuts the echo of the statement and all values in quotes.
+func withoutValues(text string) string {
+	text, _, _ = strings.Cut(text, "\nLINE ")
+	return quoted.ReplaceAllString(strings.TrimSpace(text), "'…'")
 }
 
 // late begins an answer of a kind with its first bytes.
