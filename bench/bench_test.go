@@ -95,8 +95,8 @@ func TestViolationIsAnAccessToTheCanary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, uid := violation(line, "P999", 1)
-	if patientOf(ev) != "P999" || uid == "" || !bytes.Contains(ev, []byte(uid)) {
+	ev, uid, at := violation(line, "P999", 1)
+	if patientOf(ev) != "P999" || uid == "" || at.IsZero() || !bytes.Contains(ev, []byte(uid)) {
 		t.Errorf("violation %q: %s", uid, ev)
 	}
 	if canary, err := firstCanary(l.List("watchlist")); err != nil || canary == "" {

@@ -21,7 +21,7 @@ import (
 //
 // From outside: once a second a request of its own carries one violation,
 // somebody opening a canary record, and from just before that request the API
-// is asked every 15 ms for the findings of the last moment, until the one with
+// is asked every 15 ms for the findings of that moment, until the one with
 // that event's id is among them. It can only be there when it is durable. From
 // inside: the server's histogram cordon_warning_seconds over the same time,
 // which covers all findings, from the arrival of the request to the commit.
@@ -129,12 +129,12 @@ func probes(ctx context.Context, s *Server, l *Load, canary string, length time.
 	}
 	var took Spread
 	for i := range int(length / time.Second) {
-		line, uid := violation(template, canary, i)
+		line, uid, at := violation(template, canary, i)
 		begun := time.Now()
 		if _, err := s.Post(ctx, "fhir-auditevent", "bench-probe", line); err != nil {
 			return nil, err
 		}
-		if err := awaitFinding(ctx, s, uid, begun); err != nil {
+		if err := awaitFinding(ctx, s, uid, at); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(begun))
@@ -143,26 +143,37 @@ func probes(ctx context.Context, s *Server, l *Load, canary string, length time.
 	return took, nil
 }
 
-// violation makes an access to another patient, now, out of a simulated one.
-func violation(line []byte, patient string, i int) (event []byte, uid string) {
+// afterwards is how many days after the first of the load probes begin: when
+// the hospital's month is over, so that no other finding stands at their time.
+const afterwards = 40
+
+// violation makes an access to another patient out of a simulated one, each on
+// a day of its own: on one day they would be one finding.
+func violation(line []byte, patient string, i int) (event []byte, uid string, at time.Time) {
 	t, err := newTemplate(line)
 	if err != nil {
-		return nil, ""
+		return nil, "", at
 	}
-	t.recorded = time.Now().In(t.recorded.Location()) // as long as before
+	t.recorded = t.recorded.AddDate(0, 0, afterwards+i)
 	event = t.appendCopy(nil, pacedCopy-1-i)
 	event = bytes.ReplaceAll(event, []byte(patientOf(event)), []byte(patient))
-	var id struct{ ID string }
-	if json.Unmarshal(event, &id) != nil {
-		return nil, ""
+	var id struct {
+		ID       string
+		Recorded time.Time
 	}
-	return event, id.ID
+	if json.Unmarshal(event, &id) != nil {
+		return nil, "", at
+	}
+	return event, id.ID, id.Recorded
 }
 
-func awaitFinding(ctx context.Context, s *Server, uid string, begun time.Time) error {
-	since := strconv.FormatInt(begun.Add(-5*time.Minute).UnixMilli(), 10)
+// awaitFinding asks for the findings at the time of the access until that of
+// the event is there.
+func awaitFinding(ctx context.Context, s *Server, uid string, at time.Time) error {
+	begun := time.Now()
+	path := fmt.Sprintf("/api/v1/findings?limit=5&since=%d&until=%d", at.UnixMilli()-1000, at.UnixMilli()+1000)
 	for {
-		answer, _, err := s.ask(ctx, "GET", "/api/v1/findings?limit=5&since="+since, nil)
+		answer, _, err := s.ask(ctx, "GET", path, nil)
 		if err != nil {
 			return err
 		}
