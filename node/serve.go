@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -90,16 +91,31 @@ func (n *Node) serve(ctx context.Context) error {
 		return err
 	}
 	c := n.cfg.Console
-	ln, err := listen.TCP(ctx, c.Listen, listen.TLS{Cert: c.Cert, Key: c.Key})
+	secure, err := listen.TLS{Cert: c.Cert, Key: c.Key}.Config()
 	if err != nil {
 		return err
+	}
+	ln, err := listen.TCP(ctx, c.Listen, listen.TLS{})
+	if err != nil {
+		return err
+	}
+	each := maxWeb / 4
+	if c.BehindProxy {
+		each = maxWeb // all come from the proxy's address
+	}
+	ln = listen.Limit(ln, maxWeb, each)
+	if secure != nil {
+		ln = tls.NewListener(ln, secure)
 	}
 	return n.serveOn(ctx, ln, h)
 }
 
+// maxWeb bounds the web server's connections; one address gets a quarter.
+const maxWeb = 1024
+
 func (n *Node) serveOn(ctx context.Context, ln net.Listener, h http.Handler) error {
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: listen.Punctual(h, n.now), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn),
 	}
 	stop := context.AfterFunc(ctx, func() {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 )
 
 // TLS names the PEM files of a secured listener. Without Cert there is none;
@@ -63,40 +64,35 @@ func (t TLS) Config() (*tls.Config, error) {
 	return cfg, nil
 }
 
+// firstByte is how long a new connection may say nothing at all.
+const firstByte = 30 * time.Second
+
+// share is what one address gets of most connections.
+func share(most int) int { return max(most/4, min(most, 8)) }
+
 // Serve runs handle for each connection until ctx ends; then it closes the
 // listener and all connections, and returns when every handle has returned.
-// At most most connections are served at once; others wait in the kernel.
+// At most most connections are served at once; others wait in the kernel. An
+// address gets a quarter of them at most (of few, 8), so that none keeps all others out,
+// and a connection that says nothing for 30 s after it began is closed.
 func Serve(ctx context.Context, ln net.Listener, most int, handle func(context.Context, net.Conn)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ln = Limit(ln, most, share(most))
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	slots := make(chan struct{}, max(most, 1))
 	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
 		conn, err := ln.Accept()
 		if err != nil {
-			<-slots
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() {
-				continue
-			}
 			return fmt.Errorf("accept: %w", err)
 		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			one(ctx, conn, handle)
-		})
+		wg.Go(func() { one(ctx, newSilent(conn, firstByte), handle) })
 	}
 }
 
