@@ -5,7 +5,7 @@
 // Syslog has no acknowledgement, so what it can promise depends on the
 // transport. On TCP and TLS it stops reading while the last messages are
 // being written, which holds the sender back instead of losing anything. On
-// UDP messages wait in a bounded queue; those that find it full are counted
+// UDP messages wait in a bounded queue (16384, or 64 MiB); those that find it full are counted
 // in [Collector.Dropped] and reported once a minute.
 //
 // It cuts a stream into messages; reading them is normalize's work.
@@ -27,7 +27,11 @@ import (
 	"github.com/cordon-health/cordon/internal/listen"
 )
 
-const queued = 16384 // UDP messages that may wait, a burst of about a second
+const (
+	queued      = 16384    // UDP messages that may wait, a burst of about a second
+	queuedBytes = 64 << 20 // and their size together
+	batchBytes  = 4 << 20  // size of the messages gathered into one disk write
+)
 
 // Collector is one set of listeners that share a source name.
 type Collector struct {
@@ -35,6 +39,7 @@ type Collector struct {
 	now     func() time.Time
 	log     *slog.Logger
 	dropped atomic.Uint64
+	waiting atomic.Int64 // bytes in the UDP queue
 }
 
 var _ collect.Collector = (*Collector)(nil)
@@ -94,6 +99,7 @@ func (c *Collector) serveTCP(ctx context.Context, address string, t listen.TLS, 
 func (c *Collector) stream(ctx context.Context, conn net.Conn, sink collect.Sink) error {
 	r := bufio.NewReaderSize(conn, 64<<10)
 	var batch []collect.Item
+	size := 0
 	for {
 		wait := c.cfg.Idle
 		if len(batch) > 0 {
@@ -102,7 +108,7 @@ func (c *Collector) stream(ctx context.Context, conn net.Conn, sink collect.Sink
 		if len(batch) == 0 || r.Buffered() == 0 {
 			if err := c.await(conn, r, wait); err != nil {
 				if len(batch) > 0 && isTimeout(err) {
-					batch = c.deliver(ctx, batch, sink)
+					batch, size = c.deliver(ctx, batch, sink), 0
 					continue
 				}
 				c.deliver(ctx, batch, sink)
@@ -115,10 +121,16 @@ func (c *Collector) stream(ctx context.Context, conn net.Conn, sink collect.Sink
 			c.deliver(ctx, batch, sink)
 			return quiet(err)
 		}
-		if batch = append(batch, c.item(msg)); len(batch) >= c.cfg.Batch {
-			batch = c.deliver(ctx, batch, sink)
+		batch, size = append(batch, c.item(msg)), size+len(msg)
+		if c.full(batch, size) {
+			batch, size = c.deliver(ctx, batch, sink), 0
 		}
 	}
+}
+
+// full says that a batch of size bytes is to be delivered.
+func (c *Collector) full(batch []collect.Item, size int) bool {
+	return len(batch) >= c.cfg.Batch || size >= batchBytes
 }
 
 // await returns when a byte can be read, without consuming it.
@@ -176,17 +188,28 @@ func (c *Collector) serveUDP(ctx context.Context, sink collect.Sink) error {
 		case err != nil:
 			return fmt.Errorf("read udp: %w", err)
 		}
+		c.enqueue(queue, buf[:n])
+	}
+}
+
+// enqueue takes a copy of msg when there is room.
+func (c *Collector) enqueue(queue chan<- collect.Item, msg []byte) {
+	size := int64(len(msg))
+	if c.waiting.Add(size) <= queuedBytes {
 		select {
-		case queue <- c.item(append([]byte(nil), buf[:n]...)):
+		case queue <- c.item(append([]byte(nil), msg...)):
+			return
 		default:
-			c.dropped.Add(1)
 		}
 	}
+	c.waiting.Add(-size)
+	c.dropped.Add(1)
 }
 
 // drain gathers queued messages into batches until the queue is closed.
 func (c *Collector) drain(ctx context.Context, queue <-chan collect.Item, sink collect.Sink) {
 	var batch []collect.Item
+	size := 0
 	var reported uint64
 	flush := time.NewTicker(c.cfg.Wait)
 	defer flush.Stop()
@@ -199,11 +222,13 @@ func (c *Collector) drain(ctx context.Context, queue <-chan collect.Item, sink c
 				c.deliver(ctx, batch, sink)
 				return
 			}
-			if batch = append(batch, it); len(batch) >= c.cfg.Batch {
-				batch = c.deliver(ctx, batch, sink)
+			c.waiting.Add(-int64(len(it.Data)))
+			batch, size = append(batch, it), size+len(it.Data)
+			if c.full(batch, size) {
+				batch, size = c.deliver(ctx, batch, sink), 0
 			}
 		case <-flush.C:
-			batch = c.deliver(ctx, batch, sink)
+			batch, size = c.deliver(ctx, batch, sink), 0
 		case <-minute.C:
 			if n := c.dropped.Load(); n != reported {
 				c.log.Error("udp syslog messages lost, the queue was full", "source", c.cfg.Source, "lost", n-reported)
