@@ -270,9 +270,18 @@ func (c *careResource) time(p *fhirParser) int64 {
 	return at
 }
 
-// timeless says whether the resource is of use without a time: who somebody is
-// holds until something else is said, whom somebody cares for does not.
-func (c *careResource) timeless() bool { return c.kind == "Patient" || c.kind == "RelatedPerson" }
+// timeless says whether the resource is of use without a time: who somebody
+// is, and an active team, hold until something else is said; that somebody was
+// treated at some time does not.
+func (c *careResource) timeless() bool {
+	switch c.kind {
+	case "Patient", "RelatedPerson":
+		return true
+	case "CareTeam":
+		return c.status == "active"
+	}
+	return false
+}
 
 // event makes the event that carries the facts.
 func (p *fhirParser) event(c *careResource, data []byte, patient string) (*ocsf.Event, string) {

@@ -161,6 +161,8 @@ func TestCareTimeIsNotTheReceipt(t *testing.T) {
 		`{"resourceType":"RelatedPerson","id":"r","period":{"start":"2024-06-01T00:00:00Z"},"patient":{"reference":"Patient/p1"},"name":[{"text":"王五"}]}`:    1717200000000,
 		`{"resourceType":"CareTeam","id":"t"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"},"period":{"start":"2024-06-01T00:00:00Z"}}]}`: 1717200000000,
 		`{"resourceType":"CareTeam","id":"t"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"}}]}`:                                           0,
+		`{"resourceType":"CareTeam","id":"t","status":"active"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"}}]}`:                         undated,
+		`{"resourceType":"CareTeam","id":"t","status":"inactive"` + p1 + `,"participant":[{"member":{"reference":"Practitioner/d"}}]}`:                       0,
 		`{"resourceType":"Encounter","id":"e"` + p1 + `}`:                                                                                                    0,
 		`{"resourceType":"Condition","id":"c","code":{"coding":[{"code":"A"}]}` + p1 + `}`:                                                                   0,
 	} {

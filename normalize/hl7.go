@@ -60,13 +60,20 @@ func (n *Normalizer) parseHL7(in Input, out *Output) {
 			out.Reject(item, msg, err.Error())
 			continue
 		}
-		n.hl7Event(m, msg, in.Received, out)
+		if !n.hl7Event(m, msg, out) {
+			out.Reject(item, msg, noHL7Time)
+		}
 	}
 }
 
-// hl7Event makes the event of one message.
-func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, received int64, out *Output) {
-	r := newHL7Reader(n, m, received)
+const noHL7Time = "no time: MSH-7 is missing or not a time, and so are EVN-2, PV1-44, ORC-9 and OBR-22"
+
+// hl7Event makes the event of one message; false where nothing tells its time.
+func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, out *Output) bool {
+	r := newHL7Reader(n, m)
+	if r.at == 0 {
+		return false
+	}
 	r.read()
 	msh := m.Segment("MSH")
 	e := &ocsf.Event{
@@ -92,6 +99,7 @@ func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, received int64, out *O
 		e.Patient = r.mainPatient()
 	}
 	out.Event(e)
+	return true
 }
 
 // messageUID names a message by its sender and MSH-10. Senders start counting

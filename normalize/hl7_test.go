@@ -276,8 +276,15 @@ func TestTimesThatAreWrong(t *testing.T) {
 		t.Errorf("time is %d", e.Time)
 	}
 	bad = strings.Replace(string(message("ADT^A01", patientSegment)), "20261122080000+0800", "", 1)
-	if e := oneHL7(t, []byte(bad)); e.Time != 1 {
-		t.Errorf("time is %d, want that of receipt", e.Time)
+	for _, received := range []int64{1, 2} { // the receipt is no time: a file read again must give the same events
+		events, rejects := testNormalizer().Normalize(Input{Format: "hl7v2", Received: received, Data: []byte(bad)})
+		if len(events) != 0 || len(rejects) != 1 || rejects[0].Reason != noHL7Time {
+			t.Errorf("a message without any time: events %v, rejects %v", events, rejects)
+		}
+	}
+	admitted := bad + "PV1|1|I" + strings.Repeat("|", 42) + "20261122074500\r"
+	if e := oneHL7(t, []byte(admitted)); e.Time != ms(t, "2026-11-22T07:45:00+08:00") {
+		t.Errorf("time is %d, want that of PV1-44", e.Time)
 	}
 	bad = strings.Replace(string(message("ADT^A01", patientSegment)), "20261122080000+0800", "20261122", 1)
 	if e := oneHL7(t, []byte(bad)); e.Metadata.OriginalTime != "20261122" || e.Time != ms(t, "2026-11-22T00:00:00+08:00") {

@@ -45,7 +45,7 @@ type hl7Reader struct {
 	orderOfORC bool
 }
 
-func newHL7Reader(n *Normalizer, m *hl7.Message, received int64) *hl7Reader {
+func newHL7Reader(n *Normalizer, m *hl7.Message) *hl7Reader {
 	r := &hl7Reader{n: n, m: m}
 	msh, evn := m.Segment("MSH"), m.Segment("EVN")
 	r.evn, r.schedule, r.rf1, r.tq1 = evn, m.Segment("SCH"), m.Segment("RF1"), m.Segment("TQ1")
@@ -56,20 +56,37 @@ func newHL7Reader(n *Normalizer, m *hl7.Message, received int64) *hl7Reader {
 	if r.trigger == "" {
 		r.trigger = evn.Text(1)
 	}
-	r.at = received
 	if s, ok := r.stamp(msh, 7); ok {
 		r.at = s.Millis
 		if !s.Instant() {
 			r.originalTime = msh.Text(7)
 		}
-	} else if t := r.first(evn, 2, 6); t != 0 {
-		r.at = t
+	} else {
+		r.at = r.otherTime()
 	}
 	r.happened = r.first(evn, 6, 2)
 	if r.happened == 0 {
 		r.happened = r.at
 	}
 	return r
+}
+
+// otherTime is when a message without MSH-7 was written, as far as its other
+// fields tell; 0 is not at all. The receipt is none: the same file read again
+// would give other events.
+func (r *hl7Reader) otherTime() int64 {
+	if t := r.first(r.evn, 2, 6); t != 0 {
+		return t
+	}
+	for _, at := range []struct {
+		segment string
+		fields  []int
+	}{{"PV1", []int{45, 44}}, {"ORC", []int{9, 15}}, {"OBR", []int{22, 14, 7, 6}}, {"TXA", []int{6, 4}}, {"RF1", []int{7}}} {
+		if t := r.first(r.m.Segment(at.segment), at.fields...); t != 0 {
+			return t
+		}
+	}
+	return 0
 }
 
 func (r *hl7Reader) operation() string {

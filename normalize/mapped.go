@@ -31,6 +31,9 @@ func (m *Mapping) row(get func(string) string, zone *time.Location) (*ocsf.Event
 	if err != nil {
 		return nil, fmt.Errorf("column %s %w", m.Time.Column, err)
 	}
+	if err := within(at); err != nil {
+		return nil, fmt.Errorf("column %s %w", m.Time.Column, err)
+	}
 	e.Time = at
 	if !exact {
 		e.Metadata.OriginalTime = text

@@ -13,7 +13,9 @@
 //
 // What it guarantees. Nothing is dropped silently: every record of an input
 // gives at least one event or one [Reject] with its reason. The same input
-// gives the same events, ids included. Names, phones, addresses and identity
+// gives the same events, ids included; only a syslog line that tells no time
+// has that of its receipt, so a file of such lines counts again when it is
+// read again. Names, phones, addresses and identity
 // numbers of patients and their kin leave this package only as keyed tokens,
 // and no clinical text leaves it at all; a reason names a field or a position,
 // never a value. No input makes a parser panic.

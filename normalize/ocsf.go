@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 
@@ -33,9 +34,6 @@ func (n *Normalizer) parseOCSF(in Input, out *Output) {
 	})
 }
 
-// maxTime is the latest plausible time in ms, the year 3000.
-const maxTime = 32_503_680_000_000
-
 // settle brings an event of another producer to Cordon's way.
 func (n *Normalizer) settle(e *ocsf.Event) error {
 	if e.Time == 0 {
@@ -46,8 +44,8 @@ func (n *Normalizer) settle(e *ocsf.Event) error {
 		return errors.New("class_uid is missing or 0")
 	case e.Time == 0:
 		return errors.New("time is missing")
-	case e.Time < 0 || e.Time > maxTime:
-		return errors.New("time is not in milliseconds since 1970")
+	case e.Time != undated && within(e.Time) != nil:
+		return fmt.Errorf("time %w", within(e.Time))
 	case e.ActivityID < 0 || e.ActivityID > math.MaxUint8:
 		return errors.New("activity_id is out of range")
 	}

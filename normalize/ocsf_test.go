@@ -15,6 +15,7 @@ func TestOCSF(t *testing.T) {
 	{"time":5}
 	{"class_uid":3002}
 	{"class_uid":3002,"time":1e18}
+	{"class_uid":3002,"time":1772427324}
 	"text"`
 	n := New(Options{})
 	events, rejects := n.Normalize(Input{Format: "ocsf", Source: "s", Received: 9, Data: []byte(text)})
@@ -42,8 +43,9 @@ func TestOCSF(t *testing.T) {
 			n.key.Token("phone", "13800138000")+" and no=880000000000000000",
 		"3 class_uid is missing or 0",
 		"4 time is missing",
-		"5 time is not in milliseconds since 1970",
-		"6 an OCSF event must be a JSON object",
+		"5 time is after the year 3000; it must be in milliseconds since 1970",
+		"6 time is before 1990; is it in seconds? it must be in milliseconds since 1970",
+		"7 an OCSF event must be a JSON object",
 	)
 	if events[0].Metadata.UID != "a" || events[0].Metadata.LoggedTime != 9 || events[1].SeverityID != ocsf.SeverityInformational {
 		t.Error("metadata is not filled")

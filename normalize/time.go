@@ -1,6 +1,33 @@
 package normalize
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// firstTime and lastTime bound the times of events, in ms: 1990 and 3000.
+const (
+	firstTime = 631_152_000_000
+	lastTime  = 32_503_680_000_000
+)
+
+// errEarly and errLate refuse what no hospital system recorded, most of all a time in
+// seconds taken for one in milliseconds, which ends up in January 1970.
+var (
+	errEarly = errors.New("is before 1990; is it in seconds? it must be in milliseconds since 1970")
+	errLate  = errors.New("is after the year 3000; it must be in milliseconds since 1970")
+)
+
+// within says whether an event may have happened at a time.
+func within(ms int64) error {
+	switch {
+	case ms < firstTime:
+		return errEarly
+	case ms > lastTime:
+		return errLate
+	}
+	return nil
+}
 
 // parseTime reads the instants of FHIR and ISO 8601: a year up to a nanosecond,
 // with T or a space, with or without a zone. exact is false where the text is
@@ -44,8 +71,17 @@ func parseTime(text []byte, zone *time.Location) (ms int64, exact, ok bool) {
 }
 
 func plausible(year, month, day, hour, minute, sec int) bool {
-	return year >= 1900 && year <= 2999 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
-		hour <= 24 && minute <= 59 && sec <= 60
+	if year < 1900 || year > 2999 || month < 1 || month > 12 || day < 1 || day > monthDays(year, month) {
+		return false
+	}
+	if hour == 24 {
+		return minute == 0 && sec == 0
+	}
+	return hour < 24 && minute <= 59 && sec <= 60
+}
+
+func monthDays(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 // clock reads the parts of a time one after another.
