@@ -3,7 +3,8 @@
 //
 // It owns the table quarantine. A record's id is the hash of its source,
 // format and bytes, so the same unusable input sent a thousand times is one
-// row. What it guarantees: [Book.Add] is durable when it returns, before the
+// row, and one that comes again after it was settled is open again. What it
+// guarantees: [Book.Add] is durable when it returns, before the
 // source is acknowledged; a replayed record leaves the list only when it was
 // taken; a discarded one stays in the table, marked with who discarded it.
 //
@@ -79,7 +80,8 @@ func ID(source, format string, data []byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Add keeps items; an input already there changes nothing. ID, State, Tries
+// Add keeps items. An input already there changes nothing, but one that had
+// been discarded or replayed and comes again is open again. ID, State, Tries
 // and Changed are set here.
 func (b *Book) Add(ctx context.Context, items ...Item) error {
 	if len(items) == 0 {
@@ -90,7 +92,8 @@ func (b *Book) Add(ctx context.Context, items ...Item) error {
 		for _, it := range items {
 			_, err := tx.ExecContext(ctx, `INSERT INTO quarantine
 				(id, source, format, mapping, reason, received, data, state, tries, changed, by_user)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8, '') ON CONFLICT (id) DO NOTHING`,
+				VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8, '') ON CONFLICT (id) DO UPDATE
+				SET state = 'open', reason = $5, received = $6, changed = $8, by_user = '' WHERE quarantine.state <> 'open'`,
 				ID(it.Source, it.Format, it.Data), it.Source, it.Format, it.Mapping, it.Reason, it.Received,
 				base64.StdEncoding.EncodeToString(it.Data), now)
 			if err != nil {

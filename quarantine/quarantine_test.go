@@ -53,6 +53,19 @@ func TestLife(t *testing.T) {
 	if n, _ := b.Count(ctx, Open); n["mllp"] != 0 {
 		t.Fatal(n)
 	}
+	for _, settled := range []string{Discarded, Replayed} {
+		if err := b.Settle(ctx, id, settled, "anna"); err != nil {
+			t.Fatal(err)
+		}
+		again := it
+		again.Reason, again.Received = "EVN is missing", 9
+		if err := b.Add(ctx, again); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := b.Get(ctx, id); got.State != Open || got.Reason != again.Reason || got.Received != 9 || got.By != "" {
+			t.Fatalf("%s, then it came again: %+v", settled, got)
+		}
+	}
 	if _, err := b.Get(ctx, "nothing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
