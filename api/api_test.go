@@ -138,6 +138,18 @@ func TestAccessesOfPatientAreWatched(t *testing.T) {
 	}
 }
 
+func TestTrailsOfPeopleAndAllReasonsAreWatched(t *testing.T) {
+	s := newSite(t)
+	s.ask(auditor, "POST", "/api/v1/accesses", `{"person":"d1"}`).want(200)
+	s.ask(auditor, "POST", "/api/v1/explanations", `{"all":true}`).want(200)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.watched) != 2 || s.watched[0].API.Operation != api.LookedAtPerson || s.watched[0].Resources[0].UID != "d1" ||
+		s.watched[1].API.Operation != api.LookedAtReasons {
+		t.Errorf("watched: %+v", s.watched)
+	}
+}
+
 func TestQuery(t *testing.T) {
 	s := newSite(t)
 	csv := s.ask(officer, "POST", "/api/v1/query", `{"sql":"SELECT person, count(*) AS n FROM events WHERE patient IS NOT NULL GROUP BY person ORDER BY person","format":"csv"}`).want(200)

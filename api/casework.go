@@ -287,6 +287,8 @@ func (s *Services) StartPlaybook(ctx context.Context, u identity.User, id, book 
 // The operations that are told to Services.Audit.
 const (
 	LookedAtPatient = "patient-trail"     // who looked at this patient
+	LookedAtPerson  = "person-trail"      // what this member of staff looked at
+	LookedAtReasons = "explanations"      // the explanations of all accesses
 	LookedAtRecord  = "quarantine-record" // a record set aside, which may hold patient data
 	LookedAtOwnCase = "own-case"          // a case about the user
 	TookBundle      = "evidence-bundle"   // evidence was exported

@@ -37,6 +37,7 @@ func (c *call) explanations() error {
 	}
 	out := c.lines()
 	if wish.All {
+		c.Watch(c.r.Context(), c.user, LookedAtReasons, "", "", "")
 		err = c.explainAll(out)
 	} else {
 		err = c.explainSome(out, wish.Events)

@@ -203,6 +203,8 @@ func (c *call) accesses() error {
 	}
 	if wish.Patient != "" {
 		c.Watch(c.r.Context(), c.user, LookedAtPatient, "Patient", wish.Patient, "")
+	} else {
+		c.Watch(c.r.Context(), c.user, LookedAtPerson, "Person", wish.Person, "")
 	}
 	evs, err := c.Accesses(c.r.Context(), wish.Patient, q)
 	if err != nil {
@@ -351,12 +353,18 @@ func (c *call) queryError(err error) error {
 	return bad("the question cannot be answered: "+text, "无法回答该查询："+text)
 }
 
+var anyQuoted = regexp.MustCompile(`"(?:[^"]|"")*"?`)
+
 var quoted = regexp.MustCompile(`'(?:[^']|'')*'?`)
 
 // withoutValues cuts the echo of the statement and all values in quotes.
 func withoutValues(text string) string {
 	text, _, _ = strings.Cut(text, "\nLINE ")
-	return quoted.ReplaceAllString(strings.TrimSpace(text), "'…'")
+	if !strings.Contains(text, "Conversion Error") && !strings.Contains(text, "Invalid Input Error") {
+		text = quoted.ReplaceAllString(text, "'…'") // names stand in double quotes and help
+		return strings.TrimSpace(text)
+	}
+	return strings.TrimSpace(anyQuoted.ReplaceAllString(quoted.ReplaceAllString(text, "'…'"), `"…"`))
 }
 
 // late begins an answer of a kind with its first bytes.

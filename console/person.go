@@ -77,6 +77,7 @@ func (q *request) personAccesses(id string, m *personFile) error {
 	if !m.SeeAccesses {
 		return nil
 	}
+	q.Watch(q.r.Context(), q.ses.User, api.LookedAtPerson, "Person", id, "")
 	evs, err := q.Lake.Accesses(q.r.Context(), lake.AccessQuery{Person: id, From: q.ms("from", 0), Until: q.ms("until", 1), Limit: mostAccesses + 1})
 	if err != nil {
 		return err
