@@ -224,10 +224,10 @@ func (q *request) fillActions(ctx context.Context, m *caseFile) error {
 	}
 	titles, u := q.actionTitles(), q.ses.User
 	for _, e := range list {
-		decided := slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.By == u.Name })
+		decided := slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.Person() == u.Human() })
 		m.Actions = append(m.Actions, entryRow{Entry: e, Title: titles[e.Action],
 			Undoable: u.May(identity.HandleCases) && q.Undoable(e),
-			Decide:   e.Status == playbook.StatusWanted && u.May(identity.ApproveActions) && !decided && e.By != u.Name})
+			Decide:   e.Status == playbook.StatusWanted && u.May(identity.ApproveActions) && !decided && e.Person() != u.Human()})
 	}
 	for _, a := range q.Runner.Actions() { // assigning and closing have forms of their own
 		if a.Name != "assign-case" && a.Name != "close-case" && a.Name != "notify-console" {

@@ -25,6 +25,7 @@ import (
 type overview struct {
 	Cases []caseRow // new ones, the riskiest first
 	Mine  []caseRow // assigned to the reader
+	Last  []caseRow // whatever came last, so that warnings appear as they come
 	New   int       // all new ones
 	// Waiting cases are beyond the day's budget, Today those opened within it.
 	Waiting, Today, Budget int
@@ -52,8 +53,12 @@ type wanted struct {
 	At         int64
 }
 
-// most is how many cases the overview shows of each list.
-const most = 8
+// most is how many cases the overview shows of each ranked list, newest how
+// many of those that came last.
+const (
+	most   = 8
+	newest = 4
+)
 
 func (q *request) overview() error {
 	m, err := q.overviewModel()
@@ -88,6 +93,10 @@ func (q *request) overviewModel() (overview, error) {
 	if m.Mine, err = q.someCases(incident.Query{Status: incident.StatusAssigned}, most, mine); err != nil {
 		return m, err
 	}
+	open := func(c incident.Case) bool { return c.Status != incident.StatusClosed }
+	if m.Last, err = q.someCases(incident.Query{ByTime: true}, newest, open); err != nil {
+		return m, err
+	}
 	if err := q.overviewCounts(&m); err != nil {
 		return m, err
 	}
@@ -102,14 +111,15 @@ func (q *request) overviewModel() (overview, error) {
 }
 
 // asOf is the end of what the overview shows: now, or the newest event where
-// only old ones were imported.
+// only old ones were imported, or where clocks (or the demo) run ahead.
 func (q *request) asOf() int64 {
-	now, newest := q.Now().UnixMilli(), int64(0)
+	now, last := q.Now().UnixMilli(), int64(0)
 	for _, s := range q.Sources() {
-		newest = max(newest, s.Event)
+		last = max(last, s.Event)
 	}
-	if newest > 0 && now-newest > (48*time.Hour).Milliseconds() {
-		return newest + 1
+	two := (48 * time.Hour).Milliseconds()
+	if last > 0 && now-last > two || last > now && last-now < two {
+		return last + 1
 	}
 	return now
 }

@@ -116,6 +116,7 @@ var pageWords = map[string]ocsf.Text{
 	"overview.live":        {EN: "Live", ZH: "实时更新"},
 	"overview.now":         {EN: "Act on these first", ZH: "优先处理"},
 	"overview.all":         {EN: "All %s", ZH: "全部 %s 件"},
+	"overview.latest":      {EN: "Newest warnings", ZH: "最新预警"},
 	"overview.mine":        {EN: "Yours", ZH: "由我处理"},
 	"overview.decide":      {EN: "Waiting for approval", ZH: "待批准"},
 	"overview.wanted":      {EN: "asked for by %s", ZH: "%s 申请"},
