@@ -45,7 +45,8 @@ type ward struct {
 func newWard(t *testing.T, change func(*ward)) *ward {
 	t.Helper()
 	w := &ward{t: t, clock: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), cfg: Default()}
-	now := func() time.Time { return w.clock }
+	began := w.clock
+	now := func() time.Time { return began } // read by the log's own goroutines; the runner has w.clock
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	if w.db, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db")); err != nil {
