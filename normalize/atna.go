@@ -123,6 +123,7 @@ func isAudit(text []byte) bool {
 
 // auditRecord reads the audit message in a syslog line (or alone).
 func (n *Normalizer) auditRecord(line syslogLine, item int, raw []byte, received int64, out *Output) {
+	out.reading(item, raw)
 	var m auditMessage
 	if err := decodeAudit(line.Message, &m); err != nil {
 		out.Reject(item, raw, auditFault(err))

@@ -84,6 +84,7 @@ func valid(data []byte) error {
 
 // one makes the events of one resource; the reason says why there are none.
 func (p *fhirParser) one(kind string, data []byte) (reason string) {
+	p.out.reading(p.item, data)
 	var e *ocsf.Event
 	switch kind {
 	case "AuditEvent":

@@ -55,6 +55,7 @@ func (n *Normalizer) parseHL7(in Input, out *Output) {
 			item--
 			continue
 		}
+		out.reading(item, msg)
 		m, err := hl7.Parse(hl7.Decode(msg))
 		if err != nil {
 			out.Reject(item, msg, err.Error())

@@ -262,6 +262,7 @@ func (m *Mapping) kept(e *ocsf.Event, get func(string) string) {
 
 // mapped adds the event of a row or its reject.
 func (n *Normalizer) mapped(in Input, out *Output, item int, data []byte, get func(string) string) {
+	out.reading(item, data)
 	e, err := in.Mapping.row(get, n.zone)
 	if err != nil {
 		out.Reject(item, data, err.Error())
@@ -354,6 +355,10 @@ func (n *Normalizer) parseMappedCSV(in Input, out *Output) {
 		}
 	}
 	headerLine := in.Data[:rows.InputOffset()]
+	if len(headerLine) > maxHeader {
+		out.Reject(0, in.Data, fmt.Sprintf("the header line is larger than %d bytes", maxHeader))
+		return
+	}
 	for item := 0; ; item++ {
 		start := rows.InputOffset()
 		fields, err := rows.Read()
@@ -376,6 +381,9 @@ func (n *Normalizer) parseMappedCSV(in Input, out *Output) {
 		}
 	}
 }
+
+// maxHeader bounds the header line, which each rejected row carries.
+const maxHeader = 64 << 10
 
 func newCSV(r io.Reader, sep string) *csv.Reader {
 	rows := csv.NewReader(r)

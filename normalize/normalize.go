@@ -166,12 +166,23 @@ type Output struct {
 	in      Input
 	events  []*ocsf.Event
 	rejects []Reject
+	// item and raw are the record being read.
+	item int
+	raw  []byte
 }
+
+// reading says which record the next events come from.
+func (o *Output) reading(item int, raw []byte) { o.item, o.raw = item, raw }
 
 // Event adds an event. It fills what is the same for all: format, source,
 // time of receipt, schema version, severity, an id made of the content where
-// the source gave none, and what OCSF requires of the class.
+// the source gave none, and what OCSF requires of the class. An event with an
+// identifier that cannot be one is rejected.
 func (o *Output) Event(e *ocsf.Event) {
+	if what := tooLong(e); what != "" {
+		o.Reject(o.item, o.raw, fmt.Sprintf("%s is longer than %d bytes: no identifier is", what, maxID))
+		return
+	}
 	m := &e.Metadata
 	if m.Version == "" {
 		m.Version = ocsf.Version

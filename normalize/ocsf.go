@@ -17,6 +17,7 @@ func (n *Normalizer) parseOCSF(in Input, out *Output) {
 	item := 0
 	d := ocsf.NewDecoder()
 	eachJSON(in.Data, func(data []byte) error {
+		out.reading(item, data)
 		e := &ocsf.Event{}
 		if err := d.Decode(data, e); err != nil {
 			return err

@@ -48,6 +48,7 @@ type field struct {
 func (n *Normalizer) parseSyslog(in Input, out *Output) {
 	r := newSyslogReader(n.zone)
 	eachRecord(in.Data, func(item int, raw []byte) {
+		out.reading(item, raw)
 		line := r.read(deviceText(raw))
 		switch msg := line.Message; {
 		case isAudit(msg):
