@@ -2,6 +2,8 @@ package api
 
 import (
 	"compress/gzip"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -44,12 +46,16 @@ func (c *call) importList() error {
 	if !slices.Contains(ImportKinds(), kind) {
 		return refuse(http.StatusNotFound, "lists to import are "+strings.Join(ImportKinds(), ", "), "可导入的清单："+strings.Join(ImportKinds(), "、"))
 	}
-	body, done, err := opened(c.r)
+	body, done, err := opened(c.r, c.Limits.Import)
 	if err != nil {
 		return err
 	}
 	defer done()
 	n, err := c.Import(c.r.Context(), kind, body, nil)
+	if errors.Is(err, errUnpacked) {
+		return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the unpacked list is larger than %d bytes; split it", c.Limits.Import),
+			fmt.Sprintf("解压后的清单超过 %d 字节；请拆分后导入", c.Limits.Import))
+	}
 	if err != nil {
 		return bad("not imported: "+err.Error(), "未导入："+err.Error())
 	}
@@ -65,8 +71,28 @@ func importedOf(n directory.Counts) imported {
 	return out
 }
 
-// opened is the body without its compression.
-func opened(r *http.Request) (io.Reader, func(), error) {
+var errUnpacked = errors.New("the unpacked body is too large")
+
+// atMost fails after left bytes, as a small packed body may become very large.
+type atMost struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (a *atMost) Read(p []byte) (int, error) {
+	if int64(len(p)) > a.left+1 {
+		p = p[:a.left+1]
+	}
+	n, err := a.r.Read(p)
+	if a.left -= int64(n); a.left < 0 {
+		return 0, errUnpacked
+	}
+	return n, err
+}
+
+// opened is the body without its compression, of most bytes at most.
+func opened(r *http.Request, most int64) (io.Reader, func(), error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return r.Body, func() {}, nil
@@ -75,13 +101,13 @@ func opened(r *http.Request) (io.Reader, func(), error) {
 		if err != nil {
 			return nil, nil, bad("the body is not gzip", "内容不是 gzip 格式")
 		}
-		return z, func() {}, nil
+		return &atMost{z, most}, func() {}, nil
 	case "zstd":
 		z, err := zstd.NewReader(r.Body, zstd.WithDecoderMaxMemory(256<<20))
 		if err != nil {
 			return nil, nil, bad("the body is not zstd", "内容不是 zstd 格式")
 		}
-		return z, z.Close, nil
+		return &atMost{z, most}, z.Close, nil
 	}
 	return nil, nil, refuse(http.StatusUnsupportedMediaType, "content encoding is not known; use gzip, zstd or none", "不支持的压缩方式；请使用 gzip、zstd 或不压缩")
 }
