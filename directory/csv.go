@@ -47,13 +47,21 @@ func (d *Directory) ImportPeople(ctx context.Context, r io.Reader, progress func
 	return counts, nil
 }
 
+// Bounds of the bad rows that an import keeps.
+const (
+	mostRejects     = 10_000
+	mostRejectBytes = 64 << 20
+)
+
 // Rows reads a CSV file row by row for an import: a row that is bad or that
 // take refuses is quarantined, the rest is counted as read. It is for the
-// packages that import lists of their own. progress may be nil.
+// packages that import lists of their own. progress may be nil. Of very many
+// bad rows only the first are kept, which says what is wrong with the file; a
+// warning tells how many are not.
 func Rows(ctx context.Context, r io.Reader, cols sheet.Columns, progress func(Counts), take func(sheet.Row) error) (Counts, error) {
 	var counts Counts
-	var err error
-	counts.Warnings, err = sheet.Read(r, cols, func(row sheet.Row) error {
+	kept := 0 // bytes
+	warnings, err := sheet.Read(r, cols, func(row sheet.Row) error {
 		counts.Read++
 		if progress != nil && counts.Read%every == 0 {
 			progress(counts)
@@ -66,10 +74,17 @@ func Rows(ctx context.Context, r io.Reader, cols sheet.Columns, progress func(Co
 		}
 		if reason != "" {
 			counts.Quarantined++
-			counts.Rejects = append(counts.Rejects, Reject{Line: row.Line, Reason: reason, Data: row.Text()})
+			if data := row.Text(); len(counts.Rejects) < mostRejects && kept+len(data) <= mostRejectBytes {
+				counts.Rejects = append(counts.Rejects, Reject{Line: row.Line, Reason: reason, Data: data})
+				kept += len(data)
+			}
 		}
 		return ctx.Err()
 	})
+	counts.Warnings = warnings
+	if n := counts.Quarantined - len(counts.Rejects); n > 0 {
+		counts.Warnings = append(counts.Warnings, fmt.Sprintf("%d of %d bad rows were counted but not kept in quarantine: correct the file and import it again", n, counts.Quarantined))
+	}
 	return counts, err
 }
 
