@@ -24,12 +24,21 @@ type request struct {
 	lang string
 }
 
-// mostForm is the largest form in bytes: a mended record is the largest.
-const mostForm = 64 << 20
+// mostForm is the largest form of a route in bytes. What anybody may send is
+// small; a mended record is as large as records are.
+func mostForm(r route) int64 {
+	switch {
+	case r.open:
+		return 64 << 10
+	case r.may == identity.Replay:
+		return 64 << 20
+	}
+	return 1 << 20
+}
 
 func (c *Console) serve(r route, w http.ResponseWriter, req *http.Request) {
 	q := &request{Console: c, w: w, r: req, lang: c.language(req)}
-	req.Body = http.MaxBytesReader(w, req.Body, mostForm)
+	req.Body = http.MaxBytesReader(w, req.Body, mostForm(r))
 	if err := q.admit(r); err != nil {
 		q.fail(err)
 		return
@@ -46,7 +55,7 @@ func (q *request) admit(r route) error {
 	err := q.findSession()
 	switch {
 	case r.open:
-		return nil
+		return q.parse()
 	case errors.Is(err, identity.ErrDenied):
 		return errSignIn
 	case err != nil:
@@ -54,8 +63,20 @@ func (q *request) admit(r route) error {
 	case r.may != "" && !q.ses.User.May(r.may):
 		return api.Refusal{Status: http.StatusForbidden, Text: words["error.role"]}
 	}
+	if err := q.parse(); err != nil {
+		return err
+	}
 	if q.r.Method == http.MethodPost && !q.ses.SameCSRF(q.r.FormValue("csrf")) {
 		return api.Refusal{Status: http.StatusForbidden, Text: words["error.form"]}
+	}
+	return nil
+}
+
+// parse reads the form. What is malformed in it is missing from it.
+func (q *request) parse() error {
+	err := q.r.ParseForm()
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return err
 	}
 	return nil
 }
@@ -165,6 +186,7 @@ func (q *request) fail(err error) {
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
+		q.w.Header().Set("Connection", "close")
 		err = api.Refusal{Status: http.StatusRequestEntityTooLarge, Text: words["error.large"]}
 	}
 	reference := ""

@@ -33,9 +33,11 @@ func (q *request) signInPage() error {
 	return q.show(p, signInPage(p, f, empty))
 }
 
-// local is an address on this site, else the overview.
+// local is an address on this site, else the overview. Browsers drop some
+// control characters and take "\" for "/", so neither may be in it.
 func local(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n") {
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, "\\") || strings.ContainsFunc(next, control) {
 		return "/"
 	}
 	return next
