@@ -308,6 +308,7 @@ func markedErrors(t *testing.T, s *site) {
 		{"POST", "/api/v1/explanations", `{"events":"` + markID + `"}`},
 		{"POST", "/api/v1/query", `{"sql":"SELECT * FROM event WHERE patient = '` + markID + `'"}`},
 		{"POST", "/api/v1/query", `{"sql":"SELECT CAST(patient AS INT) FROM events WHERE patient = '` + markID + `'"}`},
+		{"POST", "/api/v1/query", `{"sql":"SELECT CAST(patient AS TIMESTAMP) FROM events WHERE patient = '` + markID + `'"}`},
 		{"POST", "/api/v1/quarantine/" + id + "/replay", `{"data":"e30="}`},
 		{"POST", "/api/v1/incidents/none/comment", `{"text":"` + markReason + `"}`},
 	} {
