@@ -87,7 +87,7 @@ func (d *Decoder) head(e *Event, name []byte) bool {
 	case "status_detail":
 		e.StatusDetail = d.text("", name)
 	case "time":
-		e.Time = d.number("", name, math.MinInt64, math.MaxInt64)
+		d.time(e)
 	case "message":
 		e.Message = d.text("", name)
 	case "metadata":
@@ -101,6 +101,21 @@ func (d *Decoder) head(e *Event, name []byte) bool {
 		return false
 	}
 	return true
+}
+
+// time reads the time in ms. One written as text is kept as what OCSF calls
+// time_dt: which zone it means, the reader knows.
+func (d *Decoder) time(e *Event) {
+	if d.s.Kind() == jsonscan.String {
+		start := d.s
+		if _, err := strconv.ParseFloat(string(d.s.Text()), 64); err != nil {
+			d.s = start
+			d.extra(e, []byte("time_dt"))
+			return
+		}
+		d.s = start
+	}
+	e.Time = d.number("", []byte("time"), math.MinInt64, math.MaxInt64)
 }
 
 // things reads who, where and what; false is none of them.

@@ -1,6 +1,7 @@
 // Package sheet reads the product's CSV files: a header line, then rows
-// (RFC 4180, UTF-8; a byte order mark is skipped, GB18030 is recognised and
-// transcoded). A missing required column is an error that names it; an unknown
+// (RFC 4180, UTF-8; a byte order mark is skipped, GB18030 and UTF-16 are
+// recognised and transcoded). Where the header line holds no comma, semicolons
+// or tabs separate, as some spreadsheet programs write it. A missing required column is an error that names it; an unknown
 // column is ignored with one warning; a row that is no CSV is handed on as a
 // bad row, so that the reader can set it aside and go on.
 //
@@ -19,6 +20,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Columns says what a file must and may have.
@@ -70,7 +73,9 @@ const peek = 64 << 10
 // Read calls fn for every row in order and returns the file's warnings. It
 // stops with the first error of fn or of r.
 func Read(r io.Reader, cols Columns, fn func(Row) error) (warnings []string, err error) {
-	in := csv.NewReader(decoded(r))
+	text := bufio.NewReaderSize(decoded(r), peek)
+	in := csv.NewReader(text)
+	in.Comma = separator(text)
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
 	header, err := in.Read()
@@ -145,6 +150,9 @@ func columns(header []string, cols Columns) (map[string]int, []string, error) {
 		}
 	}
 	if len(missing) > 0 {
+		if len(header) == 1 && strings.ContainsAny(header[0], "|:；，、") {
+			return nil, nil, errors.New("the header line is one column: separate the columns by a comma, a semicolon or a tab")
+		}
 		return nil, nil, fmt.Errorf("missing column %s: add it to the header line", strings.Join(missing, ", "))
 	}
 	if len(unknown) > 0 {
@@ -164,10 +172,25 @@ func decoded(r io.Reader) io.Reader {
 		_, _ = b.Discard(3)
 		return b
 	}
+	if bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF")) {
+		return transform.NewReader(b, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder())
+	}
 	if utf8.Valid(wholeRunes(head)) {
 		return b
 	}
 	return simplifiedchinese.GB18030.NewDecoder().Reader(b)
+}
+
+// separator is what separates the columns of the header line.
+func separator(r *bufio.Reader) rune {
+	head, _ := r.Peek(peek)
+	line, _, _ := bytes.Cut(bytes.TrimLeft(head, "\r\n"), []byte{'\n'})
+	for _, c := range ",;\t" {
+		if bytes.ContainsRune(line, c) {
+			return c
+		}
+	}
+	return ','
 }
 
 // wholeRunes drops a character that the end of the window may have cut.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
 )
 
 func read(t *testing.T, text string) (rows []Row, warnings []string, err error) {
@@ -83,4 +84,38 @@ func FuzzRead(f *testing.F) {
 			return nil
 		})
 	})
+}
+
+func TestSeparatorsAndUTF16(t *testing.T) {
+	wide := func(text string, order unicode.Endianness) string {
+		out, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	narrow, err := simplifiedchinese.GB18030.NewEncoder().String("id;name\n1;张三\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cols := Columns{Required: []string{"id", "name"}}
+	for name, text := range map[string]string{
+		"semicolon": "id;name\n1;张三\n", "tab": "id\tname\r\n1\t张三\r\n", "comma": "id,name\n1,张三\n", "GB18030": narrow,
+		"one column with a semicolon inside": "id,name,x;y\n1,张三,z\n",
+		"UTF-16LE":                           wide("id,name\n1,张三\n", unicode.LittleEndian),
+		"UTF-16BE with tabs":                 wide("id\tname\n1\t张三\n", unicode.BigEndian),
+	} {
+		var got []string
+		_, err := Read(strings.NewReader(text), cols, func(r Row) error {
+			got = append(got, r.Get("id")+" "+r.Get("name")+r.Bad)
+			return nil
+		})
+		if err != nil || len(got) != 1 || got[0] != "1 张三" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	_, err = Read(strings.NewReader("id|name\n1|x\n"), cols, func(Row) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "separate the columns by") {
+		t.Errorf("a wrong separator: %v", err)
+	}
 }
