@@ -137,11 +137,10 @@ func (r *run) serve() error {
 	if err != nil {
 		return err
 	}
-	before := Measure(data) // of a stopped server: nothing is only in a journal
 	if err := r.while(data, r.served); err != nil {
 		return err
 	}
-	r.report.Add(Size(data, before, r.sent))
+	r.report.Add(Size(data, r.sent))
 	return nil
 }
 
@@ -172,10 +171,8 @@ func (r *run) served(s *Server) error {
 		return err
 	}
 	r.report.Add(asked...)
-	r.sent, _, err = s.Worked(r.ctx, feedSource)
-	paced, _, perr := s.Worked(r.ctx, pacedSource)
-	r.sent += paced
-	return errors.Join(err, perr)
+	r.sent, err = s.Stored(r.ctx)
+	return err
 }
 
 func (r *run) importing() error {

@@ -226,23 +226,39 @@ func (s *Server) Post(ctx context.Context, format, source string, body []byte) (
 // Worked is how many events of a source the pipeline has stored, explained
 // and judged, and how many it knew already.
 func (s *Server) Worked(ctx context.Context, source string) (stored, repeated int64, err error) {
+	list, err := s.sources(ctx)
+	return list[source].Stored, list[source].Repeated, err
+}
+
+// Stored is how many events of all sources the server keeps.
+func (s *Server) Stored(ctx context.Context) (int64, error) {
+	list, err := s.sources(ctx)
+	var n int64
+	for _, x := range list {
+		n += x.Stored
+	}
+	return n, err
+}
+
+type source struct {
+	Name             string
+	Stored, Repeated int64
+}
+
+func (s *Server) sources(ctx context.Context) (map[string]source, error) {
 	answer, _, err := s.ask(ctx, "GET", "/api/v1/sources", nil)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	var list []struct {
-		Name             string
-		Stored, Repeated int64
-	}
+	var list []source
 	if err := json.Unmarshal(answer, &list); err != nil {
-		return 0, 0, err
+		return nil, err
 	}
+	all := map[string]source{}
 	for _, x := range list {
-		if x.Name == source {
-			return x.Stored, x.Repeated, nil
-		}
+		all[x.Name] = x
 	}
-	return 0, 0, nil
+	return all, nil
 }
 
 // Memory is the server's resident memory, now and at most, in bytes.
