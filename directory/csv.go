@@ -130,7 +130,9 @@ func columnFields() map[string]Field {
 
 // ImportRoster reads shifts as CSV: person_id, department, start, end, kind
 // (shift or oncall; shift where it is empty). A later line with the same
-// person, kind and start replaces the earlier. progress may be nil.
+// person, kind and start replaces the earlier. Lines of people the directory
+// does not know are kept, for the staff list may come later; a warning counts
+// them. progress may be nil.
 func (d *Directory) ImportRoster(ctx context.Context, r io.Reader, progress func(Counts)) (Counts, error) {
 	cols := sheet.Columns{Required: []string{"person_id", "department", "start", "end"}, Optional: []string{"kind"}}
 	d.writing.Lock()
@@ -138,11 +140,15 @@ func (d *Directory) ImportRoster(ctx context.Context, r io.Reader, progress func
 	next := d.current.Load().next()
 	zone := d.Zone()
 	var added []Shift
-	known := 0
+	known, lines, strangers := 0, 0, map[string]bool{}
 	counts, err := Rows(ctx, r, cols, progress, func(row sheet.Row) error {
 		s, err := rosterLine(row, zone)
 		if err != nil {
 			return err
+		}
+		if _, ok := next.people[s.Person]; !ok {
+			lines++
+			strangers[s.Person] = true
 		}
 		list, changed := next.shifts[s.Person].add(shift{from: s.From, until: s.Until, department: s.Department, oncall: s.Kind == KindOnCall})
 		if !changed {
@@ -160,6 +166,10 @@ func (d *Directory) ImportRoster(ctx context.Context, r io.Reader, progress func
 		return counts, fmt.Errorf("import roster: write shifts: %w", err)
 	}
 	d.current.Store(next)
+	if lines > 0 {
+		counts.Warnings = append(counts.Warnings, fmt.Sprintf(
+			"%d rows name %d person_ids that are not in the directory and explain nothing until they are: import the staff list, or compare its person_id column", lines, len(strangers)))
+	}
 	counts.Accepted, counts.Duplicate = len(added), known
 	return counts, nil
 }

@@ -306,3 +306,22 @@ func TestByKeyNeverMatchesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestRosterOfStrangers(t *testing.T) {
+	d, _, _ := fresh(t)
+	if _, err := d.ImportPeople(t.Context(), strings.NewReader("person_id,account,name,role,department\np1,a1,A,doctor,ICU\n"), nil); err != nil {
+		t.Fatal(err)
+	}
+	const head = "person_id,department,start,end\n"
+	line := func(who, day string) string {
+		return who + ",ICU,2026-03-" + day + " 08:00,2026-03-" + day + " 16:00\n"
+	}
+	counts, err := d.ImportRoster(t.Context(), strings.NewReader(head+line("p1", "01")+line("x1", "01")+line("x1", "02")+line("x2", "01")), nil)
+	if err != nil || counts.Accepted != 4 || len(counts.Warnings) != 1 || !strings.HasPrefix(counts.Warnings[0], "3 rows name 2 person_ids") {
+		t.Errorf("%+v, %v", counts, err)
+	}
+	counts, err = d.ImportRoster(t.Context(), strings.NewReader(head+line("p1", "03")), nil)
+	if err != nil || len(counts.Warnings) != 0 {
+		t.Errorf("%+v, %v", counts, err)
+	}
+}
