@@ -99,7 +99,7 @@ func (d *Demo) Play(ctx context.Context, n *Node) error {
 	if err := d.tables(ctx, n, h); err != nil {
 		return err
 	}
-	d.Say("two weeks of the hospital's past flow in ...")
+	d.Say("ten days of the hospital's past flow in ...")
 	return d.flow(ctx, s, h, today, now)
 }
 
