@@ -308,6 +308,8 @@ func accessEvent(t testing.TB, f []string) *ocsf.Event {
 			ev.Access.Reason = value
 		case "list":
 			ev.Access.Incidental = true
+		case "export":
+			ev.ActivityID = ocsf.AccessExport
 		case "table":
 			ev.Table = &ocsf.Named{Name: value}
 		case "behalf":
