@@ -80,7 +80,10 @@ func settle(ctx context.Context, s *Server, source string, n int64) error {
 // AuditEvents (NDJSON); each request is answered when its events are durable.
 func Feed(ctx context.Context, s *Server, l *Load, progress func(string)) ([]Line, error) {
 	begun, cpu := time.Now(), s.CPU()
-	accepted, err := send(ctx, s, l, progress)
+	accepted, err := send(ctx, s, l, func(text string) {
+		rss, _ := s.Memory()
+		progress(text + ", resident " + mebibytes(rss))
+	})
 	if err != nil {
 		return nil, err
 	}
