@@ -25,7 +25,7 @@ import (
 type overview struct {
 	Cases []caseRow // new ones, the riskiest first
 	Mine  []caseRow // assigned to the reader
-	Last  []caseRow // whatever came last, so that warnings appear as they come
+	Last  []warning // what came last, so that warnings appear as they come
 	New   int       // all new ones
 	// Waiting cases are beyond the day's budget, Today those opened within it.
 	Waiting, Today, Budget int
@@ -93,8 +93,7 @@ func (q *request) overviewModel() (overview, error) {
 	if m.Mine, err = q.someCases(incident.Query{Status: incident.StatusAssigned}, most, mine); err != nil {
 		return m, err
 	}
-	open := func(c incident.Case) bool { return c.Status != incident.StatusClosed }
-	if m.Last, err = q.someCases(incident.Query{ByTime: true}, newest, open); err != nil {
+	if m.Last, err = q.warnings(); err != nil {
 		return m, err
 	}
 	if err := q.overviewCounts(&m); err != nil {
@@ -108,6 +107,41 @@ func (q *request) overviewModel() (overview, error) {
 	}
 	m.Alerts, err = q.alerts(m.Sources)
 	return m, err
+}
+
+// warning is a finding on its own.
+type warning struct {
+	ocsf.Finding
+	Who  person
+	Link string // to its case, or to the person where it opened none
+}
+
+// warnings are the newest findings about people the reader may see.
+func (q *request) warnings() ([]warning, error) {
+	ctx := q.r.Context()
+	list, err := q.Desk.AllFindings(ctx, evidence.Filter{Limit: 40}, false)
+	if err != nil {
+		return nil, err
+	}
+	var out []warning
+	for _, f := range list {
+		if len(out) == newest || !q.SeesPerson(q.ses.User, f.Person) {
+			continue
+		}
+		w := warning{Finding: f, Who: q.staff(f.Person, f.Account)}
+		w.Link = w.Who.Link
+		cases, err := q.Desk.List(ctx, incident.Query{Subject: incident.SubjectOf(f), ByTime: true, Limit: 3})
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cases {
+			if slices.Contains(c.Findings, f.UID) {
+				w.Link = "/incidents/" + c.ID
+			}
+		}
+		out = append(out, w)
+	}
+	return out, nil
 }
 
 // asOf is the end of what the overview shows: now, or the newest event where

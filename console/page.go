@@ -69,9 +69,13 @@ func (p *page) htmlLang() string {
 // Zh is for formats that differ.
 func (p *page) zh() bool { return p.lang == "zh" }
 
+// noTime says that a moment is none: 0, or the first second of 1970 that
+// normalize gives a record without a time.
+func noTime(ms int64) bool { return ms >= 0 && ms <= 1000 }
+
 // Time is a moment, short: with the year only when it is another one.
 func (p *page) Time(ms int64) string {
-	if ms == 0 {
+	if noTime(ms) {
 		return "–"
 	}
 	t := time.UnixMilli(ms).In(p.site.Zone)
@@ -84,7 +88,7 @@ func (p *page) Time(ms int64) string {
 
 // Full is a moment to the second.
 func (p *page) Full(ms int64) string {
-	if ms == 0 {
+	if noTime(ms) {
 		return "–"
 	}
 	format := map[bool]string{true: "2006年1月2日 15:04:05", false: "2 Jan 2006, 15:04:05"}[p.zh()]
@@ -96,7 +100,7 @@ func (p *page) ISO(ms int64) string { return time.UnixMilli(ms).In(p.site.Zone).
 
 // Ago is how long ago a moment was, in words.
 func (p *page) Ago(ms int64) string {
-	if ms == 0 {
+	if noTime(ms) {
 		return p.T("ago.never")
 	}
 	d := p.now.Sub(time.UnixMilli(ms))
@@ -164,6 +168,9 @@ func pixels(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
 
 // Date is a day.
 func (p *page) Date(ms int64) string {
+	if noTime(ms) {
+		return "–"
+	}
 	return time.UnixMilli(ms).In(p.site.Zone).Format(map[bool]string{true: "2006年1月2日", false: "2 Jan 2006"}[p.zh()])
 }
 
