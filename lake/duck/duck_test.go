@@ -43,7 +43,10 @@ func openWith(t *testing.T, cfg lake.Config) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Dir, cfg.Engine = filepath.Join(dir, "lake"), duck.New(filepath.Join(dir, "duck"))
+	cfg.Dir = filepath.Join(dir, "lake")
+	if cfg.Engine == nil {
+		cfg.Engine = duck.New(filepath.Join(dir, "duck"))
+	}
 	l, err := lake.Open(t.Context(), cfg, db, blobs, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -409,4 +412,19 @@ func TestFilesStay(t *testing.T) {
 	if left := names(); len(left) != 0 {
 		t.Errorf("left over: %v", left)
 	}
+}
+
+// TestOtherFileSystem: the engine's folder may be where no file of the lake
+// can have a second name.
+func TestOtherFileSystem(t *testing.T) {
+	other, err := os.MkdirTemp("/dev/shm", "cordon")
+	if err != nil {
+		t.Skip("no other file system here: ", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(other) })
+	f := openWith(t, lake.Config{Engine: duck.New(other)})
+	f.append(0, 50)
+	f.flush(t)
+	f.append(50, 60)
+	want(t, "events", f.ask(t, "SELECT count(*) AS n FROM events"), "{\"n\":54}\n")
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,8 +73,8 @@ func (l *links) dropLocked(paths []string) {
 	}
 }
 
-// link gives a file a second name, as a symbolic link where the two folders
-// are on different file systems.
+// link gives a file a second name. Where the two folders are on different file
+// systems it is copied, as DuckDB follows no symbolic link out of its folder.
 func link(path, name string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -81,12 +82,22 @@ func link(path, name string) error {
 	if os.Link(path, name) == nil {
 		return nil
 	}
-	whole, err := filepath.Abs(path)
+	return duplicate(path, name)
+}
+
+func duplicate(path, name string) error {
+	from, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(whole); err != nil {
+	defer from.Close()
+	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o400)
+	if err != nil {
 		return err
 	}
-	return os.Symlink(whole, name)
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
 }
