@@ -18,6 +18,10 @@ type Offline struct {
 	// Key is the log's public key from a place out of the folder's reach; empty
 	// takes the folder's own, and the report says so.
 	Key string
+	// Witness is the key of the witness whose signature is demanded, and
+	// Checkpoints are heads kept elsewhere that the log must contain.
+	Witness     string
+	Checkpoints []string
 	// Store is a postgres:// URL when the records are not in the folder.
 	Store string
 }
@@ -42,7 +46,7 @@ func (o Offline) VerifyFolder(ctx context.Context, dir string, progress func(evi
 	if err != nil {
 		return evidence.Report{}, err
 	}
-	src.Key = o.Key
+	src.Key, src.WitnessKey, src.Checkpoints = o.Key, o.Witness, o.Checkpoints
 	return evidence.Verify(ctx, src, progress)
 }
 
@@ -58,5 +62,5 @@ func (o Offline) openStore(ctx context.Context, dir string) (*store.DB, error) {
 
 // VerifyBundle checks an exported bundle.
 func (o Offline) VerifyBundle(r io.ReaderAt, size int64) (bundle.Report, error) {
-	return bundle.Verify(r, size, bundle.Options{Key: o.Key})
+	return bundle.Verify(r, size, bundle.Options{Key: o.Key, WitnessKey: o.Witness})
 }

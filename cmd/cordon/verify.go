@@ -14,15 +14,17 @@ import (
 )
 
 type verifyCmd struct {
-	JSON  bool   `help:"The report as JSON." name:"json"`
-	Key   string `help:"Public key of the log (a file, or the key itself), from a place that nobody with access to the folder can reach." placeholder:"KEY"`
-	Store string `help:"postgres://... when the records are not in the folder." placeholder:"URL"`
-	Path  string `arg:"" help:"A data folder, or an exported bundle (.zip)." type:"path"`
+	JSON       bool     `help:"The report as JSON." name:"json"`
+	Key        string   `help:"Public key of the log (a file, or the key itself), from a place that nobody with access to the folder can reach." placeholder:"KEY"`
+	Witness    string   `help:"Demand the signature of this witness: its public key, or a file with it." placeholder:"KEY"`
+	Checkpoint []string `help:"A checkpoint kept elsewhere, which the log must contain; may be repeated." placeholder:"FILE" sep:"none"`
+	Store      string   `help:"postgres://... when the records are not in the folder." placeholder:"URL"`
+	Path       string   `arg:"" help:"A data folder, or an exported bundle (.zip)." type:"path"`
 }
 
 // Run verifies; broken evidence is what it looks for.
 func (c verifyCmd) Run(w *world) error {
-	key, err := c.key()
+	o, err := c.offline()
 	if err != nil {
 		return usage{err}
 	}
@@ -31,24 +33,42 @@ func (c verifyCmd) Run(w *world) error {
 		return usage{err}
 	}
 	if info.IsDir() {
-		return c.folder(w, key)
+		return c.folder(w, o)
 	}
-	return c.bundle(w, key, info.Size())
+	return c.bundle(w, o, info.Size())
 }
 
-func (c verifyCmd) key() (string, error) {
-	if c.Key == "" || strings.Contains(c.Key, "+") && !fs.ValidPath(c.Key) {
-		return c.Key, nil
+// offline reads what the flags name.
+func (c verifyCmd) offline() (o node.Offline, err error) {
+	o.Store = c.Store
+	if o.Key, err = keyOrFile(c.Key); err != nil {
+		return o, err
 	}
-	data, err := os.ReadFile(c.Key)
-	if errors.Is(err, fs.ErrNotExist) && strings.Contains(c.Key, "+") {
-		return c.Key, nil
+	if o.Witness, err = keyOrFile(c.Witness); err != nil {
+		return o, err
+	}
+	for _, path := range c.Checkpoint {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return o, err
+		}
+		o.Checkpoints = append(o.Checkpoints, string(text))
+	}
+	return o, nil
+}
+
+func keyOrFile(text string) (string, error) {
+	if text == "" || strings.Contains(text, "+") && !fs.ValidPath(text) {
+		return text, nil
+	}
+	data, err := os.ReadFile(text)
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(text, "+") {
+		return text, nil
 	}
 	return strings.TrimSpace(string(data)), err
 }
 
-func (c verifyCmd) folder(w *world, key string) error {
-	o := node.Offline{Key: key, Store: c.Store}
+func (c verifyCmd) folder(w *world, o node.Offline) error {
 	if !o.HasRecords(c.Path) {
 		fmt.Fprintln(w.err, "no records in the folder; checking the log and the files only (give --store for PostgreSQL)")
 	}
@@ -67,7 +87,7 @@ func (c verifyCmd) folder(w *world, key string) error {
 	return nil
 }
 
-func (c verifyCmd) bundle(w *world, key string, size int64) error {
+func (c verifyCmd) bundle(w *world, o node.Offline, size int64) error {
 	f, err := os.Open(c.Path)
 	if err != nil {
 		return err
@@ -78,7 +98,7 @@ func (c verifyCmd) bundle(w *world, key string, size int64) error {
 			return fmt.Errorf("%s is neither a data folder nor an exported bundle (.zip)", c.Path)
 		}
 	}
-	report, err := node.Offline{Key: key}.VerifyBundle(f, size)
+	report, err := o.VerifyBundle(f, size)
 	if err != nil {
 		return err
 	}
