@@ -280,6 +280,13 @@ func TestRefused(t *testing.T) {
 	if diff := cmp.Diff(before, treeOf(t, f.dir)); diff != "" {
 		t.Error("files changed:", diff)
 	}
+}
+
+// TestAnswered: what people write who only ask.
+func TestAnswered(t *testing.T) {
+	f := open(t)
+	f.append(0, 10)
+	f.flush(t)
 	for _, q := range []string{"DESCRIBE events", "EXPLAIN SELECT * FROM events", "EXPLAIN ANALYZE SELECT count(*) FROM events", "WITH x AS (SELECT 1 AS a) SELECT * FROM x", "SUMMARIZE events", "SHOW TABLES",
 		"explain analyze select 1", "-- why\nSELECT 1", "/* why */ FROM events", "TABLE events", "(SELECT 1) UNION (SELECT 2);",
 		"SELECT a.uid FROM events a JOIN records b USING (uid), range(2), unnest([1, 2])",
