@@ -94,7 +94,20 @@ func (q *request) welcome() error {
 	if err := q.slow("welcome"); err != nil {
 		return err
 	}
+	if q.Users.Guests() {
+		return q.enter()
+	}
 	return q.welcomeWith("", "")
+}
+
+// enter signs a guest in by the link alone (the demo).
+func (q *request) enter() error {
+	ses, err := q.Users.Enter(q.r.Context(), q.r.PathValue("link"))
+	if err != nil {
+		return err
+	}
+	q.setCookie(ses.Secret)
+	return q.redirect("/")
 }
 
 // welcomeWith shows the page, after a mistake with the same secret again.

@@ -49,6 +49,9 @@ type Config struct {
 	Longest time.Duration `yaml:"longest"`
 	// Invitation is how long a sign-in link works.
 	Invitation time.Duration `yaml:"invitation"`
+	// Guests lets a one-time link sign in by itself, without password and code.
+	// No file can set it; the demo does, on a hospital that does not exist.
+	Guests bool `yaml:"-"`
 	// Key seals authenticator secrets in the store. It comes from the site's
 	// key file, never from the configuration.
 	Key [32]byte `yaml:"-" json:"-"`

@@ -369,3 +369,32 @@ func TestRoles(t *testing.T) {
 		}
 	}
 }
+
+// A link signs in by itself only where guests are wanted, and only once.
+func TestGuests(t *testing.T) {
+	b := newBench(t)
+	invite := func() string {
+		link, err := b.s.Invite(t.Context(), Invitation{Name: "admin", Role: Administrator}, "setup")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link
+	}
+	if _, err := b.s.Enter(t.Context(), invite()); !errors.Is(err, ErrDenied) {
+		t.Fatal("a link signed in without password:", err)
+	}
+	b.s.cfg.Guests = true
+	link := invite()
+	ses, err := b.s.Enter(t.Context(), link)
+	if err != nil || ses.User.Name != "admin" {
+		t.Fatal(ses, err)
+	}
+	if _, err := b.s.Enter(t.Context(), link); !errors.Is(err, ErrExpired) {
+		t.Fatal("a link worked twice:", err)
+	}
+	for _, password := range []string{"", goodPassword} {
+		if _, err := b.s.SignIn(t.Context(), "admin", password, ""); !errors.Is(err, ErrDenied) {
+			t.Fatal("a guest's account has a password:", err)
+		}
+	}
+}

@@ -37,6 +37,7 @@ func (c demoCmd) Run(w *world) error {
 	cfg := config.Default()
 	cfg.Data, cfg.Console.Listen, cfg.Site.Name, cfg.Site.Zone = dir, c.Listen, "演示医院 Demo Hospital", "Asia/Shanghai"
 	cfg.Log.Level = "warn"
+	cfg.Identity.Guests, cfg.Identity.Idle = true, cfg.Identity.Longest
 	d := node.Demo{Seed: c.Seed, Length: c.Length, HIS: filepath.Join(dir, "his.db"), Say: func(text string) { fmt.Fprintln(w.err, text) }}
 	if err := d.Configure(&cfg); err != nil {
 		return err
@@ -69,7 +70,7 @@ func (c demoCmd) Run(w *world) error {
 func welcome(w *world, url, link, dir string) {
 	fmt.Fprintf(w.err, "\n  Cordon demo: a simulated hospital, everything on this machine.\n\n  console   %s\n", url)
 	if link != "" {
-		fmt.Fprintf(w.err, "  sign in   %s   (works once)\n", link)
+		fmt.Fprintf(w.err, "  sign in   %s   (works once, without password)\n", link)
 	}
 	fmt.Fprintf(w.err, "  data      %s\n  stop      Ctrl-C\n\n", dir)
 }
