@@ -54,7 +54,7 @@ type wanted struct {
 }
 
 // most is how many cases the overview shows of each ranked list, newest how
-// many of those that came last.
+// many of the findings that came last.
 const (
 	most   = 8
 	newest = 4
