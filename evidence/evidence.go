@@ -246,6 +246,9 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if l.driver, err = openDriver(alive, l.cfg, l.key, l.witness); err == nil {
 		err = l.resume(ctx)
 	}
+	if err == nil {
+		err = l.takeStopped(ctx)
+	}
 	if err != nil {
 		halt()
 		return err
@@ -271,6 +274,9 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 	if err == nil && l.Err() == nil {
 		err = l.remember(ctx, l.Head())
+	}
+	if err == nil && l.Err() == nil {
+		err = l.markStopped(ctx)
 	}
 	l.stop()
 	l.running.Wait()

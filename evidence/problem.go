@@ -24,6 +24,7 @@ const (
 	problemWitness = "evidence-witness-away"
 	problemWaiting = "evidence-not-written"
 	problemAgain   = "evidence-batch-replaced"
+	problemAdded   = "evidence-added-while-stopped"
 )
 
 func problemText(code string) Problem {
@@ -40,6 +41,11 @@ func problemText(code string) Problem {
 		return Problem{Code: code, Stops: true, Text: ocsf.Text{
 			EN: "Evidence cannot be written; it is tried again without end. Free space on the disk of the evidence folder.",
 			ZH: "证据无法写入，正在不断重试。请释放证据目录所在磁盘的空间。"}}
+	}
+	if code == problemAdded {
+		return Problem{Code: code, Text: ocsf.Text{
+			EN: "Records were added to the store while Cordon was stopped. The log of this server names their rows; find out who can write to the data folder.",
+			ZH: "系统停止期间，数据库中被添加了记录。服务器日志列出了行号；请查明谁能写入数据目录。"}}
 	}
 	return Problem{Code: code, Text: ocsf.Text{
 		EN: "After a crash a batch of events came again with other content than was logged; the later one counts. This happens when the directory changed in between.",

@@ -3,6 +3,7 @@ package evidence
 import (
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 )
@@ -19,13 +20,19 @@ type recordRun struct {
 	from    int64 // row to read from: below 1 for what was smuggled in
 	at      int   // entry of book.rows that it belongs to
 	leaves  []Hash
-	whole   bool // every row of that entry was good
+	whole   bool  // every row of that entry was good
+	stopped int64 // last row when the server stopped in good order; -1 unknown
 	missing []int64
 }
 
 // checkRecords holds every row of the table records against the log.
 func (v *verifier) checkRecords() error {
-	run := &recordRun{verifier: v, next: 1, from: math.MinInt64, whole: true}
+	run := &recordRun{verifier: v, next: 1, from: math.MinInt64, whole: true, stopped: -1}
+	if text, err := fs.ReadFile(v.src.Log, StoppedFile); err == nil {
+		if row, ok := readStopped(text, v.key); ok {
+			run.stopped = row
+		}
+	}
 	for {
 		list, err := run.page()
 		if err != nil {
@@ -41,6 +48,10 @@ func (v *verifier) checkRecords() error {
 	}
 	for ; run.next <= v.book.row; run.next++ {
 		run.absent(run.next)
+	}
+	if n := v.report.WaitingRecords; n > 0 {
+		v.note(say("The server did not stop in good order, or is running: the last %d records are not in the log yet. Start it, and they will be.",
+			"系统未正常停止或正在运行：最后 %d 条记录尚未写入日志。启动后会写入。", n))
 	}
 	if v.report.WaitingRecords > waitingAllowed {
 		v.faults.add(Fault{Code: "records-unlogged", rank: rankRecord, Row: v.book.row + 1,
@@ -65,6 +76,10 @@ func (r *recordRun) record(rec *SaltedRecord) {
 		r.absent(r.next)
 	}
 	r.next, r.from = max(r.next, rec.Row+1), rec.Row+1
+	if rec.Row > r.book.row && r.stopped >= 0 && rec.Row > r.stopped {
+		r.recordFault(rec, "record-added", "record %s was added after the server had stopped (row %d)", "记录 %s 是在系统停止之后添加的（第 %d 行）")
+		return
+	}
 	if rec.Row > r.book.row {
 		r.report.WaitingRecords++
 		return

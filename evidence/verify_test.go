@@ -387,6 +387,9 @@ func TestVerifyFindsManipulation(t *testing.T) {
 		"record added in between": {func(t *testing.T, s *site) {
 			s.execRaw(`INSERT INTO records SELECT 0, kind, 'new', 1, time, person, patient, status, ref, score, body, salt, 1 FROM records WHERE n = 1`)
 		}, "record case new version 1 was added (row 0)"},
+		"record added while stopped": {func(t *testing.T, s *site) {
+			s.execRaw(`INSERT INTO records SELECT (SELECT MAX(n) + 1 FROM records), kind, 'forged', 1, time, person, patient, status, ref, score, body, salt, 1 FROM records WHERE n = 1`)
+		}, "record case forged version 1 was added after the server had stopped"},
 		"salt key changed": {func(t *testing.T, s *site) {
 			s.execRaw(`UPDATE evidence_keys SET key = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='`)
 		}, "was changed"},
