@@ -245,7 +245,7 @@ func isTimeout(err error) bool {
 
 // quiet turns the ordinary ends of a connection into none.
 func quiet(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || isTimeout(err) {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || isTimeout(err) {
 		return nil
 	}
 	return err
