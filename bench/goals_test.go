@@ -140,7 +140,7 @@ func (r *run) serve() error {
 	if err := r.while(data, r.served); err != nil {
 		return err
 	}
-	r.report.Add(Size(data, r.sent))
+	r.report.Add(Size(data, r.sent, r.load.Copies))
 	return nil
 }
 
