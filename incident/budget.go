@@ -13,29 +13,31 @@ import (
 // place gives a case a place in its day's budget, or lets it wait. To make
 // room, the least risky untouched case of the day goes back to waiting.
 func (d *Desk) place(tx *sql.Tx, c Case) ([]Change, error) {
-	today, err := d.opened(tx, c.Day)
+	open, used, err := d.opened(tx, c)
 	if err != nil {
 		return nil, err
 	}
-	today = slices.DeleteFunc(today, func(o Case) bool { return o.ID == c.ID || o.Verdict == Withdrawn })
-	if len(today) < d.cfg.Budget {
+	if used < d.cfg.Budget {
 		return d.open(tx, c)
 	}
-	slices.SortFunc(today, func(a, b Case) int { return cmp.Or(cmp.Compare(a.Risk, b.Risk), cmp.Compare(b.ID, a.ID)) })
-	for _, weakest := range today {
+	for _, rec := range open {
+		if rec.Score >= c.Risk {
+			break
+		}
+		weakest, err := decode[Case](rec)
+		if err != nil {
+			return nil, err
+		}
 		if weakest.Touched() {
 			continue
-		}
-		if weakest.Risk >= c.Risk {
-			break
 		}
 		weakest.Status = StatusWaiting
 		weakest.Notes = append(weakest.Notes, d.note("parked", "made room for a riskier case of the same day"))
 		if err := d.putCase(tx, weakest); err != nil {
 			return nil, err
 		}
-		opened, err := d.open(tx, c)
-		return append([]Change{{Case: weakest, Kind: "parked"}}, opened...), err
+		changes, err := d.open(tx, c)
+		return append([]Change{{Case: weakest, Kind: "parked"}}, changes...), err
 	}
 	c.Status = StatusWaiting
 	if len(c.Notes) == 0 {
@@ -50,22 +52,32 @@ func (d *Desk) open(tx *sql.Tx, c Case) ([]Change, error) {
 	return []Change{{Case: c, Kind: "opened"}}, d.putCase(tx, c)
 }
 
-// opened are the cases that used the day's budget. Those that wait may be
-// thousands on a bad day; they are not read.
-func (d *Desk) opened(tx *sql.Tx, day string) ([]Case, error) {
-	var all []Case
+// opened are the records of the day's open cases beside c, the least risky
+// first, and how many places of the budget are used. Those that wait may be
+// thousands on a bad day; they are not read, and the open ones not decoded.
+func (d *Desk) opened(tx *sql.Tx, c Case) (open []evidence.Record, used int, err error) {
 	for _, status := range []string{StatusNew, StatusAssigned, StatusClosed} {
-		recs, err := d.book.Select(tx, evidence.Filter{Kind: KindCase, Ref: day, Status: status})
+		recs, err := d.book.Select(tx, evidence.Filter{Kind: KindCase, Ref: c.Day, Status: status})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		cases, err := decodeAll[Case](recs)
+		if status != StatusClosed {
+			open = append(open, recs...)
+			continue
+		}
+		closed, err := decodeAll[Case](recs)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		all = append(all, cases...)
+		for _, o := range closed {
+			if o.Verdict != Withdrawn {
+				used++
+			}
+		}
 	}
-	return all, nil
+	open = slices.DeleteFunc(open, func(r evidence.Record) bool { return r.ID == c.ID })
+	slices.SortFunc(open, func(a, b evidence.Record) int { return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(b.ID, a.ID)) })
+	return open, used + len(open), nil
 }
 
 func (d *Desk) casesOf(tx *sql.Tx, day string) ([]Case, error) {
