@@ -71,6 +71,7 @@ func pages() []route {
 		{"GET /{$}", identity.SeeOverview, false, (*request).overview},
 		{"GET /overview/live", identity.SeeOverview, false, (*request).overviewLive},
 		{"GET /incidents", identity.SeeCases, false, (*request).incidents},
+		{"POST /incidents", identity.SeeCases, false, (*request).findIncidents},
 		{"GET /incidents/{id}", identity.SeeCases, false, (*request).incident},
 		{"GET /incidents/{id}/bundle", identity.SeeEvidence, false, (*request).bundle},
 		{"POST /incidents/{id}/{what}", identity.HandleCases, false, (*request).handle},

@@ -31,10 +31,13 @@ const scanMost = 5000
 // caseTable is the list of cases with its filters.
 type caseTable struct {
 	Status, Search, Order string
-	Rows                  []caseRow
-	Page                  int
-	More                  bool
-	Counts                map[string]int
+	// Sought is Search as it stands in addresses: sealed, for it may be a
+	// patient's number.
+	Sought string
+	Rows   []caseRow
+	Page   int
+	More   bool
+	Counts map[string]int
 }
 
 // filters are the states a reader may choose, the usual one first.
@@ -42,8 +45,21 @@ func filters() []string {
 	return []string{"open", incident.StatusNew, incident.StatusAssigned, incident.StatusWaiting, incident.StatusClosed, "all"}
 }
 
+// findIncidents turns what was typed, which may be a patient's number, into an
+// address that does not show it.
+func (q *request) findIncidents() error {
+	m := caseTable{Status: q.text("status")}
+	if word := q.text("q"); word != "" && len(word) <= 200 {
+		m.Sought = q.seal.Seal(sealSearch, word)
+	}
+	return q.redirect(m.link("status", m.Status))
+}
+
 func (q *request) incidents() error {
-	m := caseTable{Status: q.text("status"), Search: q.text("q"), Order: q.text("order"), Counts: map[string]int{}}
+	m := caseTable{Status: q.text("status"), Sought: q.text("s"), Order: q.text("order"), Counts: map[string]int{}}
+	if word, err := q.seal.Open(sealSearch, m.Sought); err == nil {
+		m.Search = word
+	}
 	if !slices.Contains(filters(), m.Status) {
 		m.Status = "open"
 	}
@@ -154,7 +170,7 @@ func (q *request) caseRow(c incident.Case) caseRow {
 // link is the list with one filter changed.
 func (m caseTable) link(name, value string) string {
 	v := url.Values{}
-	for key, have := range map[string]string{"status": m.Status, "q": m.Search, "order": m.Order} {
+	for key, have := range map[string]string{"status": m.Status, "s": m.Sought, "order": m.Order} {
 		if have != "" {
 			v.Set(key, have)
 		}

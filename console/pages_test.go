@@ -53,7 +53,7 @@ func everyPageInBothLanguages(t *testing.T, h *hospital) {
 	if len(cases) == 0 {
 		t.Fatal("no cases in the simulated days")
 	}
-	paths := []string{"/", "/?range=14d", "/incidents", "/incidents?status=all&q=a&order=time&page=2", "/patients", "/sources",
+	paths := []string{"/", "/?range=14d", "/incidents", "/incidents?status=all&order=time&page=2", "/patients", "/sources",
 		"/sources?state=replayed", "/detectors", "/evidence", "/users", "/signin", "/nowhere", "/overview/live", "/evidence/live"}
 	for _, c := range cases[:min(len(cases), 12)] {
 		paths = append(paths, "/incidents/"+c.ID)

@@ -14,6 +14,7 @@ const (
 	sealPerson  = "person"
 	sealPatient = "patient"
 	sealTOTP    = "totp"
+	sealSearch  = "search"
 )
 
 // person is a member of staff (or an account nobody knows) as pages show it.
