@@ -24,12 +24,13 @@ func (g *Graph) tidy(r *record) {
 	r.prune(newest.before(keep))
 }
 
-// prune drops relations and graves last heard of before a time, and the
+// prune drops relations and graves last heard of before a time (never marks of
+// sensitivity, which hold until they are taken back), and the
 // words nobody uses any more.
 func (r *record) prune(before second) bool {
 	n := len(r.edges)
 	r.edges = slices.DeleteFunc(r.edges, func(e edge) bool {
-		return e.mark != isMoved && max(e.said, e.denied, e.until, e.last) < before
+		return e.mark != isMoved && e.kind != codeSensitivity && max(e.said, e.denied, e.until, e.last) < before
 	})
 	if len(r.edges) == n {
 		return false
