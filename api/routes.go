@@ -124,7 +124,7 @@ func (a *API) caseRoutes() []route {
 		return route{method: "POST", path: "/api/v1/incidents/{id}" + path, id: id, about: about, may: identity.HandleCases,
 			body: body, status: 200, answer: answer, serve: serve}
 	}
-	decide := one("decideAction", "/decisions", "Approve or deny a wanted action. Nobody approves their own.", decision{}, playbook.Entry{}, (*call).decide)
+	decide := one("decideAction", "/decisions", "Approve or deny a wanted action, signed in as a person: bearer tokens are refused, and nobody approves their own.", decision{}, playbook.Entry{}, (*call).decide)
 	decide.may = identity.ApproveActions
 	return []route{
 		{method: "GET", path: "/api/v1/incidents/{id}", id: "getIncident", may: identity.SeeCases, status: 200, answer: caseFile{},
