@@ -112,6 +112,12 @@ func (n words) eval(l *look) bool {
 // compiler turns the detections of one rule into nodes.
 type compiler struct {
 	fields *fieldNames
+	// lists are the values of placeholders (%NAME%), by name in lower case and
+	// without the percent signs.
+	lists map[string][]string
+	// waits are the placeholders the rule names that have no list: what asks
+	// for them fits nothing.
+	waits []string
 }
 
 // fieldNames numbers the names of fields over all rules.
@@ -254,7 +260,7 @@ func readModifiers(mods []string) (modifiers, error) {
 		case "wide", "utf16le", "utf16be", "utf16", "base64", "base64offset", "windash":
 			m.encode = append(m.encode, mod)
 		case "expand":
-			return m, errors.New("the modifier expand needs value lists from outside, which this version does not have")
+			m.expand = true
 		default:
 			return m, fmt.Errorf("the modifier %q is not known", mod)
 		}
@@ -295,8 +301,29 @@ func (c *compiler) value(field string, m modifiers, v *yaml.Node) (node, error) 
 	if v.Tag == "!!null" {
 		return oneOf{n, []matcher{isNull{}}, true}, nil
 	}
+	if m.expand {
+		return c.expanded(n, m, v)
+	}
 	ms, err := matchers(m, v)
 	return oneOf{field: n, ms: ms}, err
+}
+
+// expanded fills the placeholders of a value.
+func (c *compiler) expanded(field int, m modifiers, v *yaml.Node) (node, error) {
+	texts, missing := c.filled(v.Value)
+	if len(missing) > 0 {
+		c.waits = append(c.waits, missing...)
+		return never{}, nil
+	}
+	out := oneOf{field: field}
+	for _, s := range texts {
+		ms, err := matchers(m, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s})
+		if err != nil {
+			return nil, err
+		}
+		out.ms = append(out.ms, ms...)
+	}
+	return out, nil
 }
 
 func howOf(where string) globHow {

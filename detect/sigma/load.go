@@ -51,6 +51,7 @@ func Load(fsys ...fs.FS) (*Rules, []Refused) {
 	r.route(l)
 	r.names = l.fields.names
 	r.scratch.names = r.names
+	r.compile()
 	return r, l.refused
 }
 

@@ -96,7 +96,6 @@ func TestRefused(t *testing.T) {
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, condition: s s}":              "left over",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, condition: s | count() > 5}":  "aggregates",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, timeframe: 5m, condition: s}": "timeframe",
-		"title: t\nlogsource: {category: x}\ndetection: {s: {a|expand: '%x%'}, condition: s}":     "expand",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|sounds: 1}, condition: s}":         `"sounds" is not known`,
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|re: '(?=x)'}, condition: s}":       "look-around",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|re|contains: x}, condition: s}":    "does not go",
