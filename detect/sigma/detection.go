@@ -231,6 +231,7 @@ type modifiers struct {
 	flags      string   // of re
 	encode     []string // wide, base64, ... in order
 	where      string   // contains, startswith, endswith
+	expand     bool
 }
 
 // readModifiers reads modifiers and refuses what cannot go together.
