@@ -20,6 +20,7 @@ type Context struct {
 	now    int64
 	access bool
 	loose  bool
+	ahead  int64
 	out    []ocsf.Finding
 
 	have       have
@@ -48,7 +49,7 @@ const (
 )
 
 func (c *Context) begin(ev *ocsf.Event, now int64) {
-	c.ev, c.now, c.have, c.out = ev, now, 0, nil
+	c.ev, c.now, c.have, c.ahead, c.out = ev, now, 0, 0, nil
 	x := ev.Explanation
 	c.access = ev.IsAccess() && (ev.Access == nil || ev.Access.HalfOf == "")
 	c.loose = c.access && (x == nil || !x.Explained || x.Weak)
@@ -64,6 +65,10 @@ func (c *Context) end() []ocsf.Finding {
 // Now is the latest time any event carried so far, in ms; in Tick the wall
 // clock.
 func (c *Context) Now() int64 { return c.now }
+
+// Ahead is by how many ms the source's clock had put the event into the
+// future; its time was set to that of its arrival.
+func (c *Context) Ahead() int64 { return c.ahead }
 
 // People is the directory.
 func (c *Context) People() *directory.Directory { return c.engine.world.People }

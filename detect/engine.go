@@ -90,10 +90,13 @@ func (s *slot) set(values map[string]float64) error {
 
 // Process shows an event to all detectors.
 func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
+	ahead := ev.Time
 	ev = arrived(ev)
+	ahead -= ev.Time
 	e.clock = max(e.clock, ev.Time)
 	c := &e.ctx
 	c.begin(ev, e.clock)
+	c.ahead = ahead
 	for _, s := range e.slots {
 		c.slot = s
 		s.detector.Detect(c, ev)

@@ -69,7 +69,7 @@ func (e *Engine) Health() []Problem {
 			out = append(out, p)
 		}
 	}
-	return out
+	return append(out, e.hungry()...)
 }
 
 func (w *World) holdings() holdings {

@@ -255,6 +255,7 @@ func (p *pipeline) judge(seq uint64, evs []*ocsf.Event) step {
 				ev.Access = &ocsf.Access{}
 			}
 			ev.Access.HalfOf = half
+			s.find(p.detect.Half(ev))
 			continue
 		}
 		if len(ev.Care) > 0 {

@@ -164,6 +164,7 @@ func (m *Metadata) append(dst []byte) []byte {
 	dst = optText(dst, `"correlation_uid":`, m.CorrelationUID)
 	dst = optTexts(dst, `"profiles":`, m.Profiles)
 	dst = optText(dst, `"event_code":`, m.EventCode)
+	dst = optInt(dst, `"sequence":`, m.Sequence)
 	return append(dst, '}')
 }
 

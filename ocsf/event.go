@@ -97,6 +97,9 @@ type Metadata struct {
 	// EventCode is the source's code of the kind of event ("ITI-43",
 	// "ADT^A01", "110106", a Windows event id).
 	EventCode string `json:"event_code,omitempty"`
+	// Sequence is the number the source gave its record, counting up by one;
+	// 0 where it counts nothing. A hole in it is a record that is missing.
+	Sequence int64 `json:"sequence,omitempty"`
 }
 
 // Product is the system that produced the event.

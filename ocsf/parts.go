@@ -24,6 +24,8 @@ func (d *Decoder) metadata(m *Metadata, path string) {
 			m.Profiles = d.texts(path, name)
 		case "event_code":
 			m.EventCode = d.text(path, name)
+		case "sequence":
+			m.Sequence = d.int64(path, name)
 		default:
 			return false
 		}

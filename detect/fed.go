@@ -1,0 +1,58 @@
+package detect
+
+import (
+	"encoding/json"
+	"sync/atomic"
+
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// Fed is a detector that lives on a feed which many hospitals do not have, and
+// which only its events can show. Missing says, at any time and from any
+// goroutine, that nothing of it has come yet; the detector is silent until
+// then.
+type Fed interface {
+	Missing() (lack ocsf.Text, missing bool)
+}
+
+// Feed notes whether events of a kind have ever come. Its zero value has seen
+// none. The pipeline notes, pages ask.
+type Feed struct{ came atomic.Bool }
+
+// Note says that one came.
+func (f *Feed) Note() {
+	if !f.came.Load() {
+		f.came.Store(true)
+	}
+}
+
+// Came says whether one has.
+func (f *Feed) Came() bool { return f.came.Load() }
+
+// MarshalJSON and UnmarshalJSON put it into snapshots.
+func (f *Feed) MarshalJSON() ([]byte, error) { return json.Marshal(f.Came()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *Feed) UnmarshalJSON(data []byte) error {
+	var came bool
+	if err := json.Unmarshal(data, &came); err != nil {
+		return err
+	}
+	f.came.Store(came)
+	return nil
+}
+
+// hungry lists the detectors whose own feed has never come.
+func (e *Engine) hungry() []Problem {
+	var out []Problem
+	for _, s := range e.slots {
+		d, ok := s.detector.(Fed)
+		if !ok {
+			continue
+		}
+		if text, missing := d.Missing(); missing {
+			out = append(out, Problem{ID: "no-feed-" + s.info.ID, Detectors: []string{s.info.ID}, Text: text})
+		}
+	}
+	return out
+}
