@@ -329,7 +329,9 @@ func (c *Context) fill(f *ocsf.Finding) {
 		f.Risk = i.Risk
 	}
 	f.Risk = max(1, min(f.Risk, 99))
-	f.Weak = f.Weak || i.Weak
+	f.Statistical = f.Statistical || i.Statistical
+	f.Steady = f.Steady || i.Steady
+	f.Weak = f.Weak || i.Weak || f.Statistical
 	f.Unexplained = f.Unexplained || i.Unexplained
 }
 

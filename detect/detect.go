@@ -42,6 +42,14 @@ type Info struct {
 	Risk float64
 	// Weak findings never open a case alone.
 	Weak bool
+	// Statistical findings compare with what is usual. They rank a case and
+	// never open one, however many there are. They are weak, too.
+	Statistical bool
+	// Steady findings hold even when the access is explained (a decoy was
+	// opened); verdicts on earlier ones hardly lower them.
+	Steady bool
+	// Group is where the list of detectors shows it; see Groups.
+	Group string
 	// Unexplained findings hold only while the access has no explanation.
 	Unexplained bool
 	// References are laws, standards and papers.

@@ -31,6 +31,12 @@ type Finding struct {
 	Risk float64 `json:"risk"`
 	// Weak findings never open a case alone; they are summed per person.
 	Weak bool `json:"weak,omitempty"`
+	// Statistical findings compare with what is usual. They rank a case and
+	// never open one, however many there are; they are weak, too.
+	Statistical bool `json:"statistical,omitempty"`
+	// Steady findings hold even when the access is explained; what people
+	// decided about earlier ones hardly lowers them.
+	Steady bool `json:"steady,omitempty"`
 	// Unexplained says that the finding holds only while its events have no
 	// explanation; a late one withdraws it.
 	Unexplained bool `json:"unexplained,omitempty"`
