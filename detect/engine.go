@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -27,6 +28,7 @@ type slot struct {
 	detector Detector
 	info     Info
 	params   []Param // with the configured values as defaults
+	stopped  atomic.Pointer[Stopped]
 }
 
 // New makes an engine; a detector or parameter in cfg that does not exist is
@@ -99,7 +101,7 @@ func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
 	c.ahead = ahead
 	for _, s := range e.slots {
 		c.slot = s
-		s.detector.Detect(c, ev)
+		s.detect(c, ev)
 	}
 	return c.end()
 }
@@ -126,7 +128,7 @@ func (e *Engine) Tick(now int64) []ocsf.Finding {
 	for _, s := range e.slots {
 		if t, ok := s.detector.(Ticker); ok {
 			c.slot = s
-			t.Tick(c, now)
+			s.tick(c, t, now)
 		}
 	}
 	return c.end()

@@ -33,11 +33,13 @@ func (e *Engine) Snapshot() ([]byte, error) {
 		if !ok {
 			continue
 		}
-		data, err := d.Snapshot()
+		data, err := slot.snapshot(d)
 		if err != nil {
 			return nil, fmt.Errorf("snapshot of %s: %w", slot.info.ID, err)
 		}
-		s.Detectors[slot.info.ID] = data
+		if data != nil {
+			s.Detectors[slot.info.ID] = data
+		}
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
