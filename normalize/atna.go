@@ -260,6 +260,7 @@ func (r *auditReader) event() *ocsf.Event {
 	case ocsf.APIActivity:
 		e.Resources, e.WebResources = e.WebResources, nil
 	}
+	r.traceATNA(e)
 	return e
 }
 

@@ -184,6 +184,8 @@ func (t *searchTerms) v2(text []byte) {
 			t.token(name, keyed.Address, value)
 		case strings.HasPrefix(name, "PID.13"):
 			t.token(name, keyed.Phone, value)
+		case name == "PID.5":
+			t.name(name, value)
 		default:
 			t.token(name, keyed.Name, value)
 		}
@@ -210,6 +212,9 @@ func (t *searchTerms) dicom(b []byte) {
 		case tag == 0x00100010 && !wild:
 			family, given, _ := strings.Cut(value, "^")
 			t.token("PatientName", keyed.Name, personName(family, strings.ReplaceAll(given, "^", " ")))
+		case tag == 0x00100010 && value[0] != '*' && value[0] != '?':
+			t.name("PatientName", value)
+			t.terms = append(t.terms, "Patient=*")
 		case tag == 0x00100020, tag == 0x00100010:
 			t.terms = append(t.terms, "Patient=*")
 		case tag == 0x00080052 && printable([]byte(value)):

@@ -95,8 +95,10 @@ func (d *device) event() *ocsf.Event {
 		e.Patient = patient
 		e.Access = d.access()
 	}
+	e.QueryInfo = d.search()
 	named := d.demographics()
 	d.setClass(e, action, words)
+	d.traceDevice(e)
 	d.setMessage(e, action, named)
 	e.Unmapped = d.unmapped(action)
 	return e

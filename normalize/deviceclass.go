@@ -18,6 +18,9 @@ func (d *device) setClass(e *ocsf.Event, action, words string) {
 	case e.Patient != nil:
 		e.ClassUID, e.ActivityID = ocsf.WebResourcesActivity, accessVerb(action, words)
 		d.setResources(e, file)
+	case e.QueryInfo != nil:
+		e.ClassUID, e.ActivityID = ocsf.WebResourcesActivity, ocsf.AccessSearch
+		e.WebResources = []ocsf.Resource{{Type: "Patient"}}
 	case sql != "" || d.has("dbname", "tablename", "数据库"):
 		d.setDatabase(e, sql)
 	case signIn(words):

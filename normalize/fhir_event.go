@@ -43,6 +43,7 @@ func (p *fhirParser) auditEvent(data []byte) (reason string) {
 	p.setMachines(e, a)
 	p.setResources(e, a, len(patients) > 0)
 	p.setKind(e, a, query, patients)
+	p.traceFHIR(e, a)
 	e.Unmapped = a.unmapped(e)
 	p.emit(e, a, patients)
 	return ""

@@ -190,6 +190,9 @@ func (n *Normalizer) queryValue(name, value string) string {
 	if kind == "" {
 		kind = base
 	}
+	if kind == keyed.Name && bareSurname(value, false) {
+		kind = keyed.Surname
+	}
 	if isResidentID(lastValue(value)) {
 		kind, value = keyed.NationalID, lastValue(value)
 	}

@@ -213,7 +213,7 @@ func TestAuditEventR5(t *testing.T) {
 			LogProvider: "ehr", LoggedTime: 1717200000000, EventCode: "read"},
 		Actor:               ocsf.Actor{User: ocsf.User{Account: "n7", Roles: []string{"nurse"}}},
 		SrcEndpoint:         ocsf.Endpoint{IP: "10.1.2.3"},
-		WebResources:        []ocsf.Resource{{UID: "o1", Type: "Observation", Labels: []string{"HIV"}}},
+		WebResources:        []ocsf.Resource{{UID: "o1", Type: "Observation", Labels: []string{"HIV", "version=2"}}},
 		DataClassifications: []ocsf.DataClassification{{Scheme: "GB/T 39725", Level: 5, Category: "hiv"}},
 		Patient:             &ocsf.Patient{UID: "p1", Encounter: "e1"},
 		Access:              &ocsf.Access{Purpose: []string{"TREAT"}, Reason: "called by ward", Document: "Observation"},
