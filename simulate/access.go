@@ -43,6 +43,7 @@ type look struct {
 	glass   bool   // break-glass
 	reason  string
 	list    []*patient // further patients on the same screen
+	h       *Hospital
 }
 
 // run is one passage through the hospital's days. It belongs to one goroutine.
@@ -213,6 +214,9 @@ func (r *run) seeAs(l look) {
 		return
 	}
 	r.tie(l.pat, l.who)
+	if a := l.who.dept.account; a != "" && l.who.role == nurse {
+		l.account = a
+	}
 	r.emit(l)
 	r.todayN++
 	for r.d.chance(0.22) {
@@ -229,6 +233,8 @@ func (r *run) seeAs(l look) {
 func (r *run) proper(l look) bool {
 	switch {
 	case l.who == nil || l.at < 0 || l.at >= r.h.end() || !l.who.employed(l.at) || l.who.leave && l.who.returns == 0:
+		return false
+	case r.h.down(l.at):
 		return false
 	case l.who.self == l.pat || l.who.home == l.pat.home || l.at >= l.pat.sealed-hour:
 		return false
@@ -266,6 +272,7 @@ func (r *run) emit(l look) (uid, also string) {
 	if l.station == "" {
 		l.station = l.who.station
 	}
+	l.h = r.h
 	switch channel := l.channel(r.d); channel {
 	case "sql":
 		return r.emitSQL(l), ""
@@ -295,20 +302,20 @@ func (l *look) patientID() string { return l.stay.idAt(l.pat, l.at) }
 
 func (l *look) login(own string) string {
 	if l.account != "" {
-		return l.account
+		own = l.account
 	}
 	if own == "" {
-		return l.who.account
+		own = l.who.account
 	}
-	return own
+	return l.h.loginForm(own)
 }
 
 // emitSQL adds a row to the audit table of the HIS. The id it gives is
 // provisional: the table counts in order of arrival.
 func (r *run) emitSQL(l look) string {
 	r.planned++
-	row := &Row{OpTime: r.h.time(l.at), UserCode: l.login(l.who.his),
-		PatientNo: l.patientID(), Action: sqlAction(l.verb), Module: l.what.module, ClientIP: l.station, Reason: l.reason}
+	row := &Row{OpTime: r.h.time(l.at + r.h.skew("sql")), UserCode: l.login(l.who.his),
+		PatientNo: r.h.hisNumber(l), Action: sqlAction(l.verb), Module: l.what.module, ClientIP: l.station, Reason: l.reason}
 	if row.Module == "" {
 		row.Module = "EMR"
 	}

@@ -12,7 +12,7 @@ import (
 // order mark before the XML, the other still writes those of RFC 3881.
 func (r *run) emitATNA(l look) string {
 	uid := r.uuid()
-	m := atnaMessage{look: l, uid: uid, when: r.h.time(l.at).Format(isoMilli), old: l.pat.n%7 == 3, study: 10000 + r.d.IntN(900000)}
+	m := atnaMessage{look: l, uid: uid, when: r.h.time(l.at + r.h.skew("atna")).Format(isoMilli), old: l.pat.n%7 == 3, study: 10000 + r.d.IntN(900000)}
 	if l.verb == "X" {
 		m.copies = r.d.between(1, 900)
 	}
@@ -65,7 +65,7 @@ func (m *atnaMessage) appendXML(b []byte) []byte {
 		b = append(b, m.code("EventTypeCode", "110127", "DCM", "Emergency Override Started")...)
 		b = append(b, m.code("PurposeOfUse", "ETREAT", "2.16.840.1.113883.5.8", "Emergency treatment")...)
 	}
-	b = append(b, `</EventIdentification><ActiveParticipant UserID="`+m.login(m.who.pacs)+`" UserIsRequestor="true" NetworkAccessPointID="`+m.station+`" NetworkAccessPointTypeCode="2">`...)
+	b = append(b, `</EventIdentification><ActiveParticipant UserID="`+xmlText(m.login(m.who.pacs))+`" UserIsRequestor="true" NetworkAccessPointID="`+m.station+`" NetworkAccessPointTypeCode="2">`...)
 	b = append(b, m.code("RoleIDCode", "110152", "DCM", "Destination Role ID")...)
 	b = append(b, `</ActiveParticipant><ActiveParticipant UserID="PACS" AlternativeUserID="AETITLES=YCHPACS" UserIsRequestor="false" NetworkAccessPointID="10.1.1.20" NetworkAccessPointTypeCode="2">`...)
 	b = append(b, m.code("RoleIDCode", "110153", "DCM", "Source Role ID")...)

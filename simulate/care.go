@@ -21,6 +21,7 @@ type encounter struct {
 	closed     bool
 	temp       string // id of an unknown patient
 	named      tick   // until the merge
+	walkIn     bool   // never registered by HL7
 }
 
 // idAt is the id the records used at that moment.
@@ -255,6 +256,7 @@ func (r *run) rounds(e *encounter, from, to tick) {
 	for range r.d.times(2.2) {
 		r.see(junior, e, from+r.d.within(8*hour, min(16*hour, to-from)), pick(r.d, []func() thing{chart, results, orders, note})())
 	}
+	r.teaching(e, from, to)
 	if junior == nil {
 		return
 	}
@@ -480,6 +482,7 @@ func (r *run) visit(p *patient, x *department, doctor *person, at tick) {
 	}
 	e := r.open(p, x, "O", at)
 	e.attending = doctor
+	e.walkIn = r.h.is(walkIns) && r.d.chance(0.33)
 	e.discharge = at + r.d.within(40*minute, 3*hour)
 	r.bonds[p.n].busy = e.discharge + hour
 	r.adt("A04", e, at, at, desk)
@@ -542,7 +545,11 @@ func (r *run) endVisit(e *encounter, desk *person) {
 // emergencies: people come at all hours, most before midnight.
 func (r *run) emergencies() {
 	ed := r.h.department(deptEmergency)
-	for range r.d.times(float64(r.h.cfg.Staff) * 0.12) {
+	mean := float64(r.h.cfg.Staff) * 0.12
+	if r.h.is(casualties) && r.day == r.h.cfg.Days/2 {
+		mean *= 5
+	}
+	for range r.d.times(mean) {
 		at := dayStart(r.day) + r.d.within(0, oneDay)
 		if r.d.chance(0.5) {
 			at = dayStart(r.day) + r.d.within(10*hour, 22*hour)
@@ -565,7 +572,7 @@ func (r *run) emergency(p *patient, ed *department, at tick) {
 	if r.d.chance(0.12) {
 		typed += r.d.within(8*minute, 80*minute)
 	}
-	if r.d.chance(0.02) {
+	if r.d.chance(r.h.nameless()) {
 		r.visits++
 		e.temp, e.named = fmt.Sprintf("TMP%06d", r.visits), at+r.d.within(80*minute, 6*hour)
 	}

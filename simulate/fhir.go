@@ -13,8 +13,8 @@ func (r *run) emitFHIR(l look) (uid, also string) {
 	if r.d.chance(0.7) {
 		request = r.uuid()
 	}
-	twice := request != "" && r.d.chance(0.18)
-	ev := auditEvent{look: l, id: uid, request: request, recorded: r.h.time(l.at).Format(isoMilli), detailed: r.d.chance(0.6)}
+	twice := request != "" && r.d.chance(r.h.doubles())
+	ev := auditEvent{look: l, id: uid, request: request, recorded: r.h.time(l.at + r.h.skew("fhir")).Format(isoMilli), detailed: r.d.chance(0.6)}
 	arrival := l.at + r.d.within(second, 4*second)
 	if r.d.chance(0.01) { // spooled by the application
 		arrival += r.d.within(minute, 12*minute)
@@ -45,11 +45,15 @@ func (v *auditEvent) appendJSON(b []byte) []byte {
 	b = append(b, `","meta":{"profile":["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Patient`...)
 	b = append(b, v.profile()...)
 	b = append(b, `"]},`...)
-	b = v.appendType(b)
-	b = append(b, `"recorded":"`...)
-	b = append(b, v.recorded...)
-	b = append(b, `","outcome":"0",`...)
-	b = v.appendPurpose(b)
+	if v.h.is(fhirR5) {
+		b = v.appendFive(b)
+	} else {
+		b = v.appendType(b)
+		b = append(b, `"recorded":"`...)
+		b = append(b, v.recorded...)
+		b = append(b, `","outcome":"0",`...)
+		b = v.appendPurpose(b)
+	}
 	b = v.appendAgents(b)
 	b = v.appendSource(b)
 	b = v.appendEntities(b)
@@ -85,21 +89,54 @@ func (v *auditEvent) appendType(b []byte) []byte {
 }
 
 func (v *auditEvent) appendPurpose(b []byte) []byte {
-	code := ""
-	switch {
-	case v.glass && v.detailed:
-		code = "ETREAT"
-	case v.glass:
-		code = "BTG"
-	case v.detailed:
-		code = purposeOf(v.who.role)
-	}
+	code := v.purpose()
 	if code == "" {
 		return b
 	}
 	b = append(b, `"purposeOfEvent":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"`...)
 	b = append(b, code...)
 	return append(b, `"}]}],`...)
+}
+
+func (v *auditEvent) purpose() string {
+	switch {
+	case v.glass && v.detailed:
+		return "ETREAT"
+	case v.glass:
+		return "BTG"
+	case v.detailed:
+		return purposeOf(v.who.role)
+	}
+	return ""
+}
+
+// appendFive writes what stands elsewhere in R5: what happened, how it ended,
+// for which purpose, and whose record it was.
+func (v *auditEvent) appendFive(b []byte) []byte {
+	category, code := "rest", map[string]string{"C": "create", "U": "update", "E": "search", "R": "read"}[v.verb]
+	action := v.verb
+	switch {
+	case v.verb == "X":
+		category, code, action = "110106", "110106", "R"
+	case v.glass && v.detailed:
+		category, code, action = "110113", "110127", "R"
+	}
+	b = append(b, `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/audit-event-type","code":"`+category+`"}]}],`...)
+	b = append(b, `"code":{"coding":[{"system":"http://hl7.org/fhir/restful-interaction","code":"`+code+`"}]},"action":"`+action+`",`...)
+	b = append(b, `"recorded":"`+v.recorded+`","outcome":{"code":{"system":"http://terminology.hl7.org/CodeSystem/audit-event-outcome","code":"0"}},`...)
+	b = append(b, `"patient":{"reference":"Patient/`+v.patientID()+`","identifier":{"system":"urn:ych:mrn","value":"`+v.patientID()+`"}},`...)
+	if purpose := v.purpose(); purpose != "" {
+		b = append(b, `"authorization":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"`+purpose+`"}]}],`...)
+	}
+	return b
+}
+
+// appendStation ends the agent with the workstation.
+func (v *auditEvent) appendStation(b []byte) []byte {
+	if v.h.is(fhirR5) {
+		return append(b, `"requestor":true,"networkString":"`+v.station+`"},`...)
+	}
+	return append(b, `"requestor":true,"network":{"address":"`+v.station+`","type":"2"}},`...)
 }
 
 func purposeOf(role string) string {
@@ -117,16 +154,14 @@ func purposeOf(role string) string {
 func (v *auditEvent) appendAgents(b []byte) []byte {
 	b = append(b, `"agent":[{"type":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110150","display":"Application"}]},"who":{"identifier":{"value":"emr-web"}},"requestor":false},`...)
 	b = append(b, `{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP","display":"information recipient"}]},"who":{"identifier":{"system":"urn:ych:account","value":"`...)
-	b = append(b, v.login(v.who.account)...)
+	b = append(b, jsonText(v.login(v.who.account))...)
 	b = append(b, `"}},`...)
 	if v.detailed && v.account == "" {
 		b = append(b, `"altId":"`...)
 		b = append(b, v.who.id...)
 		b = append(b, `",`...)
 	}
-	b = append(b, `"requestor":true,"network":{"address":"`...)
-	b = append(b, v.station...)
-	b = append(b, `","type":"2"}},`...)
+	b = v.appendStation(b)
 	return append(b, `{"type":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110153","display":"Source Role ID"}]},"who":{"display":"emr-fhir"},"requestor":false,"network":{"address":"https://emr.ych.example/fhir","type":"5"}}],`...)
 }
 

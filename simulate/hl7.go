@@ -20,6 +20,8 @@ type message struct {
 	buf []byte
 	id  string
 	at  tick // MSH-7
+	h   *Hospital
+	off bool // the interface does not send such messages
 }
 
 // seg adds a segment; fields come in ascending order.
@@ -50,7 +52,7 @@ func (r *run) stamp(t tick) string { return r.h.time(t).Format("20060102150405-0
 
 func (r *run) newMessage(kind string, at tick) *message {
 	r.msgs++
-	m := &message{id: fmt.Sprintf("M%09d", r.msgs), at: at, buf: make([]byte, 0, 900)}
+	m := &message{id: fmt.Sprintf("M%09d", r.msgs), at: at, h: r.h, off: !r.h.sends(kind), buf: make([]byte, 0, 900)}
 	app := "HIS"
 	switch kind[:3] {
 	case "ORU":
@@ -65,7 +67,14 @@ func (r *run) newMessage(kind string, at tick) *message {
 
 // post sends the message: it arrives seconds later.
 func (r *run) post(m *message) {
-	r.enqueue(r.queued(m.at+r.d.within(second, 3*second)), "hl7", m.id, m.buf, nil)
+	at := r.queued(m.at + r.d.within(second, 3*second))
+	if m.off {
+		return
+	}
+	if r.h.is(batches) {
+		at += 4*hour - (at%(4*hour)+4*hour)%(4*hour)
+	}
+	r.enqueue(at, "hl7", m.id, m.buf, nil)
 }
 
 // queued is when a message that should arrive at that moment does: an
@@ -105,7 +114,7 @@ func xpn(family, given string) string { return esc(family) + "^" + esc(given) }
 func cx(id string) string { return id + "^^^YCH^MR" }
 
 func (m *message) evn(r *run, trigger string, occurred tick, operator *person) {
-	m.seg("EVN", f(1, trigger), f(2, r.stamp(m.at)), f(5, xcn(operator)), f(6, r.stamp(occurred)))
+	m.seg("EVN", f(1, trigger), f(2, r.stamp(m.at)), f(5, r.h.typist(operator)), f(6, r.stamp(occurred)))
 }
 
 func (m *message) pid(p *patient, id string) {
@@ -117,7 +126,7 @@ func (m *message) pid(p *patient, id string) {
 	if p.n%3 == 0 {
 		phones += "^PRN^CP~" + p.home.phone + "^PRN^PH"
 	}
-	m.seg("PID", f(1, "1"), f(3, cx(id)), f(5, xpn(p.family, p.given)), f(7, p.birth), f(8, p.sex), f(11, esc(p.address)),
+	m.seg("PID", f(1, "1"), f(3, m.h.numbers(p, id)), f(5, xpn(p.family, p.given)), f(7, p.birth), f(8, p.sex), f(11, esc(p.address)),
 		f(13, phones), f(19, p.nationalID))
 	if p.vip || p.sensitive != "" {
 		m.seg("PD1", f(12, "Y"))
@@ -146,9 +155,9 @@ func (e *encounter) place() string { return bedOf(e.dept, e.bed, e.class) }
 
 func bedOf(x *department, bed int, class string) string {
 	if class != "I" || bed < 0 {
-		return x.name + "^" + map[string]string{"O": "OPD", "E": "ED"}[class]
+		return x.wire + "^" + map[string]string{"O": "OPD", "E": "ED"}[class]
 	}
-	return fmt.Sprintf("%s^%02d^%d", x.name, 1+bed/3, 1+bed%3)
+	return fmt.Sprintf("%s^%02d^%d", x.wire, 1+bed/3, 1+bed%3)
 }
 
 func (m *message) pv1(r *run, e *encounter, prior string) {
@@ -160,17 +169,21 @@ func (m *message) pv1(r *run, e *encounter, prior string) {
 		left = r.stamp(e.discharge)
 	}
 	m.seg("PV1", f(1, "1"), f(2, e.class), f(3, e.place()), f(4, map[string]string{"E": "E", "I": "R"}[e.class]), f(6, prior),
-		f(7, xcn(e.attending)), f(8, xcn(e.referring)), f(9, xcn(e.consultant)), f(10, e.dept.service), f(16, vip),
-		f(17, xcn(e.admitting)), f(19, e.id), f(44, r.stamp(e.admit)), f(45, left))
+		f(7, r.h.doctor(e.attending)), f(8, r.h.doctor(e.referring)), f(9, r.h.doctor(e.consultant)), f(10, e.dept.trade), f(16, vip),
+		f(17, r.h.doctor(e.admitting)), f(19, r.h.visitNumber(e)), f(44, r.stamp(e.admit)), f(45, left))
 }
 
 func (m *message) dg1(r *run, e *encounter, kind string) {
+	if r.h.is(noDiagnoses) {
+		return
+	}
 	m.seg("DG1", f(1, "1"), f(3, e.dx.code+"^"+e.dx.name+"^I10"), f(5, r.stamp(e.admit)), f(6, kind))
 }
 
 // adt sends an ADT message about a visit.
 func (r *run) adt(trigger string, e *encounter, typed, occurred tick, operator *person) {
 	m := r.newMessage("ADT^"+trigger+"^"+structure(trigger), typed)
+	m.off = m.off || e.walkIn
 	m.evn(r, trigger, occurred, operator)
 	m.pid(e.pat, e.idAt(e.pat, typed))
 	if e.temp == "" || typed >= e.named {
@@ -250,11 +263,11 @@ func (r *run) schedule(trigger string, a *appointment, at tick, desk *person) {
 	status := map[string]string{"S12": "Booked", "S13": "Booked", "S15": "Cancelled", "S26": "Noshow"}[trigger]
 	slot := r.stamp(a.slot)
 	m.seg("SCH", f(1, a.id), f(2, a.id), f(6, "ROUTINE"), f(7, "Clinic visit"), f(9, "15"), f(10, "min"),
-		f(11, "^^15^"+slot+"^"+r.stamp(a.slot+15*minute)), f(16, xcn(desk)), f(20, xcn(desk)), f(25, status))
+		f(11, "^^15^"+slot+"^"+r.stamp(a.slot+15*minute)), f(16, r.h.typist(desk)), f(20, r.h.typist(desk)), f(25, status))
 	m.pid(a.pat, a.pat.id)
-	m.seg("PV1", f(1, "1"), f(2, "O"), f(3, a.dept.name+"^OPD"), f(7, xcn(a.doctor)), f(10, a.dept.service))
+	m.seg("PV1", f(1, "1"), f(2, "O"), f(3, a.dept.wire+"^OPD"), f(7, r.h.doctor(a.doctor)), f(10, a.dept.trade))
 	m.seg("RGS", f(1, "1"), f(2, "A"))
-	m.seg("AIL", f(1, "1"), f(3, a.dept.name+"^OPD"), f(6, slot))
+	m.seg("AIL", f(1, "1"), f(3, a.dept.wire+"^OPD"), f(6, slot))
 	m.seg("AIP", f(1, "1"), f(3, xcn(a.doctor)), f(4, "D^Attending"), f(6, slot), f(9, "15"), f(10, "min"))
 	r.post(m)
 }
@@ -315,7 +328,7 @@ func (r *run) orderMessage(kind string, o *order, typed tick) {
 	m.pid(o.e.pat, o.e.idAt(o.e.pat, typed))
 	m.pv1(r, o.e, "")
 	m.seg("ORC", f(1, "NW"), f(2, o.id), f(9, r.stamp(typed)), f(10, xcn(o.by)), f(12, xcn(o.by)), f(13, o.e.place()),
-		f(15, r.stamp(o.at)), f(17, o.e.dept.name))
+		f(15, r.stamp(o.at)), f(17, o.e.dept.wire))
 	m.seg("OBR", f(1, "1"), f(2, o.id), f(4, o.what.code+"^"+o.what.name), f(6, r.stamp(o.at)), f(16, xcn(o.by)), f(24, o.section))
 	r.post(m)
 }
@@ -348,7 +361,7 @@ func (r *run) prescription(o *order, at tick) {
 	m := r.newMessage("RDE^O11^RDE_O11", at)
 	m.pid(o.e.pat, o.e.idAt(o.e.pat, at))
 	m.pv1(r, o.e, "")
-	m.seg("ORC", f(1, "NW"), f(2, o.id), f(9, r.stamp(at)), f(10, xcn(o.by)), f(11, xcn(o.technician)), f(12, xcn(o.by)), f(17, o.e.dept.name))
+	m.seg("ORC", f(1, "NW"), f(2, o.id), f(9, r.stamp(at)), f(10, xcn(o.by)), f(11, xcn(o.technician)), f(12, xcn(o.by)), f(17, o.e.dept.wire))
 	m.seg("RXE", f(1, "^^^"+r.stamp(at)), f(2, o.what.code+"^"+o.what.name), f(3, "1"), f(5, "BOX"), f(13, xcn(o.by)), f(14, xcn(o.technician)))
 	r.post(m)
 }
@@ -368,7 +381,7 @@ func (r *run) chargeMessage(e *encounter, clerk *person, at tick) {
 	m.pid(e.pat, e.idAt(e.pat, at))
 	m.pv1(r, e, "")
 	m.seg("FT1", f(1, "1"), f(2, m.id+"F"), f(4, r.stamp(e.admit)), f(5, r.stamp(at)), f(6, "CG"), f(7, "FEE^诊疗费"), f(10, "1"),
-		f(13, e.dept.name), f(20, xcn(e.attending)), f(24, xcn(clerk)))
+		f(13, e.dept.wire), f(20, r.h.doctor(e.attending)), f(24, r.h.typist(clerk)))
 	m.dg1(r, e, "F")
 	r.post(m)
 }

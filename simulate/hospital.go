@@ -88,6 +88,9 @@ type Config struct {
 	WarmupDays int
 	// Violations scales how many misdeeds there are; default 1, negative means none.
 	Violations float64
+	// Habits are names of AllHabits; none is the hospital of the textbook, and
+	// DrawHabits gives those that belong to a seed.
+	Habits []string
 }
 
 // Hospital is an invented hospital. It does not change after New, except
@@ -102,6 +105,7 @@ type Hospital struct {
 	tickets  []ticket
 	watches  []watch
 	town     *town
+	habits   map[string]bool
 
 	mu    sync.Mutex
 	truth []Violation // guarded by mu; nil until a stream has run to its end
@@ -148,9 +152,15 @@ func New(cfg Config) (*Hospital, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	h := &Hospital{cfg: cfg, start: cfg.Start, town: newTown(cfg.Patients)}
+	h := &Hospital{cfg: cfg, start: cfg.Start, habits: map[string]bool{}}
+	for _, name := range cfg.Habits {
+		h.habits[name] = true
+	}
+	h.town = newTown(cfg.Patients, h.is(western))
 	rng := newRand(cfg.Seed, 0)
 	h.makeStaff(rng)
+	h.nameDepartments()
+	h.shareAccounts()
 	h.makePatients(rng)
 	h.makeRoster()
 	h.makeWatchlist(rng)
@@ -192,7 +202,7 @@ func (c Config) check() error {
 	case c.WarmupDays > 60:
 		return fmt.Errorf("simulate: warm-up is %d days; give at most 60", c.WarmupDays)
 	}
-	return nil
+	return checkHabits(c.Habits)
 }
 
 // Truth gives the labelled violations of the whole stream. It runs the

@@ -11,6 +11,9 @@ func (r *run) oddities() {
 	r.ticketWork()
 	r.crossCover()
 	r.unwritten()
+	r.videoConsults()
+	r.coordination()
+	r.typedIn()
 }
 
 // history: people now on long leave worked here once; their last access is

@@ -91,7 +91,7 @@ func (h *Hospital) sign(t ticket, day, days int) {
 	case t.pat != nil:
 		t.scope = "patient:" + t.pat.id
 	case t.dept != nil:
-		t.scope = "department:" + t.dept.name
+		t.scope = "department:" + t.dept.hr
 	}
 	h.tickets = append(h.tickets, t)
 }

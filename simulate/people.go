@@ -12,6 +12,10 @@ type department struct {
 	bit     uint // its place in the sets of departments a patient knows
 	name    string
 	service string // the trade, shared by several wards
+	hr      string // its name in the directory and on the roster
+	wire    string // and in HL7
+	trade   string // the service as PV1-10 has it
+	account string // shared by its nurses, or empty
 	beds    int
 	clinic  bool // sees outpatients
 	people  []*person
@@ -23,6 +27,7 @@ type department struct {
 const (
 	attending   = "attending"
 	resident    = "resident"
+	intern      = "intern"
 	nurse       = "nurse"
 	floatNurse  = "float nurse"
 	technician  = "technician"
@@ -36,6 +41,10 @@ const (
 	manager     = "manager"
 	itStaff     = "it"
 	vendorStaff = "vendor"
+
+	bedManager   = "bed manager"
+	dietician    = "dietician"
+	socialWorker = "social worker"
 )
 
 // Departments without beds.
@@ -54,6 +63,10 @@ const (
 	deptIT        = "IT"
 	deptBoard     = "Administration"
 	deptVendor    = "Vendor"
+	deptEducation = "Medical Education"
+	deptBeds      = "Bed Management"
+	deptNutrition = "Nutrition"
+	deptSocial    = "Social Work"
 )
 
 // person is a member of staff.
@@ -139,6 +152,16 @@ func clinicalServices() []string {
 		"Gastroenterology", "Intensive Care", "Urology"}
 }
 
+// services of this hospital.
+func (h *Hospital) services() []string {
+	all := clinicalServices()
+	if h.is(specialist) {
+		i := int(h.cfg.Seed % 4)
+		return []string{all[2+i], all[5+i], all[10+i]}
+	}
+	return all
+}
+
 // share of the staff that each role gets, in thousandths, and where they work.
 type share struct {
 	role, dept string
@@ -146,19 +169,29 @@ type share struct {
 	least      int
 }
 
-func officeShares() []share {
-	return []share{
+func (h *Hospital) officeShares() []share {
+	list := []share{
 		{technician, deptLab, 50, 4}, {technician, deptImaging, 40, 4}, {attending, deptImaging, 20, 2},
 		{pharmacist, deptPharmacy, 45, 4}, {registrar, deptRegister, 50, 5}, {biller, deptBilling, 40, 2},
 		{coder, deptRecords, 20, 2}, {quality, deptQuality, 15, 2}, {infection, deptInfection, 8, 1},
 		{researcher, deptResearch, 10, 1}, {floatNurse, deptFloat, 30, 2}, {itStaff, deptIT, 20, 2},
 		{manager, deptBoard, 15, 2}, {vendorStaff, deptVendor, 10, 1},
 	}
+	if h.is(floatMany) {
+		list = append(list, share{floatNurse, deptFloat, 100, 4})
+	}
+	if h.is(interns) {
+		list = append(list, share{intern, deptEducation, 40, 4})
+	}
+	if h.is(coordinators) {
+		list = append(list, share{bedManager, deptBeds, 10, 2}, share{dietician, deptNutrition, 10, 2}, share{socialWorker, deptSocial, 10, 2})
+	}
+	return list
 }
 
 func (h *Hospital) makeStaff(d dice) {
 	left := h.cfg.Staff
-	for _, s := range officeShares() {
+	for _, s := range h.officeShares() {
 		n := max(s.least, h.cfg.Staff*s.permille/1000)
 		h.hire(d, h.found(s.dept), s.role, n)
 		left -= n
@@ -173,8 +206,11 @@ func (h *Hospital) makeStaff(d dice) {
 func (h *Hospital) makeWards(d dice, left int) {
 	nurses := left * 6 / 10
 	count := min(max(nurses/9, 2), 44)
+	if h.is(county) {
+		count = min(count, 6)
+	}
 	units := []*department{h.found(deptEmergency)}
-	services := clinicalServices()
+	services := h.services()
 	for i := range count - 1 {
 		name := services[i%len(services)]
 		if n := i/len(services) + 1; n > 1 {
@@ -236,6 +272,7 @@ func (h *Hospital) newPerson(d dice, dept *department, role string) *person {
 		sex = "M"
 	}
 	family, given, latin := h.town.name(d, sex, 0.03)
+	latin = strings.ReplaceAll(latin, "'", "")
 	birth := h.start.AddDate(-d.between(23, 58), 0, -d.IntN(365))
 	p := &person{id: fmt.Sprintf("E%05d", 10001+n), family: family, given: given, role: role, dept: dept,
 		sex: sex, birth: birth.Format("20060102"), phone: h.town.phone(d), ended: never,
@@ -257,6 +294,9 @@ func (h *Hospital) newPerson(d dice, dept *department, role string) *person {
 
 // homeFor gives a new home, or in a few cases that of a colleague.
 func (h *Hospital) homeFor(d dice) *household {
+	if h.is(dormitory) && d.chance(0.33) {
+		return h.town.dormitory(d)
+	}
 	if len(h.staff) > 0 && d.chance(0.03) {
 		return pick(d, h.staff).home
 	}
@@ -366,10 +406,14 @@ func (h *Hospital) makeStaffPatients(d dice) {
 		if s.dept.name == deptVendor || len(h.patients) > budget {
 			continue
 		}
-		if d.chance(0.10) {
+		own, kin := 0.10, 0.16
+		if h.is(staffPatients) || h.is(county) {
+			own, kin = 0.25, 0.4
+		}
+		if d.chance(own) {
 			s.self = h.newPatient(d, s.home, s)
 		}
-		if d.chance(0.16) {
+		if d.chance(kin) {
 			for range d.between(1, 2) {
 				h.newPatient(d, s.home, nil)
 			}

@@ -12,6 +12,7 @@ type shift struct {
 	dept     *department
 	from, to tick
 	oncall   bool
+	hidden   bool // worked, but not on the roster
 }
 
 func (s *shift) covers(at tick) bool { return at >= s.from && at < s.to }
@@ -51,6 +52,7 @@ func (h *Hospital) planDay(d dice, x *department, day int) {
 		h.planOffice(x, byRole[biller], day)
 	}
 	h.planFloat(d, byRole[floatNurse], day)
+	h.planInterns(byRole[intern], day)
 }
 
 // planThreeShifts: two days, an evening, a night, two days off.
@@ -89,7 +91,37 @@ func (h *Hospital) planResidents(d dice, x *department, team []*person, day int)
 			night = other
 		}
 	}
+	if h.is(nightCover) && h.covers(d, x, night, at) {
+		return
+	}
 	h.plan(night, x, at+17*hour, at+32*hour, false)
+}
+
+// covers gives the night to the resident of the ward before this one, who has
+// it there as well; only that ward is on the roster.
+func (h *Hospital) covers(d dice, x *department, night *person, at tick) bool {
+	other := h.coveringResident(x, dayOf(at))
+	if other == nil || x.bit%3 == 0 || !d.chance(0.8) {
+		return false
+	}
+	h.plan(other, x, at+17*hour, at+32*hour, false)
+	n := len(x.duty[h.rosterDay(dayOf(at))])
+	if n > 0 && len(other.shifts) > 0 {
+		x.duty[h.rosterDay(dayOf(at))][n-1].hidden = true
+		other.shifts[len(other.shifts)-1].hidden = true
+	}
+	return true
+}
+
+// planInterns sends interns through the wards, a week in each.
+func (h *Hospital) planInterns(team []*person, day int) {
+	wards := h.clinics()
+	if h.weekend(day) {
+		return
+	}
+	for i, p := range team {
+		h.plan(p, wards[((i*3+(day+700)/7)%len(wards))], dayStart(day)+8*hour, dayStart(day)+17*hour, false)
+	}
 }
 
 // coveringResident is whoever has the night in the ward before this one.
@@ -148,7 +180,7 @@ func (h *Hospital) plan(p *person, x *department, from, to tick, oncall bool) {
 	if !p.employed(to) || (p.leave && (p.returns == 0 || from < dayStart(p.returns))) {
 		return
 	}
-	s := shift{p, x, from, to, oncall}
+	s := shift{who: p, dept: x, from: from, to: to, oncall: oncall}
 	i := h.rosterDay(dayOf(from))
 	x.duty[i] = append(x.duty[i], s)
 	p.shifts = append(p.shifts, s)
@@ -203,7 +235,7 @@ func (h *Hospital) hours(p *person, day int) (from, to tick, x *department) {
 
 func rostered(role string) bool {
 	switch role {
-	case nurse, floatNurse, technician, pharmacist, registrar, biller, resident, attending:
+	case nurse, floatNurse, technician, pharmacist, registrar, biller, resident, attending, intern:
 		return true
 	}
 	return false
@@ -232,10 +264,27 @@ func (h *Hospital) WriteDirectory(w io.Writer) error {
 		if p.ended != never {
 			ended = h.time(p.ended).Format(time.RFC3339)
 		}
-		rows = append(rows, []string{p.id, p.accounts(), p.name(), p.role, p.dept.name, boss, p.phone, p.address,
+		phone, address := h.filed(p)
+		rows = append(rows, []string{p.id, p.accounts(), p.name(), h.job(p), p.dept.hr, boss, phone, address,
 			p.nationalID, h.time(p.hired).Format(time.RFC3339), ended})
 	}
+	for i, x := range h.depts {
+		if x.account != "" {
+			rows = append(rows, []string{fmt.Sprintf("S%05d", i), x.account, x.hr + " shared", "shared ward account", x.hr, "", "", "", "", "", ""})
+		}
+	}
 	return writeCSV(w, rows)
+}
+
+// filed is what personnel has of a person's home.
+func (h *Hospital) filed(p *person) (phone, address string) {
+	switch {
+	case h.is(noHomes):
+		return "", ""
+	case h.is(phonesOnly):
+		return p.phone, ""
+	}
+	return p.phone, p.address
 }
 
 // WriteRoster writes roster.csv.
@@ -244,11 +293,14 @@ func (h *Hospital) WriteRoster(w io.Writer) error {
 	err := out.Write([]string{"person_id", "department", "start", "end", "kind"})
 	for _, p := range h.staff {
 		for _, s := range p.shifts {
+			if s.hidden || !h.onRoster(p) {
+				continue
+			}
 			kind := "shift"
 			if s.oncall {
 				kind = "oncall"
 			}
-			err = firstError(err, out.Write([]string{p.id, s.dept.name, h.time(s.from).Format(time.RFC3339),
+			err = firstError(err, out.Write([]string{p.id, s.dept.hr, h.time(s.from).Format(time.RFC3339),
 				h.time(s.to).Format(time.RFC3339), kind}))
 		}
 	}

@@ -12,6 +12,8 @@ type town struct {
 	female      []string
 	male        []string
 	communities []string
+	western     bool
+	dormitories []*household
 }
 
 type surname struct {
@@ -21,8 +23,8 @@ type surname struct {
 
 // newTown builds a town with about one community for every 200 patients, so
 // that some people live in the same building without knowing each other.
-func newTown(patients int) *town {
-	t := &town{surnames: surnames(),
+func newTown(patients int, western bool) *town {
+	t := &town{surnames: surnames(), western: western,
 		female: strings.Fields("秀英 桂兰 丽 敏 静 秀兰 芳 娜 艳 玲 桂英 丹 萍 红 玉兰 婷 雪梅 慧 欣怡 梓涵 雨桐 诗涵 佳琪 晓燕 春梅 海燕 莉 倩 琳 颖 淑珍 凤英 美玲 思颖 可欣 若曦 文静 雅婷 佩瑶 月华"),
 		male:   strings.Fields("伟 强 磊 军 洋 勇 杰 涛 明 超 刚 平 辉 鹏 建国 建华 志强 浩宇 子轩 宇航 浩然 俊杰 志明 国强 海涛 文博 天佑 建军 德华 永强 立新 春生 家豪 晓东 振宇 博文 嘉诚 宏伟 少华 树林")}
 	for _, s := range t.surnames {
@@ -51,14 +53,14 @@ func surnames() []surname {
 }
 
 func englishNames() (families, female, male []string) {
-	return strings.Fields("Miller Carter Novak Okafor Haddad Larsen Petrov Moreau Silva Tanaka Nguyen Weber Rossi Kowalski"),
+	return strings.Fields("Miller Carter Novak Okafor Haddad Larsen Petrov Moreau Silva Tanaka Nguyen Weber Rossi Kowalski Smith Jones Brown Wilson Taylor Evans Walker Wright Hughes Green Hall Wood Clarke Jackson Harris Lewis Young King Baker Turner Hill Scott Cooper Ward Morris Bell Shaw Palmer Gray Fox"),
 		strings.Fields("Anna Clara Emily Fatima Grace Helena Ingrid Julia Maria Nadia Sophie Teresa"),
 		strings.Fields("Adam Bruno Daniel Erik Felix Hugo Ivan Jonas Karim Lucas Marco Oscar")
 }
 
 // name gives family name, given name and the Latin letters an account is made of.
 func (t *town) name(d dice, sex string, foreign float64) (family, given, latin string) {
-	if d.chance(foreign) {
+	if t.western || d.chance(foreign) {
 		families, _, _ := englishNames()
 		family = pick(d, families)
 		given = t.given(d, sex, family)
@@ -88,9 +90,37 @@ func (t *town) given(d dice, sex, family string) string {
 }
 
 // phone makes an 11-digit number of the unassigned prefix 126.
-func (t *town) phone(d dice) string { return fmt.Sprintf("126%08d", d.IntN(100_000_000)) }
+func (t *town) phone(d dice) string {
+	if t.western { // the exchange 555 is not assigned to subscribers
+		return fmt.Sprintf("(%d) 555-%04d", d.between(201, 989), d.IntN(10_000))
+	}
+	return fmt.Sprintf("126%08d", d.IntN(100_000_000))
+}
+
+// dormitory is one of two houses of the hospital, where nobody writes a room.
+func (t *town) dormitory(d dice) *household {
+	if t.dormitories == nil {
+		for range 2 {
+			x := t.household(d)
+			x.address = x.building
+			t.dormitories = append(t.dormitories, x)
+		}
+	}
+	x := *pick(d, t.dormitories)
+	return &x
+}
+
+func (t *town) westernHome(d dice) *household {
+	street := pick(d, strings.Fields("Maple Oak Cedar Mill Church Station Bridge Harbour Orchard Willow Chestnut Quarry"))
+	kind := pick(d, []string{"Street", "Avenue", "Road", "Lane"})
+	house := fmt.Sprintf("%d %s %s", d.between(1, 180), street, kind)
+	return &household{building: house, phone: t.phone(d), address: fmt.Sprintf("%s, Apt %d, Rivermouth", house, d.between(1, 12))}
+}
 
 func (t *town) household(d dice) *household {
+	if t.western {
+		return t.westernHome(d)
+	}
 	building := fmt.Sprintf("云川市青荷区%s%d栋", pick(d, t.communities), d.between(1, 16))
 	return &household{building: building, phone: fmt.Sprintf("0990%07d", d.IntN(10_000_000)),
 		address: fmt.Sprintf("%s%d单元%d%02d室", building, d.between(1, 3), d.between(1, 18), d.between(1, 4))}

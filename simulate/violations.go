@@ -66,7 +66,7 @@ func (r *run) planViolations() {
 	}
 	expected := float64(cfg.Staff) * float64(cfg.Days) * accessesPerStaffDay / 3500
 	for _, m := range misdeeds() {
-		if m.first >= cfg.Days || m.span > 2*cfg.Days {
+		if m.first >= cfg.Days || m.span > 2*cfg.Days || !r.h.possible(m.kind) {
 			continue
 		}
 		span := min(m.span, max(cfg.Days-1, 1))
@@ -222,7 +222,7 @@ func (r *run) selfAccess() bool {
 func (r *run) family() bool {
 	return r.simple("family", func(p *person) *patient {
 		for _, q := range p.home.patients {
-			if q.self == nil && onFile(p, q) {
+			if q.self == nil && onFile(p, q) && !(r.h.is(phonesOnly) && !sharesPhone(p, q)) {
 				return q
 			}
 		}
@@ -230,9 +230,24 @@ func (r *run) family() bool {
 	})
 }
 
+// possible says whether anything on record could give such a misdeed away.
+func (h *Hospital) possible(kind string) bool {
+	switch kind {
+	case "neighbour":
+		return !h.is(noHomes) && !h.is(phonesOnly)
+	case "off-duty":
+		return !h.is(noRoster) && !h.is(partRoster)
+	case "family":
+		return !h.is(noHomes)
+	}
+	return true
+}
+
 // onFile says that the records show two people of one household at least once.
-func onFile(p *person, q *patient) bool {
-	return !q.moved || q.kin != nil && q.kin.phone == p.phone || q.payer != nil && q.payer.phone == p.phone
+func onFile(p *person, q *patient) bool { return !q.moved || sharesPhone(p, q) }
+
+func sharesPhone(p *person, q *patient) bool {
+	return q.kin != nil && q.kin.phone == p.phone || q.payer != nil && q.payer.phone == p.phone
 }
 
 func (r *run) neighbour() bool {
