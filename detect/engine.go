@@ -19,6 +19,7 @@ type Engine struct {
 	exceptions []exception
 	groups     Memory[group]
 	quotas     Memory[int]
+	baseline   baseline
 	clock      int64 // latest time of an event, in ms
 	ctx        Context
 }
@@ -37,7 +38,7 @@ func New(cfg Config, w World, detectors []Detector) (*Engine, error) {
 	if w.Zone == nil {
 		w.Zone = time.UTC
 	}
-	e := &Engine{world: w, groups: NewMemory[group](maxGroups, groupAge), quotas: NewMemory[int](maxQuotas, groupAge)}
+	e := &Engine{world: w, groups: NewMemory[group](maxGroups, groupAge), quotas: NewMemory[int](maxQuotas, groupAge), baseline: newBaseline()}
 	known := map[string]bool{}
 	for _, d := range detectors {
 		info := d.Info()

@@ -15,6 +15,7 @@ type snapshot struct {
 	Clock     int64                      `json:"clock"`
 	Groups    json.RawMessage            `json:"groups"`
 	Quotas    json.RawMessage            `json:"quotas"`
+	Baseline  json.RawMessage            `json:"baseline,omitempty"`
 	Detectors map[string]json.RawMessage `json:"detectors"`
 }
 
@@ -24,10 +25,11 @@ const snapshotVersion = 1
 func (e *Engine) Snapshot() ([]byte, error) {
 	groups, err := e.groups.Snapshot()
 	quotas, err2 := e.quotas.Snapshot()
-	if err := errors.Join(err, err2); err != nil {
+	usual, err3 := e.baseline.snapshot()
+	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, fmt.Errorf("snapshot of findings: %w", err)
 	}
-	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Detectors: map[string]json.RawMessage{}}
+	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Baseline: usual, Detectors: map[string]json.RawMessage{}}
 	for _, slot := range e.slots {
 		d, ok := slot.detector.(Stateful)
 		if !ok {
@@ -66,6 +68,9 @@ func (e *Engine) Restore(data []byte) error {
 	e.clock = s.Clock
 	if err := errors.Join(e.groups.Restore(s.Groups), e.quotas.Restore(s.Quotas)); err != nil {
 		return fmt.Errorf("read memory of findings: %w", err)
+	}
+	if e.baseline.restore(s.Baseline) != nil {
+		e.baseline = newBaseline()
 	}
 	for _, slot := range e.slots {
 		d, ok := slot.detector.(Stateful)
