@@ -25,6 +25,8 @@ type Patient struct {
 	// "protected", "restricted:...", "consent:...".
 	VIP       bool
 	Sensitive []string
+	// Diagnoses are the codes of the diagnoses that hold, sorted.
+	Diagnoses []string
 	// StaffPerson is the person_id where the patient is a member of staff: the
 	// same national id, or the same name with the same phone.
 	StaffPerson string
@@ -113,6 +115,8 @@ func (g *Graph) describe(r *record) Patient {
 		return compareKeys(a.Key, b.Key)
 	})
 	p.Kin = slices.Compact(p.Kin)
+	slices.Sort(p.Diagnoses)
+	p.Diagnoses = slices.Compact(p.Diagnoses)
 	slices.Sort(p.Sensitive)
 	p.Sensitive = slices.Compact(p.Sensitive)
 	slices.SortFunc(p.Encounters, func(a, b Encounter) int {
@@ -163,6 +167,8 @@ func (g *Graph) describeEdges(r *record, p *Patient) {
 			} else {
 				p.Sensitive = append(p.Sensitive, code)
 			}
+		case codeDiagnosis:
+			p.Diagnoses = append(p.Diagnoses, g.lexicon.text(e.what))
 		case codeEncounter:
 			p.Encounters = append(p.Encounters, g.encounter(r, e))
 		}
