@@ -23,6 +23,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
@@ -62,6 +63,8 @@ type Config struct {
 	Playbook  playbook.Config `yaml:"playbook"`
 	Identity  identity.Config `yaml:"identity"`
 	Evidence  Evidence        `yaml:"evidence"`
+	// Canary proves the alarm path, all the time.
+	Canary canary.Config `yaml:"canary"`
 	// Directory is where people come from besides CSV imports.
 	Directory Directory `yaml:"directory"`
 	Log       Log       `yaml:"log"`
@@ -136,6 +139,7 @@ func Default() Config {
 		Console:   Console{Listen: "127.0.0.1:8080"},
 		Detect:    detect.Default(),
 		Incident:  incident.Default(),
+		Canary:    canary.Default(),
 		Playbook:  playbook.Default(),
 		Identity:  identity.Default(),
 		Evidence:  Evidence{Origin: "cordon.local/log"},
@@ -182,7 +186,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")

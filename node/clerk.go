@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"encoding/json"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/incident"
@@ -69,6 +71,7 @@ type task struct {
 	seq    uint64 // 0 when it is of no message
 	events []*ocsf.Event
 	step   step
+	marks  []canary.Mark
 	done   chan error // answered when it is durable; nil when nobody waits
 }
 
@@ -76,11 +79,14 @@ type task struct {
 // which tasks come, and tells playbooks and meters. The pipeline judges on
 // meanwhile; what waits together shares one transaction.
 type clerk struct {
-	db    *store.DB
-	lake  *lake.Lake
-	log   *evidence.Log
-	desk  *incident.Desk
-	told  func([]incident.Change) // playbooks; must return at once
+	db   *store.DB
+	lake *lake.Lake
+	log  *evidence.Log
+	desk *incident.Desk
+	told func([]incident.Change) // playbooks; must return at once
+	// proven is told which canaries came out, and when; nil when nobody asks.
+	proven func([]canary.Mark, time.Time)
+
 	now   func() time.Time
 	slog  *slog.Logger
 	count *counters
@@ -208,6 +214,7 @@ func (c *clerk) do(ctx context.Context, group []*task) error {
 	for _, t := range group {
 		if err == nil {
 			c.measure(t.events, t.step)
+			c.prove(t.marks)
 			c.done.Store(max(c.done.Load(), t.seq))
 		}
 		if t.done != nil {
@@ -220,14 +227,15 @@ func (c *clerk) do(ctx context.Context, group []*task) error {
 // persist tries until it succeeds or ctx ends.
 func (c *clerk) persist(ctx context.Context, group []*task) ([]incident.Change, error) {
 	var all step
+	var marks []canary.Mark
 	for _, t := range group {
-		all = append(all, t.step...)
+		all, marks = append(all, t.step...), append(marks, t.marks...)
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && len(marks) == 0 {
 		return nil, nil
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		changes, err := c.once(ctx, all)
+		changes, err := c.once(ctx, all, marks)
 		if err == nil || ctx.Err() != nil {
 			return changes, err
 		}
@@ -238,7 +246,7 @@ func (c *clerk) persist(ctx context.Context, group []*task) ([]incident.Change, 
 	}
 }
 
-func (c *clerk) once(ctx context.Context, s step) ([]incident.Change, error) {
+func (c *clerk) once(ctx context.Context, s step, marks []canary.Mark) ([]incident.Change, error) {
 	var changes []incident.Change
 	err := c.db.Update(ctx, func(tx *sql.Tx) error {
 		changes = nil
@@ -249,9 +257,19 @@ func (c *clerk) once(ctx context.Context, s step) ([]incident.Change, error) {
 			}
 			changes = append(changes, more...)
 		}
-		return nil
+		if len(marks) == 0 {
+			return nil
+		}
+		return save(ctx, tx, "node_state", "canary", strconv.FormatInt(marks[len(marks)-1].Sent, 10))
 	})
 	return changes, err
+}
+
+// prove says that canaries came out; they were written down like findings.
+func (c *clerk) prove(marks []canary.Mark) {
+	if len(marks) > 0 && c.proven != nil {
+		c.proven(marks, c.now())
+	}
 }
 
 func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cordon-health/cordon/bus"
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/collect"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/normalize"
@@ -27,6 +28,7 @@ type intake struct {
 	book     *quarantine.Book
 	bus      bus.Bus
 	sources  *sources
+	canaries canary.Signer
 
 	waiting chan *publication
 	closed  chan struct{} // closed when run ends
@@ -58,7 +60,9 @@ func (in *intake) Deliver(ctx context.Context, items ...collect.Item) ([]collect
 			rejects = append(rejects, quarantined(it, r))
 		}
 		events = append(events, evs...)
-		in.sources.saw(it.Source, it.Format, it.Received.UnixMilli(), len(rjs))
+		if len(evs) == 0 || len(rjs) > 0 || !in.canaries.Is(evs[0]) { // a canary does not make a source look alive
+			in.sources.saw(it.Source, it.Format, it.Received.UnixMilli(), len(rjs))
+		}
 	}
 	if err := in.book.Add(ctx, rejects...); err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ import (
 
 	"github.com/cordon-health/cordon/blob"
 	"github.com/cordon-health/cordon/bus"
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/config"
 	"github.com/cordon-health/cordon/content"
@@ -82,6 +83,8 @@ type Node struct {
 	notices    *notices
 	refused    []sigma.Refused
 	metrics    *prometheus.Registry
+	watcher    *canary.Watcher // nil until Run
+	tested     testedAlerts
 
 	sources *sources
 	intake  *intake
@@ -230,7 +233,8 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	}
 	n.intake = &intake{
 		norm: n.norm, mappings: mappings, people: n.people, book: n.quarantine, bus: n.bus, sources: n.sources,
-		waiting: make(chan *publication), closed: make(chan struct{}),
+		canaries: canary.NewSigner(n.key),
+		waiting:  make(chan *publication), closed: make(chan struct{}),
 	}
 	if n.desk, err = incident.New(ctx, n.cfg.Incident, n.db, n.evidence, n.now); err != nil {
 		return err
@@ -246,7 +250,7 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
 		db:    n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect,
 		src: n.sources, now: n.now, slog: n.log, count: count, aside: n.setAside,
-		every: 10 * time.Second, join: normalize.NewJoiner(),
+		canaries: canary.NewSigner(n.key), every: 10 * time.Second, join: normalize.NewJoiner(),
 	}
 	return n.pipe.restore(ctx)
 }

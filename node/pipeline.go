@@ -12,6 +12,7 @@ import (
 
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/bus"
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/evidence"
@@ -46,6 +47,8 @@ type pipeline struct {
 	aside  func(bus.Message, error) // keeps a message that cannot be read
 	count  *counters
 
+	canaries canary.Signer
+
 	every time.Duration // between checkpoints, at most
 
 	// files is held while files of the lake come and go: by checkpoints,
@@ -57,6 +60,7 @@ type pipeline struct {
 	seen   uint64            // guarded by mu: last message judged; the clerk may be behind
 	kept   uint64            // guarded by mu: last message of the checkpoint
 	torn   bool              // guarded by mu: a message is judged but not handed over
+	fresh  bool              // guarded by mu: there were events since the checkpoint, not only canaries
 	again  uint64            // messages up to here may have been worked on before a crash
 	people uint64            // guarded by mu: directory version of the last retry
 	last   time.Time         // guarded by mu: when the last checkpoint was made
@@ -116,6 +120,7 @@ func (p *pipeline) work(ctx context.Context, unpacked <-chan message) error {
 type message struct {
 	seq    uint64
 	events []*ocsf.Event
+	marks  []canary.Mark // of canaries, which are taken out of the events
 }
 
 func (p *pipeline) unpack(m bus.Message) message {
@@ -126,7 +131,8 @@ func (p *pipeline) unpack(m bus.Message) message {
 		p.aside(m, err)
 		return message{seq: m.Seq}
 	}
-	return message{m.Seq, evs}
+	evs, marks := p.canaries.Take(evs)
+	return message{m.Seq, evs, marks}
 }
 
 func (p *pipeline) start() uint64 {
@@ -192,8 +198,16 @@ func (p *pipeline) retryPart(ctx context.Context, part []care.Pending, at int64)
 func (p *pipeline) due() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.seen > p.kept && (p.now().Sub(p.last) >= p.every || p.lake.Due(p.now()))
+	every := p.every
+	if !p.fresh {
+		every = max(every, idleEvery)
+	}
+	return p.seen > p.kept && (p.now().Sub(p.last) >= every || p.lake.Due(p.now()))
 }
+
+// idleEvery is how often there is a checkpoint while nothing but canaries
+// comes.
+const idleEvery = 5 * time.Minute
 
 // mostBuffered is how many events may be in memory before the pipeline waits.
 const mostBuffered = 600_000
@@ -239,10 +253,11 @@ func (p *pipeline) message(ctx context.Context, m message) error {
 	p.keep(m.seq, fresh)
 	p.src.stored(m.events, known)
 	p.count.repeated.Add(float64(len(m.events) - len(fresh)))
-	if err := p.clerk.take(ctx, &task{seq: m.seq, events: fresh, step: s}); err != nil {
+	if err := p.clerk.take(ctx, &task{seq: m.seq, events: fresh, step: s, marks: m.marks}); err != nil {
 		return err
 	}
 	p.seen, p.torn = m.seq, false
+	p.fresh = p.fresh || len(m.events) > 0
 	return nil
 }
 
@@ -366,7 +381,7 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 		return err
 	}
 	p.mu.Lock()
-	p.kept, p.last = m.seq, p.now()
+	p.kept, p.last, p.fresh = m.seq, p.now(), p.fresh && p.seen > m.seq
 	p.mu.Unlock()
 	if err := p.bus.Trim(ctx, topic, m.seq+1); err != nil {
 		p.slog.Warn("bus not trimmed, trying again with the next checkpoint", "error", err)

@@ -75,6 +75,9 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	if err != nil {
 		return err
 	}
+	if err := n.openCanary(ctx, collectors); err != nil {
+		return err
+	}
 	back, front, doors := newGroup(context.WithoutCancel(ctx)), newGroup(context.WithoutCancel(ctx)), newGroup(ctx)
 	n.startBack(back)
 	n.startFront(front)
@@ -89,6 +92,7 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	for _, c := range collectors {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}
+	doors.run("canary", n.watcher.Run)
 	begun(link)
 	select {
 	case <-doors.ctx.Done():
@@ -121,7 +125,7 @@ func (n *Node) upkeep(ctx context.Context) error {
 		case <-t.C:
 		}
 		n.forget(i)
-		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.reloadNotices(ctx), n.compact(ctx, i)} {
+		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.reloadNotices(ctx), n.compact(ctx, i), n.prove(ctx)} {
 			if err != nil && ctx.Err() == nil {
 				n.log.Error("upkeep not done, trying again", "error", err)
 			}

@@ -116,6 +116,9 @@ func (r *Runner) account(c Call) (string, error) {
 
 // headline is what leaves the house about a case: no patient, no name.
 func (r *Runner) headline(c incident.Case) string {
+	if c.ID == testCase {
+		return r.testHeadline()
+	}
 	kinds := make([]string, 0, len(c.Parts))
 	for _, p := range c.Parts {
 		kinds = append(kinds, p.Analytic)
@@ -126,4 +129,9 @@ func (r *Runner) headline(c incident.Case) string {
 	return fmt.Sprintf("[%s] case %s, risk %.0f: %s", r.site.Name, c.ID, c.Risk, strings.Join(kinds, ", "))
 }
 
-func (r *Runner) link(c incident.Case) string { return r.site.URL + "/incidents/" + c.ID }
+func (r *Runner) link(c incident.Case) string {
+	if c.ID == testCase {
+		return r.site.URL + "/"
+	}
+	return r.site.URL + "/incidents/" + c.ID
+}
