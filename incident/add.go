@@ -105,6 +105,11 @@ func (d *Desk) keep(tx *sql.Tx, f ocsf.Finding) (bool, error) {
 			return false, err
 		}
 	}
+	if old.UID == "" && !Reserved(SubjectOf(f)) {
+		if err := d.countFinding(tx, f); err != nil {
+			return false, err
+		}
+	}
 	return true, d.putFinding(tx, f)
 }
 
@@ -127,15 +132,21 @@ func (d *Desk) review(tx *sql.Tx, subject string, at int64) ([]Change, error) {
 	if err != nil || len(holding) == 0 && !found {
 		return nil, err
 	}
-	risk, parts := weigh(holding)
+	cal, err := d.calibration(tx)
+	if err != nil {
+		return nil, err
+	}
 	if !found {
-		if !d.opens(holding, risk) {
-			return nil, nil
-		}
 		c = d.begin(subject, holding)
 	}
-	grew := fill(&c, holding, risk, parts)
+	s := weigh(holding, cal, c.Department)
+	if !found && !d.opens(holding, s.raw) {
+		return nil, nil
+	}
+	grew := fill(&c, holding, s)
 	switch {
+	case Reserved(subject):
+		return nil, d.caught(tx, c, holding)
 	case !found:
 		return d.place(tx, c)
 	case !grew:
@@ -148,13 +159,18 @@ func (d *Desk) review(tx *sql.Tx, subject string, at int64) ([]Change, error) {
 	return []Change{{Case: c, Kind: "grown"}}, d.putCase(tx, c)
 }
 
-func (d *Desk) opens(holding []ocsf.Finding, risk float64) bool {
+// opens says whether findings make a case: one that is not weak does, weak
+// ones do together if at least one of them is no mere comparison with what is
+// usual. raw is the risk before calibration, which only ranks.
+func (d *Desk) opens(holding []ocsf.Finding, raw float64) bool {
+	solid := false
 	for _, f := range holding {
 		if !f.Weak {
 			return true
 		}
+		solid = solid || !f.Statistical
 	}
-	return risk >= d.cfg.Open
+	return solid && raw >= d.cfg.Open
 }
 
 // openCase is the subject's case that is not closed.
@@ -240,15 +256,16 @@ func (d *Desk) begin(subject string, holding []ocsf.Finding) Case {
 	return Case{
 		ID:      strings.ReplaceAll(day, "-", "")[2:] + "-" + strings.ToUpper(hex.EncodeToString(sum[:3])),
 		Subject: subject, Person: first.Person, Account: first.Account, Day: day, Opened: d.now().UnixMilli(),
+		Department: d.department(first.Person, first.Time),
 	}
 }
 
 // fill writes what follows from the findings into the case and says whether
 // anything changed.
-func fill(c *Case, holding []ocsf.Finding, risk float64, parts []Part) bool {
+func fill(c *Case, holding []ocsf.Finding, s score) bool {
 	before := fmt.Sprint(c.Findings, c.Risk, c.Last)
 	c.Findings, c.Patients = nil, nil
-	c.Risk, c.Parts = risk, parts
+	c.Risk, c.Raw, c.Parts = s.risk, s.raw, s.parts
 	c.First, c.Last = 0, 0
 	lead := ocsf.Finding{Risk: -1}
 	for _, f := range holding {

@@ -70,7 +70,7 @@ func (d *Desk) opened(tx *sql.Tx, c Case) (open []evidence.Record, used int, err
 			return nil, 0, err
 		}
 		for _, o := range closed {
-			if o.Verdict != Withdrawn {
+			if o.Verdict != Withdrawn && o.Verdict != Planted {
 				used++
 			}
 		}
@@ -101,7 +101,7 @@ func (d *Desk) Refill(ctx context.Context, day string) ([]Change, error) {
 		slices.SortFunc(cases, func(a, b Case) int { return cmp.Compare(b.Risk, a.Risk) })
 		room := d.cfg.Budget
 		for _, c := range cases {
-			if c.Status != StatusWaiting && c.Verdict != Withdrawn {
+			if c.Status != StatusWaiting && c.Verdict != Withdrawn && c.Verdict != Planted {
 				room--
 			}
 		}

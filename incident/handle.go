@@ -103,10 +103,14 @@ func (d *Desk) change(ctx context.Context, id string, fn func(tx *sql.Tx, c *Cas
 		if c, err = decode[Case](rec); err != nil {
 			return err
 		}
+		before := judged(c)
 		if err := fn(tx, &c); err != nil {
 			return err
 		}
-		return d.putCase(tx, c)
+		if err := d.putCase(tx, c); err != nil || judged(c) == before {
+			return err
+		}
+		return d.learn(tx, c.ID)
 	})
 	if err != nil {
 		return c, fmt.Errorf("case %q: %w", id, err)

@@ -20,6 +20,17 @@
 // incident_events, which finds the findings of an event. Everything it does
 // to a transaction can be repeated: ids are derived from findings' ids.
 //
+// What people decided about earlier cases moves the ranking (calibration): a
+// detector whose cases are mostly dismissed here counts less, within bounds,
+// and every change of that is a record with the verdicts behind it, which can
+// be frozen and taken back. It never decides whether a case opens.
+//
+// Figures about its own quality are sums over the tables incident_cases,
+// incident_verdicts and incident_daily, which follow from the records and can
+// be made anew from them. Violations planted to test the watch (kind
+// "planted") are recognised by their reserved ids, close at once and count in
+// no other figure.
+//
 // It does not judge: findings bring their risk from their detectors, and
 // verdicts come from people.
 package incident
@@ -32,6 +43,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/evidence"
@@ -48,15 +61,19 @@ type Config struct {
 	// through them can do (about 1000 a month each).
 	Budget int `yaml:"budget"`
 	// Open is the risk, 0 to 100, from which weak findings of one subject open
-	// a case together.
+	// a case together. Findings that only compare with what is usual never do,
+	// and all weak ones together stay below 65.
 	Open float64 `yaml:"open"`
 	// Window is how long findings of one subject belong together.
 	Window time.Duration `yaml:"window"`
+	// Calibration lets the verdicts on earlier cases move the ranking: on, frozen
+	// or off. It holds until somebody switches it in the console.
+	Calibration string `yaml:"calibration"`
 }
 
 // Default is one officer's day.
 func Default() Config {
-	return Config{Budget: 33, Open: 40, Window: 30 * 24 * time.Hour}
+	return Config{Budget: 33, Open: 40, Window: 30 * 24 * time.Hour, Calibration: CalibrationOn}
 }
 
 // Check says what is wrong with the configuration.
@@ -68,6 +85,8 @@ func (c Config) Check() error {
 		return errors.New("incident: open must be above 0 and at most 100")
 	case c.Window < 24*time.Hour:
 		return errors.New("incident: window must be a day (24h) or more")
+	case !slices.Contains([]string{"", CalibrationOn, CalibrationFrozen, CalibrationOff}, c.Calibration):
+		return errors.New("incident: calibration is on, frozen or off")
 	}
 	return nil
 }
@@ -89,6 +108,7 @@ const (
 	Justified Verdict = "justified"   // legitimate, with a reason now known
 	FalseCase Verdict = "false-alarm" // nothing of the kind happened
 	Withdrawn Verdict = "withdrawn"   // every finding was explained later
+	Planted   Verdict = "planted"     // a test of the watch, found
 )
 
 // ParseVerdict reads the verdict of a person; withdrawn is Cordon's own.
@@ -107,13 +127,17 @@ type Case struct {
 	Subject string `json:"subject"`
 	Person  string `json:"person,omitempty"`
 	Account string `json:"account,omitempty"`
+	// Department is where the person worked when the case began.
+	Department string `json:"department,omitempty"`
 	// Day is the day of the budget it counts against, YYYY-MM-DD.
 	Day      string  `json:"day"`
 	Status   string  `json:"status"`
 	Verdict  Verdict `json:"verdict,omitempty"`
 	Assignee string  `json:"assignee,omitempty"`
-	// Risk is 0 to 100; Parts say what it is made of, strongest first.
+	// Risk is 0 to 100; Parts say what it is made of, strongest first, and what
+	// they add is Risk together. Raw is the risk before calibration.
 	Risk  float64 `json:"risk"`
+	Raw   float64 `json:"raw,omitempty"`
 	Parts []Part  `json:"parts"`
 	// Findings that hold, oldest first, and those withdrawn.
 	Findings []string  `json:"findings"`
@@ -130,10 +154,21 @@ type Case struct {
 
 // Part is one detector's share of a case's risk.
 type Part struct {
-	Analytic string  `json:"analytic"`
-	Risk     float64 `json:"risk"`
-	Count    int     `json:"count"`
-	Weak     bool    `json:"weak,omitempty"`
+	Analytic string `json:"analytic"`
+	// Risk is what the detector says, Local what it counts here after
+	// calibration, Adds what the case's risk grows by because of it.
+	Risk  float64 `json:"risk"`
+	Local float64 `json:"local"`
+	Adds  float64 `json:"adds"`
+	Count int     `json:"count"`
+	// Factor is the calibration, 0 for none: Confirmed of Decided cases like
+	// this were confirmed here.
+	Factor      float64 `json:"factor,omitempty"`
+	Confirmed   int     `json:"confirmed,omitempty"`
+	Decided     int     `json:"decided,omitempty"`
+	Weak        bool    `json:"weak,omitempty"`
+	Statistical bool    `json:"statistical,omitempty"`
+	Steady      bool    `json:"steady,omitempty"`
 }
 
 // Note is one step in the life of a case.
@@ -173,6 +208,9 @@ type Desk struct {
 	db   *store.DB
 	book *evidence.Log
 	now  func() time.Time
+	// department says where a person worked at a time in ms; see Places.
+	department func(person string, at int64) string
+	factors    atomic.Pointer[Calibration] // the last version read
 }
 
 // New opens the desk. now's location is the site's time zone, in which a day
@@ -188,8 +226,13 @@ func New(ctx context.Context, cfg Config, db *store.DB, book *evidence.Log, now 
 	if err := db.Migrate(ctx, "incident", sub); err != nil {
 		return nil, err
 	}
-	return &Desk{cfg: cfg, db: db, book: book, now: now}, nil
+	d := &Desk{cfg: cfg, db: db, book: book, now: now, department: func(string, int64) string { return "" }}
+	return d, d.reindex(ctx)
 }
+
+// Places tells the desk how to find out where a person worked at a time in ms;
+// it is called before anything else.
+func (d *Desk) Places(department func(person string, at int64) string) { d.department = department }
 
 // The kinds of records.
 const (
@@ -248,7 +291,10 @@ func (d *Desk) putCase(tx *sql.Tx, c Case) error {
 	_, err := d.book.Put(tx, evidence.Record{
 		Kind: KindCase, ID: c.ID, Time: c.Last, Person: c.Subject, Status: c.Status, Ref: c.Day, Score: c.Risk, Body: encode(c),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return d.indexCase(tx, c, c.Last)
 }
 
 func (d *Desk) putFinding(tx *sql.Tx, f ocsf.Finding) error {

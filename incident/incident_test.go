@@ -127,7 +127,7 @@ func TestWeakFindingsAddUp(t *testing.T) {
 		o.add(o.finding(fmt.Sprint("x", i), "S1", 14, weak))
 	}
 	cs := o.cases(Query{})
-	if len(cs) != 1 || cs[0].Risk > weakMost {
+	if len(cs) != 1 || cs[0].Risk > 100*weakCap {
 		t.Fatalf("%+v", cs)
 	}
 }
@@ -240,13 +240,14 @@ func TestClosedCaseAndTheNext(t *testing.T) {
 
 func TestRisk(t *testing.T) {
 	o := newOffice(t, Default())
-	one, _ := weigh([]ocsf.Finding{o.finding("a", "S", 60)})
+	one := weigh([]ocsf.Finding{o.finding("a", "S", 60)}, nil, "").risk
 	ten := make([]ocsf.Finding, 10)
 	for i := range ten {
 		ten[i] = o.finding(fmt.Sprint(i), "S", 60)
 	}
-	many, _ := weigh(ten)
-	two, parts := weigh([]ocsf.Finding{o.finding("a", "S", 60), o.finding("b", "S", 60, func(f *ocsf.Finding) { f.Analytic = "vip" })})
+	many := weigh(ten, nil, "").risk
+	s := weigh([]ocsf.Finding{o.finding("a", "S", 60), o.finding("b", "S", 60, func(f *ocsf.Finding) { f.Analytic = "vip" })}, nil, "")
+	two, parts := s.risk, s.parts
 	if one != 60 || !(many > one) || !(two > one) || len(parts) != 2 || many > 100 {
 		t.Fatal(one, many, two, parts)
 	}

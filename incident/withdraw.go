@@ -96,8 +96,12 @@ func (d *Desk) shrink(tx *sql.Tx, subject string, at int64, why string) ([]Chang
 	if err != nil {
 		return nil, err
 	}
-	risk, parts := weigh(holding)
-	if !fill(&c, holding, risk, parts) {
+	cal, err := d.calibration(tx)
+	if err != nil {
+		return nil, err
+	}
+	s := weigh(holding, cal, c.Department)
+	if !fill(&c, holding, s) {
 		return nil, nil
 	}
 	for _, uid := range before {
@@ -107,7 +111,7 @@ func (d *Desk) shrink(tx *sql.Tx, subject string, at int64, why string) ([]Chang
 	}
 	c.Notes = append(c.Notes, d.note("withdrawn", why))
 	kind := "withdrawn"
-	if len(holding) == 0 || !d.opens(holding, risk) {
+	if len(holding) == 0 || !d.opens(holding, s.raw) {
 		c.Status, c.Verdict, kind = StatusClosed, Withdrawn, "closed"
 		c.First, c.Last = min(c.Opened, at), at
 		c.Notes = append(c.Notes, d.note("closed", "every finding has its explanation now"))
