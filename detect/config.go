@@ -24,6 +24,9 @@ type Config struct {
 
 // Exception keeps a detector silent. Fields that are empty do not narrow it.
 type Exception struct {
+	// ID is that of an exception of the reviewed list, which counts what it
+	// hides; those of the file have none.
+	ID string `yaml:"-"`
 	// Detector is the id of a detector or of a Sigma rule, "*" for all.
 	Detector string `yaml:"detector"`
 	// Person is a person_id or an account.
@@ -32,6 +35,9 @@ type Exception struct {
 	Patient string `yaml:"patient"`
 	// Department is the department of the person.
 	Department string `yaml:"department"`
+	// Source is the log provider that the event came from, or that the finding
+	// is about.
+	Source string `yaml:"source"`
 	// Until is the last day on which it holds (2026-12-31). There is no
 	// exception without an end.
 	Until string `yaml:"until"`
@@ -66,8 +72,8 @@ func (x Exception) check() error {
 	switch {
 	case x.Detector == "":
 		return errors.New(`detector is missing; name one, or "*" for all`)
-	case x.Person == "" && x.Patient == "" && x.Department == "":
-		return errors.New("an exception needs a person, a patient or a department; to silence a detector, list it in off")
+	case x.Person == "" && x.Patient == "" && x.Department == "" && x.Source == "":
+		return errors.New("an exception needs a person, a patient, a department or a source; to silence a detector, list it in off")
 	case x.Reason == "" || x.ApprovedBy == "":
 		return errors.New("an exception needs a reason and approved_by")
 	}

@@ -15,8 +15,11 @@ import (
 // Engine runs detectors. Its methods are called by one goroutine at a time.
 type Engine struct {
 	world      World
-	slots      []*slot
+	slots      []*slot // those that run
+	all        []*slot
+	muted      map[string]bool // rules that are switched off
 	exceptions []exception
+	hidden     []Hidden // by exceptions, since they were last taken
 	groups     Memory[group]
 	quotas     Memory[int]
 	baseline   baseline
@@ -50,6 +53,7 @@ func New(cfg Config, w World, detectors []Detector) (*Engine, error) {
 		if err := s.set(cfg.Params[info.ID]); err != nil {
 			return nil, err
 		}
+		e.all = append(e.all, s)
 		if !slices.Contains(cfg.Off, info.ID) {
 			e.slots = append(e.slots, s)
 		}
@@ -164,8 +168,20 @@ func compile(list []Exception, zone *time.Location) []exception {
 	return out
 }
 
-// excepted says whether an exception silences a finding.
+// excepted says whether an exception silences a finding. What one of the list
+// hides is kept for who wants to know.
 func (c *Context) excepted(f *ocsf.Finding) bool {
+	if c.engine.muted[f.Analytic] {
+		return true
+	}
+	x := c.exceptionFor(f)
+	if x != nil && x.ID != "" {
+		c.engine.hide(c, x.ID, *f)
+	}
+	return x != nil
+}
+
+func (c *Context) exceptionFor(f *ocsf.Finding) *exception {
 	for i := range c.engine.exceptions {
 		x := &c.engine.exceptions[i]
 		if f.Time >= x.until || x.Detector != "*" && x.Detector != f.Analytic && x.Detector != c.slot.info.ID {
@@ -173,11 +189,12 @@ func (c *Context) excepted(f *ocsf.Finding) bool {
 		}
 		if (x.Person == "" || x.Person == f.Person || strings.EqualFold(x.Person, f.Account)) &&
 			(x.Patient == "" || x.Patient == f.Patient) &&
+			(x.Source == "" || x.Source == f.Source || f.Source == "" && x.Source == c.ev.Metadata.LogProvider) &&
 			(x.Department == "" || strings.EqualFold(x.Department, c.departmentOf(f))) {
-			return true
+			return x
 		}
 	}
-	return false
+	return nil
 }
 
 // departmentOf is where the person of a finding worked at its time.

@@ -30,7 +30,7 @@ func (e *Engine) Snapshot() ([]byte, error) {
 		return nil, fmt.Errorf("snapshot of findings: %w", err)
 	}
 	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Baseline: usual, Detectors: map[string]json.RawMessage{}}
-	for _, slot := range e.slots {
+	for _, slot := range e.all {
 		d, ok := slot.detector.(Stateful)
 		if !ok {
 			continue
@@ -72,7 +72,7 @@ func (e *Engine) Restore(data []byte) error {
 	if e.baseline.restore(s.Baseline) != nil {
 		e.baseline = newBaseline()
 	}
-	for _, slot := range e.slots {
+	for _, slot := range e.all {
 		d, ok := slot.detector.(Stateful)
 		if !ok {
 			continue
