@@ -104,6 +104,7 @@ func (e *Engine) Process(ev *ocsf.Event) []ocsf.Finding {
 	c := &e.ctx
 	c.begin(ev, e.clock)
 	c.ahead = ahead
+	e.baseline.see(c)
 	for _, s := range e.slots {
 		c.slot = s
 		s.detect(c, ev)

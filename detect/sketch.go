@@ -65,7 +65,7 @@ func (s *Sketch) Add(count int64, at int64) {
 	if !found {
 		s.bins = slices.Insert(s.bins, i, bin{at: b})
 	}
-	if sum := s.bins[i].weight + weight; sum > weight {
+	if sum := s.bins[i].weight + weight; sum >= weight { // does not wrap around
 		s.bins[i].weight = sum
 	}
 }

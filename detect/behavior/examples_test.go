@@ -15,6 +15,8 @@ package behavior_test
 // An access is a line: time account workstation patient verb, and then any of
 // level5, list, failed, glass, glass=REASON, note, count=N, why=KIND (an
 // explanation), why=KIND? (a weak one), logon. "tick TIME" asks for silence.
+// "raw FORMAT ..." is a line as a system sends it; "times=N every=1h ..." before
+// a line repeats it, "#" in it (or {#+100}) counting.
 // Files start from a new engine each.
 
 import (
@@ -163,9 +165,16 @@ func (s *site) run(t testing.TB, text string) []ocsf.Finding {
 	}
 	var out []ocsf.Finding
 	n := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(expand(t, text)) {
 		f := strings.Fields(line)
 		if len(f) == 0 || f[0] == "#" {
+			continue
+		}
+		if f[0] == "raw" {
+			for _, ev := range s.raw(t, line) {
+				out = append(out, e.Process(ev)...)
+			}
+			restart(t, e)
 			continue
 		}
 		if f[0] == "tick" {
