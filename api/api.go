@@ -89,6 +89,8 @@ type Services struct {
 	Detectors func() []detect.Info
 	Health    func() []detect.Problem
 	Sources   func() []Source
+	// Alarm tells and tests the alarm path.
+	Alarm AlarmPathReporter
 	// Import reads a list: a name of ImportKinds. progress may be nil.
 	Import func(ctx context.Context, kind string, r io.Reader, progress func(directory.Counts)) (directory.Counts, error)
 	// Replay puts a quarantined item, mended, through its collector's way

@@ -148,6 +148,10 @@ func (a *API) caseRoutes() []route {
 
 func (a *API) sourceRoutes() []route {
 	return []route{
+		{method: "GET", path: "/api/v1/alarm-path", id: "alarmPath", may: identity.SeeOverview, status: 200, answer: AlarmPath{},
+			about: "How the way from an event to a warning does: latency, losses, stopped detectors, silent sources.", serve: (*call).alarmPath},
+		{method: "POST", path: "/api/v1/alarm-path/alerts", id: "testAlerts", may: identity.ApproveActions, status: 200, answer: []playbook.AlertTest{},
+			about: "Send a message that says it is a test through every way in which warnings reach people.", serve: (*call).testAlerts},
 		{method: "GET", path: "/api/v1/sources", id: "listSources", may: identity.SeeSources, status: 200, answer: []Source{},
 			about: "Who sends, when last, how much.", serve: func(c *call) error { return c.answer(200, c.Sources()) }},
 		{method: "GET", path: "/api/v1/quarantine", id: "listQuarantine", may: identity.SeeSources, status: 200, answer: setAside{}, lines: true,

@@ -85,6 +85,7 @@ func pages() []route {
 		{"GET /detectors", identity.SeeOverview, false, (*request).detectors},
 		{"GET /evidence", identity.SeeEvidence, false, (*request).evidence},
 		{"GET /evidence/live", identity.SeeEvidence, false, (*request).evidenceLive},
+		{"POST /alarm-path/alerts", identity.ApproveActions, false, (*request).testAlerts},
 		{"POST /evidence/verify", identity.SeeEvidence, false, (*request).verify},
 		{"GET /users", identity.ManageUsers, false, (*request).users},
 		{"POST /users/{what}", identity.ManageUsers, false, (*request).changeUser},

@@ -35,6 +35,7 @@ type overview struct {
 	Sources                []sourceRow
 	Alerts                 []alert
 	Decisions              []wanted
+	Alarm                  *api.AlarmPath
 	Fresh                  bool // nothing ever came in
 	At                     int64
 }
@@ -103,6 +104,9 @@ func (q *request) overviewModel() (overview, error) {
 		return m, err
 	}
 	if m.Decisions, err = q.wanted(); err != nil {
+		return m, err
+	}
+	if m.Alarm, err = q.alarmPath(); err != nil {
 		return m, err
 	}
 	m.Alerts, err = q.alerts(m.Sources)

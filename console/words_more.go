@@ -178,10 +178,17 @@ var moreWords = map[string]ocsf.Text{
 	"answer.why":          {EN: "The hospital must be able to say why records are opened. Your answer is kept with the case and cannot be changed later.", ZH: "医院须能说明病历被查阅的原因。您的答复随事件保存，之后不可更改。"},
 }
 
-// allWords joins the tables; a key in both fails a test.
+// wordTables are the tables of words.
+func wordTables() []map[string]ocsf.Text {
+	return []map[string]ocsf.Text{pageWords, moreWords, alarmWords}
+}
+
+// allWords joins the tables; a key in two fails a test.
 func allWords() map[string]ocsf.Text {
-	all := maps.Clone(moreWords)
-	maps.Copy(all, pageWords)
+	all := map[string]ocsf.Text{}
+	for _, table := range wordTables() {
+		maps.Copy(all, table)
+	}
 	return all
 }
 

@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,6 +86,8 @@ type Node struct {
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
 	tested     testedAlerts
+
+	loadedRules, refusedRules atomic.Int64
 
 	sources *sources
 	intake  *intake

@@ -39,6 +39,8 @@ func (n *Node) newDetect() (*detect.Engine, error) {
 		n.log.Warn("sigma rule not loaded", "file", r.File, "title", r.Title, "reason", r.Reason)
 	}
 	n.refused = refused
+	n.loadedRules.Store(int64(loaded.Len()))
+	n.refusedRules.Store(int64(len(refused)))
 	world := detect.World{
 		People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Zone: n.now().Location(),
 	}

@@ -29,7 +29,7 @@ func (n *Node) services() api.Services {
 			Secure: c.Cert != "" || c.BehindProxy, Proxied: c.BehindProxy,
 		},
 		Users: n.users, Desk: n.desk, Runner: n.runner, Lake: n.lake, Care: n.care, People: n.people,
-		Book: n.evidence, Quarantine: n.quarantine,
+		Book: n.evidence, Quarantine: n.quarantine, Alarm: n,
 		Detectors: func() []detect.Info { return n.pipe.detectors().Infos() },
 		Health:    func() []detect.Problem { return n.pipe.detectors().Health() },
 		Sources:   n.sources.list, Import: n.Import, Replay: n.Replay, Verify: n.Verify, Bundle: n.Bundle,
