@@ -59,6 +59,7 @@ type hospital struct {
 	sources map[string]*api.Source // guarded by mu
 	watched []*ocsf.Event          // guarded by mu
 	seq     uint64
+	path    *path // the alarm path it tells
 }
 
 // lockedBuffer is a log that several goroutines write.
@@ -155,6 +156,8 @@ func (h *hospital) content(name string) fs.FS {
 
 // wire gives the console what node would give it.
 func (h *hospital) wire() {
+	h.path = soundPath(h.Now().UnixMilli())
+	h.Alarm = h.path
 	h.Detectors, h.Health, h.Sources = h.engine.Infos, h.engine.Health, h.listSources
 	h.Audit = func(_ context.Context, ev *ocsf.Event) {
 		h.mu.Lock()
