@@ -62,6 +62,7 @@ func (g *Graph) applyFact(ev *ocsf.Event, f *ocsf.Fact) []*record {
 	if code == 0 {
 		return nil // a kind of a later release: the graph has no use for it
 	}
+	g.heard[code] = true
 	r := g.owner(f.Patient, f.Encounter)
 	a := applying{g: g, r: r, f: f, at: seconds(ev.Time), uid: ev.Metadata.UID}
 	switch {
@@ -75,6 +76,9 @@ func (g *Graph) applyFact(ev *ocsf.Event, f *ocsf.Fact) []*record {
 	g.dirty.mark(r.id)
 	if !a.changed {
 		return nil
+	}
+	if !f.Retract && f.Person != "" && (code == codeAttending || code == codeOrder) {
+		g.nameOf(f, ev.Time)
 	}
 	return []*record{r}
 }

@@ -72,14 +72,20 @@ type Graph struct {
 	held      map[string][]Pending // by patient, oldest first
 	nHeld     int
 	taught    taught
-	tickets   map[string][]Ticket // by person, ordered by id
-	ticketOf  map[string]string   // ticket -> person
-	watches   map[string][]Watch  // by patient
+	names     names
+	groups    groups
+	heard     [len(factKinds)]bool // fact kinds ever received
+	tickets   map[string][]Ticket  // by person, ordered by id
+	ticketOf  map[string]string    // ticket -> person
+	watches   map[string][]Watch   // by patient
 
 	dirty       delta[string]
 	dirtySeen   delta[pair]
 	dirtyHeld   delta[heldKey]
 	dirtyTaught delta[lesson]
+	dirtyNames  delta[lesson]
+	dirtyGroups delta[string]
+	dirtyRecent delta[string]
 
 	viewed sync.Mutex // guards views
 	views  []*record
@@ -118,13 +124,15 @@ func (g *Graph) clear() {
 	g.seen, g.held, g.nHeld, g.taught = map[pair]seen{}, map[string][]Pending{}, 0, newTaught()
 	g.tickets, g.ticketOf, g.watches = map[string][]Ticket{}, map[string]string{}, map[string][]Watch{}
 	g.dirty, g.dirtySeen, g.dirtyHeld, g.dirtyTaught = newDelta[string](), newDelta[pair](), newDelta[heldKey](), newDelta[lesson]()
+	g.names, g.groups, g.heard = newNames(), newGroups(), [len(factKinds)]bool{}
+	g.dirtyNames, g.dirtyGroups, g.dirtyRecent = newDelta[lesson](), newDelta[string](), newDelta[string]()
 }
 
 // index prepares the kinds for the paths.
 func (g *Graph) index() {
 	for _, k := range g.kinds.list {
 		switch k.Path {
-		case "ticket", "break-glass", "repeat", "list":
+		case "ticket", "break-glass", "repeat", "list", "group":
 			g.other = append(g.other, k)
 		case "shift":
 			g.slack = max(g.slack, second(k.Slack))

@@ -83,6 +83,7 @@ func (g *Graph) Expire(at int64) {
 			g.dirtySeen.mark(key)
 		}
 	}
+	g.expireGroups(now)
 	for _, list := range g.held {
 		for _, p := range slices.Clone(list) {
 			if p.Time < at-heldFor {

@@ -26,6 +26,10 @@ type asked struct {
 	shifts   [4]onShift
 	nShifts  int
 	rostered bool
+	onDuty   bool // on the roster now, or not on any
+	five     bool // the data is level 5
+	export   bool
+	left     bool // the person had left
 	members  []*record
 	ev       *ocsf.Event
 }
@@ -44,6 +48,7 @@ type answer struct {
 	begin second
 	end   second
 	shift directory.Shift
+	weak  bool // a fact stands in for those the hospital does not send
 }
 
 // Explain says why an access is legitimate, or that nothing says so. The
@@ -67,7 +72,13 @@ func (g *Graph) explain(ev *ocsf.Event, user ocsf.User) ocsf.Explanation {
 	}
 	var q asked
 	g.ask(&q, ev, user)
+	if q.left {
+		return ocsf.Explanation{}
+	}
 	var best answer
+	if g.sealed(&q) {
+		return g.unsealed(&q)
+	}
 	for _, r := range q.members {
 		for i := range r.edges {
 			e := &r.edges[i]
@@ -96,11 +107,16 @@ func (g *Graph) ask(q *asked, ev *ocsf.Event, user ocsf.User) {
 	if r, ok := g.records[ev.Patient.UID]; ok {
 		q.members = r.members()
 	}
+	q.export = ev.ActivityID == ocsf.AccessExport || ev.ActivityID == ocsf.AccessShare
+	q.five = slices.ContainsFunc(ev.DataClassifications, func(d ocsf.DataClassification) bool { return d.Level >= 5 })
 	g.askPerson(q, user)
+	q.left = q.person.Ended != 0 && q.ms >= q.person.Ended
+	q.onDuty = true
 	q.rostered = g.dir.Covered(q.who, q.ms)
 	if !q.rostered {
 		return
 	}
+	defer func() { q.onDuty = q.nShifts > 0 }()
 	for s := range g.dir.ShiftsIn(q.who, q.ms-g.slack.ms(), q.ms+g.slack.ms()+1) {
 		if q.nShifts == len(q.shifts) {
 			return
@@ -154,6 +170,9 @@ func (g *Graph) consider(q *asked, r *record, e *edge, best *answer) {
 		if best.kind != nil && k.Priority > best.kind.Priority {
 			return
 		}
+		if !q.may(k) {
+			continue
+		}
 		switch k.Path {
 		case "person":
 			if e.person != 0 && q.named(e.person) {
@@ -161,12 +180,12 @@ func (g *Graph) consider(q *asked, r *record, e *edge, best *answer) {
 			}
 		case "shift":
 			for i := range q.nShifts {
-				if s := &q.shifts[i]; e.at(s.dept) && k.covers(s.shift, q.ms) {
+				if s := &q.shifts[i]; g.places(e, s.dept) && k.covers(s.shift, q.ms) {
 					g.fit(q, k, nil, r, e, s.shift, best)
 				}
 			}
 		case "department":
-			if e.at(q.dept) && !(k.Unrostered && q.rostered) {
+			if g.places(e, q.dept) && !(k.Unrostered && q.rostered) {
 				g.fit(q, k, nil, r, e, directory.Shift{}, best)
 			}
 		case "diagnosis":
@@ -183,10 +202,63 @@ func (g *Graph) considerTasks(q *asked, r *record, e *edge, best *answer) {
 		if best.kind != nil && t.kind.Priority > best.kind.Priority {
 			return
 		}
-		if t.facts[e.kind] {
+		if q.five && !t.Five || q.export && t.kind.ReadsOnly || q.rostered && t.kind.Unrostered {
+			continue
+		}
+		switch {
+		case t.facts[e.kind]:
 			g.fit(q, t.kind, t.Task, r, e, directory.Shift{}, best)
+		case t.instead[e.kind] && !g.heardAny(&t.facts):
+			if g.fit(q, t.kind, t.Task, r, e, directory.Shift{}, best) {
+				best.weak = true
+			}
 		}
 	}
+}
+
+// heardAny says whether the hospital ever sent one of these.
+func (g *Graph) heardAny(facts *[len(factKinds)]bool) bool {
+	for code, wanted := range facts {
+		if wanted && g.heard[code] {
+			return true
+		}
+	}
+	return false
+}
+
+// may says whether a kind covers what was done, to such data, at that hour.
+func (q *asked) may(k *Kind) bool {
+	return (k.Five || !q.five) && !(k.ReadsOnly && q.export) && (!k.OnDuty || q.onDuty)
+}
+
+// sealed says that the record was under seal: no work excuses looking into it.
+func (g *Graph) sealed(q *asked) bool {
+	if len(g.watches) == 0 {
+		return false
+	}
+	if _, ok := g.watched(WatchSealed, q.ev.Patient.UID, q.ms); ok {
+		return true
+	}
+	return slices.ContainsFunc(q.members, func(r *record) bool {
+		_, ok := g.watched(WatchSealed, r.id, q.ms)
+		return ok
+	})
+}
+
+// unsealed is the one explanation of an access to a sealed record: an approval
+// for this very patient.
+func (g *Graph) unsealed(q *asked) ocsf.Explanation {
+	for _, k := range g.other {
+		if k.Path != "ticket" {
+			continue
+		}
+		for _, t := range g.tickets[q.who] {
+			if within(q.ms, t.From, t.Until) && t.Scope.Patient != "" && g.allows(t.Scope, Scope{Patient: q.ev.Patient.UID}, q.ms, q.members) {
+				return g.ticketed(q, k, t)
+			}
+		}
+	}
+	return ocsf.Explanation{}
 }
 
 func (q *asked) named(person word) bool {
@@ -210,19 +282,17 @@ func (k *Kind) covers(s directory.Shift, at int64) bool {
 // fit takes an edge as the answer if it holds at the time and is better than
 // what was found before: by priority, then the later beginning, then the
 // name of its source, so that the order of the facts plays no part.
-func (g *Graph) fit(q *asked, k *Kind, t *Task, r *record, e *edge, s directory.Shift, best *answer) {
+func (g *Graph) fit(q *asked, k *Kind, t *Task, r *record, e *edge, s directory.Shift, best *answer) bool {
 	w := window{k.Span, k.Before, k.After, k.Open}
 	if t != nil {
 		w = window{t.Span, t.Before, t.After, t.Open}
 	}
 	begin, end, ok := r.holds(e, w, q.at)
-	if !ok {
-		return
-	}
-	if best.kind != nil && !best.yields(k, r, e, begin) {
-		return
+	if !ok || best.kind != nil && !best.yields(k, r, e, begin) {
+		return false
 	}
 	*best = answer{kind: k, task: t, rec: r, edge: e, begin: begin, end: end, shift: s}
+	return true
 }
 
 func (b *answer) yields(k *Kind, r *record, e *edge, begin second) bool {
@@ -270,6 +340,8 @@ func (r *record) bounds(e *edge, span string) (begin, end second) {
 		}
 	case "own":
 		return begin, end
+	case "said":
+		return e.source, max(e.source, e.said)
 	}
 	if visit := r.visit(e.enc); visit != nil {
 		if e.from == 0 && visit.from != 0 {
@@ -313,13 +385,16 @@ func (r *record) result(order *edge) second {
 
 // state writes the answer down.
 func (g *Graph) state(q *asked, b *answer) ocsf.Explanation {
-	x := ocsf.Explanation{Explained: true, Kind: b.kind.ID, Weak: b.kind.Weak, Args: g.args(q, b.kind, b, ocsf.Explanation{})}
+	x := ocsf.Explanation{Explained: true, Kind: b.kind.ID, Weak: b.kind.Weak || b.weak, Args: g.args(q, b.kind, b, ocsf.Explanation{})}
 	x.Because = append(make([]string, 0, 3), b.rec.words.text(b.edge.src))
 	if visit := b.rec.visit(b.edge.enc); visit != nil && visit.src != 0 && visit.src != b.edge.src {
 		x.Because = append(x.Because, b.rec.words.text(visit.src))
 	}
 	if joined := q.joinedBy(b.rec); joined != "" {
 		x.Because = appendNew(x.Because, joined)
+	}
+	if b.kind.Path == "shift" || b.kind.Path == "department" {
+		x.Because = g.becauseOfName(x.Because, q, b)
 	}
 	switch b.kind.Path {
 	case "shift":
@@ -434,6 +509,9 @@ func instant(s second) string {
 
 // otherwise tries a kind that rests on no fact.
 func (g *Graph) otherwise(q *asked, k *Kind) (ocsf.Explanation, bool) {
+	if k.Path != "repeat" && !q.may(k) || k.OnDuty && !q.onDuty {
+		return ocsf.Explanation{}, false
+	}
 	switch k.Path {
 	case "ticket":
 		return g.byTicket(q, k)
@@ -441,6 +519,8 @@ func (g *Graph) otherwise(q *asked, k *Kind) (ocsf.Explanation, bool) {
 		return g.byBreakGlass(q, k)
 	case "repeat":
 		return g.byRepeat(q, k)
+	case "group":
+		return g.byGroup(q, k)
 	case "list":
 		if onList(q.ev) {
 			return g.bare(q, k, q.ev.Metadata.UID), true

@@ -18,6 +18,9 @@ type Pending struct {
 	Behalf  string `json:"behalf,omitempty"`
 	Patient string `json:"patient"`
 	Table   string `json:"table,omitempty"`
+	// Export and Five tell what was done and to what: fewer reasons cover it.
+	Export bool `json:"export,omitempty"`
+	Five   bool `json:"five,omitempty"`
 }
 
 // Event is the access as far as Explain needs it.
@@ -27,6 +30,12 @@ func (p Pending) Event() *ocsf.Event {
 		Metadata: ocsf.Metadata{UID: p.UID},
 		Actor:    ocsf.Actor{User: ocsf.User{UID: p.Person, Account: p.Account}},
 		Patient:  &ocsf.Patient{UID: p.Patient},
+	}
+	if p.Export {
+		ev.ActivityID = ocsf.AccessExport
+	}
+	if p.Five {
+		ev.DataClassifications = []ocsf.DataClassification{{Level: 5}}
 	}
 	if p.Behalf != "" {
 		ev.Actor.OnBehalfOf = &ocsf.User{Account: p.Behalf}
@@ -60,6 +69,8 @@ func (g *Graph) Hold(ev *ocsf.Event) {
 	if ev.Table != nil {
 		p.Table = ev.Table.Name
 	}
+	p.Export = ev.ActivityID == ocsf.AccessExport || ev.ActivityID == ocsf.AccessShare
+	p.Five = slices.ContainsFunc(ev.DataClassifications, func(d ocsf.DataClassification) bool { return d.Level >= 5 })
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hold(p)

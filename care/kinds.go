@@ -37,6 +37,7 @@ type Kind struct {
 	//   department  a fact names the person's department
 	//   task        the person's role has a task with such patients
 	//   diagnosis   the department answers for the patient's diagnosis
+	//   group       people the person works with opened the record
 	//   ticket, break-glass, repeat, list
 	Path string `yaml:"path"`
 	// Facts are the fact kinds it rests on.
@@ -47,6 +48,7 @@ type Kind struct {
 	//   point  from the first to the last time it was stated
 	//   order  like visit, and until the results
 	//   stay   while the patient lay there
+	//   said   from the first to the last time it was told, whenever it happens
 	Span string `yaml:"span"`
 	// Before and After widen the span; Open is how long after its last sign a
 	// fact without an end is taken to hold.
@@ -63,12 +65,19 @@ type Kind struct {
 	Treats bool `yaml:"treats"`
 	// Repeats is how long the same person may return to the same patient.
 	Repeats Duration `yaml:"repeats"`
+	// Five says that it also opens level-5 data (GB/T 39725), which is for the
+	// patient's own doctors and those whose work the document is.
+	Five bool `yaml:"five"`
+	// ReadsOnly says that it covers no export: what leaves needs a better reason.
+	ReadsOnly bool `yaml:"reads_only"`
+	// OnDuty restricts it, for people on the roster, to their shifts and calls.
+	OnDuty bool `yaml:"on_duty"`
 	// Unrostered restricts it to people the roster says nothing about.
 	Unrostered bool `yaml:"unrostered"`
 	// Tasks are the roles' tasks of path task.
 	Tasks []Task `yaml:"tasks"`
-	// Support is the least number of patients, and Lift the least ratio to
-	// chance, of path diagnosis.
+	// Support is the least number of patients, of path diagnosis and group, and
+	// Lift the least ratio to chance, of path diagnosis.
 	Support int     `yaml:"support"`
 	Lift    float64 `yaml:"lift"`
 	// Letters is the least length of a reason (a Chinese character counts
@@ -93,8 +102,13 @@ type Task struct {
 	Before Duration        `yaml:"before"`
 	After  Duration        `yaml:"after"`
 	Open   Duration        `yaml:"open"`
+	// Five is as in Kind.
+	Five bool `yaml:"five"`
+	// Instead are the fact kinds that stand in, weakly, in a hospital which has
+	// never sent one of Facts.
+	Instead []ocsf.FactKind `yaml:"instead"`
 
-	facts [len(factKinds)]bool
+	facts, instead [len(factKinds)]bool
 }
 
 // Duration is a time.Duration in seconds that also knows days ("30d").
@@ -179,6 +193,9 @@ func parseKind(data []byte) (*Kind, error) {
 		if t.facts, err = factSet(t.Facts); err != nil {
 			return nil, err
 		}
+		if t.instead, err = factSet(t.Instead); err != nil {
+			return nil, err
+		}
 		t.Roles, t.Departments = lower(t.Roles), lower(t.Departments)
 	}
 	for i, s := range k.Templates {
@@ -207,9 +224,9 @@ func factSet(kinds []ocsf.FactKind) (set [len(factKinds)]bool, err error) {
 
 // The paths and spans a file may name, and the arguments a sentence may use.
 var (
-	paths    = []string{"person", "shift", "department", "task", "diagnosis", "ticket", "break-glass", "repeat", "list"}
-	spans    = []string{"visit", "own", "point", "order", "stay"}
-	argNames = []string{"person", "patient", "department", "ward", "encounter", "order", "code", "from", "until", "at", "task", "ticket", "purpose", "approver", "count", "kind"}
+	paths    = []string{"person", "shift", "department", "task", "diagnosis", "group", "ticket", "break-glass", "repeat", "list"}
+	spans    = []string{"visit", "own", "point", "order", "stay", "said"}
+	argNames = []string{"person", "patient", "department", "ward", "encounter", "order", "code", "from", "until", "at", "task", "ticket", "purpose", "approver", "count", "kind", "colleague"}
 )
 
 func (k *Kind) check() error {
@@ -309,7 +326,7 @@ func unexplained() ocsf.Text {
 // shown is an argument as a person reads it.
 func (k *Kind) shown(name, value, lang string, zone *time.Location, person func(string) string) string {
 	switch name {
-	case "person", "approver":
+	case "person", "approver", "colleague":
 		return person(value)
 	case "from", "until", "at":
 		if t, err := time.Parse(time.RFC3339, value); err == nil {

@@ -44,7 +44,9 @@ func (g *Graph) Learn(ev *ocsf.Event) {
 	}
 	if k.Teaches && !x.Weak {
 		q.deptName, _ = g.dir.DepartmentAt(q.who, ev.Time)
-		g.teach(g.lexicon.add(q.deptName), ev.Patient.UID, q.at)
+		dept := g.lexicon.add(q.deptName)
+		g.teach(dept, ev.Patient.UID, q.at)
+		g.meet(q.who, ev)
 	}
 }
 
@@ -89,8 +91,11 @@ func (g *Graph) repeatOf(q *asked, patient string, found *seen) {
 		return
 	}
 	root, ok := g.kinds.byID[s.kind]
-	if !ok || q.at > s.at+second(root.Repeats) {
+	if !ok || q.at > s.at+second(root.Repeats) || !q.may(root) {
 		return
+	}
+	if root.Path == "shift" && q.rostered && !q.onDuty {
+		return // the shift it rests on is over
 	}
 	if s.at > found.at || s.at == found.at && s.because[0] < found.because[0] {
 		*found = s

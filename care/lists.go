@@ -121,17 +121,17 @@ func (g *Graph) allows(ticket, scope Scope, at int64, members []*record) bool {
 		return true
 	}
 	dept := g.lexicon.find(ticket.Department)
-	return slices.ContainsFunc(members, func(r *record) bool { return r.wasAt(dept, seconds(at)) })
+	return slices.ContainsFunc(members, func(r *record) bool { return g.wasAt(r, dept, seconds(at)) })
 }
 
 // wasAt says whether a patient has to do with a department at a time. A ticket
 // for a department's patients is mostly for past ones (research, review).
-func (r *record) wasAt(dept word, at second) bool {
+func (g *Graph) wasAt(r *record, dept word, at second) bool {
 	const day = 24 * 3600
 	w := window{span: "visit", before: day, after: 400 * day, open: 400 * day}
 	for i := range r.edges {
 		e := &r.edges[i]
-		if e.kind != codeEncounter && e.kind != codeLocation && e.kind != codeAppointment || !e.alive() || !e.at(dept) {
+		if e.kind != codeEncounter && e.kind != codeLocation && e.kind != codeAppointment || !e.alive() || !g.places(e, dept) {
 			continue
 		}
 		if _, _, ok := r.holds(e, w, at); ok {
@@ -154,8 +154,14 @@ func (g *Graph) byTicket(q *asked, k *Kind) (ocsf.Explanation, bool) {
 			return ocsf.Explanation{}, false
 		}
 	}
-	x := g.bare(q, k, "ticket:"+t.ID)
+	x := g.ticketed(q, k, t)
 	x.Weak = x.Weak || named
+	return x, true
+}
+
+// ticketed writes an approval down as the explanation.
+func (g *Graph) ticketed(q *asked, k *Kind, t Ticket) ocsf.Explanation {
+	x := g.bare(q, k, "ticket:"+t.ID)
 	for i, name := range k.Args {
 		switch name {
 		case "ticket":
@@ -168,7 +174,7 @@ func (g *Graph) byTicket(q *asked, k *Kind) (ocsf.Explanation, bool) {
 			x.Args[i] = instant(seconds(t.Until))
 		}
 	}
-	return x, true
+	return x
 }
 
 // namedTicket is a ticket which the access itself names as its reason, for a

@@ -31,7 +31,7 @@ import (
 // its facts plays a part); then the lines of steps run in order:
 //
 //	care   TIME UID FACT; FACT...       FACT: [-]KIND key=value... ("-" retracts)
-//	access TIME UID ACCOUNT PATIENT [glass reason=... list table=... behalf=...] => WANT
+//	access TIME UID ACCOUNT PATIENT [glass reason=... list export five table=... behalf=...] => WANT
 //	healed UID => WANT                  what the last care lines healed
 //	attending TIME PERSON PATIENT => yes|no
 //	import tickets|roster FILE          a file of the archive, later
@@ -310,6 +310,8 @@ func accessEvent(t testing.TB, f []string) *ocsf.Event {
 			ev.Access.Incidental = true
 		case "export":
 			ev.ActivityID = ocsf.AccessExport
+		case "five":
+			ev.DataClassifications = []ocsf.DataClassification{{Level: 5}}
 		case "table":
 			ev.Table = &ocsf.Named{Name: value}
 		case "behalf":
@@ -378,7 +380,7 @@ func (w *world) empty() {
 	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx *sql.Tx) error {
 		for _, table := range []string{"directory_people", "directory_accounts", "directory_departments", "directory_shifts",
-			"care_patients", "care_seen", "care_held", "care_taught", "care_tickets", "care_watchlist"} {
+			"care_patients", "care_seen", "care_held", "care_taught", "care_names", "care_groups", "care_visitors", "care_tickets", "care_watchlist"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}

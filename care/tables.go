@@ -47,6 +47,9 @@ func (g *Graph) Saved() {
 	g.dirtySeen.done()
 	g.dirtyHeld.done()
 	g.dirtyTaught.done()
+	g.dirtyNames.done()
+	g.dirtyGroups.done()
+	g.dirtyRecent.done()
 }
 
 // changes encodes all that is to be written, so that the lock is not held
@@ -58,7 +61,10 @@ func (g *Graph) changes() []table {
 	g.dirtySeen.begin()
 	g.dirtyHeld.begin()
 	g.dirtyTaught.begin()
-	return []table{g.recordRows(), g.seenRows(), g.heldRows(), g.taughtRows()}
+	g.dirtyNames.begin()
+	g.dirtyGroups.begin()
+	g.dirtyRecent.begin()
+	return []table{g.recordRows(), g.seenRows(), g.heldRows(), g.taughtRows(), g.nameRows(), g.groupRows(), g.recentRows()}
 }
 
 func (g *Graph) recordRows() table {
@@ -158,7 +164,8 @@ func (t *table) write(tx *sql.Tx) error {
 func (g *Graph) load(ctx context.Context) error {
 	return g.db.View(ctx, func(tx *sql.Tx) error {
 		g.clear()
-		return errors.Join(g.loadRecords(tx), g.loadSeen(tx), g.loadHeld(tx), g.loadTaught(tx), g.loadTickets(tx), g.loadWatches(tx))
+		return errors.Join(g.loadRecords(tx), g.loadSeen(tx), g.loadHeld(tx), g.loadTaught(tx), g.loadTickets(tx), g.loadWatches(tx),
+			g.loadNames(tx), g.loadGroups(tx), g.loadRecent(tx))
 	})
 }
 
@@ -189,6 +196,9 @@ func (g *Graph) loadRecords(tx *sql.Tx) error {
 			return err
 		}
 		g.records[id] = r
+		for i := range r.edges {
+			g.heard[r.edges[i].kind] = true
+		}
 		if len(r.links) > 0 {
 			linked = append(linked, r)
 		}

@@ -176,6 +176,11 @@ func (r *hl7Reader) visit(pv1 hl7.Segment) {
 	if number := pv1.Text(19); number != "" {
 		r.encounter = number
 	}
+	// Where visits have no number, or the patient's own for all of them, the
+	// admission tells them apart.
+	if admitted := pv1.Text(44); admitted != "" && (r.encounter == "" || r.encounter == r.patient) {
+		r.encounter += "@" + admitted
+	}
 	r.ward = pv1.Text(3)
 	r.department = pv1.Text(10)
 	if r.department == "" {

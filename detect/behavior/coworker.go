@@ -55,6 +55,9 @@ func (*coworker) Detect(c *detect.Context, ev *ocsf.Event) {
 		f.Risk, f.Weak = 64, false
 		f.Why = text("Patient %s is staff member %s, of the same line of management.", "患者 %s 是职工 %s，与查看者有上下级关系。", ev.Patient.UID, other.ID)
 	}
+	if likely(c, ev) {
+		f.Risk, f.Weak = 30, true
+	}
 	c.Find(f)
 }
 

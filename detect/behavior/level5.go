@@ -38,7 +38,7 @@ func (*level5) Detect(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	classified := fifth(ev)
-	if !classified && (!c.Loose() || !sensitive(c)) || !c.Deliberate() || c.Attending() || excused(c, ev) {
+	if !classified && (!c.Loose() || !sensitive(c) || likely(c, ev)) || !c.Deliberate() || c.Attending() || excused(c, ev) {
 		return
 	}
 	f := ocsf.Finding{

@@ -38,10 +38,14 @@ func (*vip) Detect(c *detect.Context, ev *ocsf.Event) {
 	if !listed && !c.Patient().VIP || !c.Deliberate() || c.Attending() {
 		return
 	}
-	c.Find(ocsf.Finding{
+	f := ocsf.Finding{
 		Title: opened(c, ev, "a protected person (VIP)", "系重点保护患者（VIP）"),
 		Why: text("Patient %s is protected, and %s neither treats the patient nor was on duty where the patient is.",
 			"患者 %s 受重点保护，%s 既非主管医师，也未在患者所在病区当班。", ev.Patient.UID, c.Who()),
 		Unexplained: c.Loose(),
-	})
+	}
+	if likely(c, ev) {
+		f.Weak, f.Risk = true, 30
+	}
+	c.Find(f)
 }
