@@ -370,11 +370,11 @@ func (c *Context) Onlookers() Pace {
 	return out
 }
 
-// Hours says on how many of the days that count for the person they were at
-// work around this hour: at this hour of the week, or at this hour of any day,
-// one hour of slack included. known is false while less than twenty days are
-// known of them.
-func (c *Context) Hours() (days float64, known bool) {
+// Hours says in how many weeks, older ones counting less, the person was at
+// work around this hour, on any day of the week and with an hour of slack,
+// counting this event. known is false while less than twenty of their days are
+// known.
+func (c *Context) Hours() (weeks float64, known bool) {
 	p := c.engine.baseline.people.Get(c.Who())
 	if p == nil || p.Usual[PatientsPerDay].N() < 20 {
 		return 0, false

@@ -41,8 +41,8 @@ func feeds() []feed {
 			ZH: "目录中没有离职日期，无法识别离职人员账号。请填写 ended 列或同步 LDAP。",
 		}, []string{"terminated-account"}, func(h *holdings) bool { return h.people > 0 && h.ended == 0 }},
 		{"no-roster", ocsf.Text{
-			EN: "There is no roster: nobody is judged by being on or off duty. Import roster.csv.",
-			ZH: "没有排班表，不按是否当班判断任何人。请导入 roster.csv。",
+			EN: "There is no roster: whether somebody is on duty is judged by their own hours alone, which is weaker. Import roster.csv.",
+			ZH: "没有排班表，只能按本人惯常工作时间判断是否当班，信号较弱。请导入 roster.csv。",
 		}, []string{"off-duty"}, func(h *holdings) bool { return !h.roster }},
 		{"no-watchlist", ocsf.Text{
 			EN: "The watchlist is empty: there are no sealed, protected or decoy records to watch over. Import watchlist.csv.",

@@ -40,8 +40,7 @@ func (p *profile) see(local int64) {
 // around is how many weeks know the hour of a local time, or that hour on any
 // day of the week, an hour of slack on each side, older weeks counting less.
 func (p *profile) around(local int64) float64 {
-	hour := local / hourMS
-	sum := 0
+	hour, sum := local/hourMS, 0
 	for d := range int64(7) {
 		most := 0
 		for _, slack := range [3]int64{-1, 0, 1} {

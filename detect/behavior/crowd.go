@@ -1,6 +1,7 @@
 package behavior
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/cordon-health/cordon/detect"
@@ -46,8 +47,8 @@ func (*crowd) Info() detect.Info {
 		ID:    "crowd",
 		Title: ocsf.Text{EN: "Crowd around one record", ZH: "多人围观同一病历"},
 		Why: ocsf.Text{
-			EN: "Within a day many people of several departments opened one patient's record without any tie: the talk of the house, a case in the news. The case is about the record, not about one of them.",
-			ZH: "一天内多个科室的多人无关系查看同一患者病历：多因院内传闻或新闻事件。案件针对该病历，而非其中某一人。",
+			EN: "Within a day many people of several departments opened one patient's record without any tie: the talk of the house, a case in the news. The case is about the record, not about one of them. Fewer people are a weak sign when far more than usual looked at the patient that day.",
+			ZH: "一天内多个科室的多人无关系查看同一患者病历：多因院内传闻或新闻事件。案件针对该病历，而非其中某一人。人数较少但当天总访问人数远超该患者及其他患者的平常水平时，为弱信号。",
 		},
 		Advice: ocsf.Text{
 			EN: "Seal the record; remind everybody; then ask those who have no tie.",
@@ -60,6 +61,11 @@ func (*crowd) Info() detect.Info {
 			{Name: "departments", Default: 3, About: ocsf.Text{
 				EN: "departments they come from (a new patient's ward is one)",
 				ZH: "涉及的科室数（新患者的病区只算一个）",
+			}},
+			{Name: "few", Default: 5, About: ocsf.Text{EN: "people without a tie that are a weak sign on an unusual day", ZH: "异常日构成弱信号的无关人员数"}},
+			{Name: "deviations", Default: 5, About: ocsf.Text{
+				EN: "robust standard deviations above the people a patient's record usually sees in a day",
+				ZH: "当日访问人数超出平常水平的稳健标准差倍数",
 			}},
 		},
 	}
@@ -84,19 +90,25 @@ func (d *crowd) Detect(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	o.List = append(o.List, onlooker{who, c.Department(), ev.Metadata.UID, ev.Time})
-	if !o.enough(c) {
+	if !o.enough(c, "people") && !o.odd(c) {
 		return
 	}
 	o.List = slices.DeleteFunc(o.List, func(x onlooker) bool {
 		return x.Person != who && c.ExplainedFor(ocsf.User{UID: x.Person}, patient, x.At)
 	})
-	if o.enough(c) {
+	if o.enough(c, "people") || o.odd(c) {
 		o.tell(c, patient)
 	}
 }
 
-func (o *onlookers) enough(c *detect.Context) bool {
-	return len(o.List) >= int(c.Param("people")) && o.departments() >= int(c.Param("departments"))
+func (o *onlookers) enough(c *detect.Context, people string) bool {
+	return len(o.List) >= int(c.Param(people)) && o.departments() >= int(c.Param("departments"))
+}
+
+// odd says that there are fewer, on a day on which far more people than usual
+// looked at the patient.
+func (o *onlookers) odd(c *detect.Context) bool {
+	return o.enough(c, "few") && c.Onlookers().Z() >= c.Param("deviations")
 }
 
 func (o *onlookers) departments() int {
@@ -118,10 +130,19 @@ func (o *onlookers) tell(c *detect.Context, patient string) {
 	for i := range o.List {
 		uids[i] = o.List[i].UID
 	}
-	c.Find(ocsf.Finding{
+	f := ocsf.Finding{
 		UID: detect.UID("crowd", patient, o.First), Events: uids, Subject: "patient:" + patient, Patient: patient,
 		Title: text("%d people opened the record of patient %s without any tie, within a day (%s)", "一天内 %d 人无关系查看患者 %s 的病历（%s）", n, patient, c.Clock()),
 		Why:   text("They come from %d departments.", "涉及 %d 个科室。", o.departments()),
 		Risk:  min(70+float64(n), 90),
-	})
+	}
+	if now := c.Onlookers(); now.Known() {
+		usual := now.Words()
+		f.Why.EN += fmt.Sprintf(" %d people in all today; %s.", now.Now, usual.EN)
+		f.Why.ZH += fmt.Sprintf("当天共 %d 人查看；%s。", now.Now, usual.ZH)
+	}
+	if !o.enough(c, "people") {
+		f.Weak, f.Risk = true, 34
+	}
+	c.Find(f)
 }

@@ -1,16 +1,21 @@
 package behavior
 
 import (
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// dormant: an account wakes after months.
+// dormant: an account wakes after months, or is first used when nobody begins
+// to work.
 type dormant struct {
 	// last use by person, in minutes since 1970
 	seen detect.Memory[int64]
+	// since when a source has been watched, in the same
+	sources detect.Memory[int64]
 }
 
 var (
@@ -18,13 +23,35 @@ var (
 	_ detect.Stateful = (*dormant)(nil)
 )
 
-func newDormant() *dormant { return &dormant{seen: detect.NewMemory[int64](60_000, 0)} }
+func newDormant() *dormant {
+	return &dormant{seen: detect.NewMemory[int64](60_000, 0), sources: detect.NewMemory[int64](2_000, 0)}
+}
+
+type dormantMemory struct {
+	Seen    json.RawMessage `json:"seen"`
+	Sources json.RawMessage `json:"sources"`
+}
 
 // Snapshot implements [detect.Stateful].
-func (d *dormant) Snapshot() ([]byte, error) { return d.seen.Snapshot() }
+func (d *dormant) Snapshot() ([]byte, error) {
+	seen, err := d.seen.Snapshot()
+	sources, err2 := d.sources.Snapshot()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	return json.Marshal(dormantMemory{seen, sources})
+}
 
 // Restore implements [detect.Stateful].
-func (d *dormant) Restore(data []byte) error { return d.seen.Restore(data) }
+func (d *dormant) Restore(data []byte) error {
+	var m dormantMemory
+	if data != nil {
+		if err := json.Unmarshal(data, &m); err != nil {
+			return err
+		}
+	}
+	return errors.Join(d.seen.Restore(m.Seen), d.sources.Restore(m.Sources))
+}
 
 // Info implements [detect.Detector].
 func (*dormant) Info() detect.Info {
@@ -32,8 +59,8 @@ func (*dormant) Info() detect.Info {
 		ID:    "dormant-account",
 		Title: ocsf.Text{EN: "Sleeping account woke up", ZH: "休眠账号突然启用"},
 		Why: ocsf.Text{
-			EN: "The account was not used for months and then read patient data. Forgotten accounts are the easiest to take over. At night it weighs more.",
-			ZH: "账号数月未用后突然读取患者数据。被遗忘的账号最易被盗用，夜间更值得警惕。",
+			EN: "The account was not used for months and then read patient data. Forgotten accounts are the easiest to take over. At night it weighs more. An account that was never used since its source is watched counts from then on; a first access at night, without a shift and a reason, is a weak sign sooner.",
+			ZH: "账号数月未用后突然读取患者数据。被遗忘的账号最易被盗用，夜间更值得警惕。自来源接入以来从未使用的账号自接入时起算；未当班且无理由的夜间首次访问为较早的弱信号。",
 		},
 		Advice: ocsf.Text{
 			EN: "Ask the person (leave, return from rotation?); suspend the account if they cannot be reached.",
@@ -43,6 +70,10 @@ func (*dormant) Info() detect.Info {
 		References: []string{"GB/T 22239-2019 8.1.4.2"},
 		Params: []detect.Param{
 			{Name: "days", Default: 90, About: ocsf.Text{EN: "days asleep", ZH: "休眠天数"}},
+			{Name: "watched", Default: 30, About: ocsf.Text{
+				EN: "days a source must be watched before a first access at night means anything",
+				ZH: "夜间首次访问具有意义前来源须已接入的天数",
+			}},
 		},
 	}
 }
@@ -60,7 +91,15 @@ func (d *dormant) Detect(c *detect.Context, ev *ocsf.Event) {
 	last := d.seen.Keep(who, ev.Time)
 	before := *last
 	*last = max(before, at)
-	if before == 0 || at-before < int64(c.Param("days"))*(day/minute) {
+	since := d.sources.Keep(ev.Metadata.LogProvider, ev.Time)
+	if *since == 0 {
+		*since = at
+	}
+	if before == 0 {
+		d.first(c, ev, *since)
+		return
+	}
+	if at-before < int64(c.Param("days"))*(day/minute) {
 		return
 	}
 	f := ocsf.Finding{
@@ -72,6 +111,31 @@ func (d *dormant) Detect(c *detect.Context, ev *ocsf.Event) {
 		f.Weak, f.Risk = true, 15
 	case night(ev.Time, c.Zone()):
 		f.Risk = 70
+	}
+	c.Find(f)
+}
+
+// first tells of an account's first use, if the source has been watched for
+// long.
+func (d *dormant) first(c *detect.Context, ev *ocsf.Event, since int64) {
+	p, known := c.Person()
+	watched := (ev.Time/minute - since) / (day / minute)
+	if !known || !c.Loose() || !c.Deliberate() || c.Duty().On {
+		return
+	}
+	f := ocsf.Finding{
+		Title: text("%s, never used in %d days, was used for the first time (%s)", "%s 的账号 %d 天内从未使用，首次启用（%s）", c.Who(), watched, c.Clock()),
+		Why:   text("Source %s has been watched since %s.", "来源 %s 自 %s 起接入。", ev.Metadata.LogProvider, c.At(since*minute)),
+	}
+	asleep := p.Hired != 0 && ev.Time-p.Hired >= int64(c.Param("days"))*day
+	switch {
+	case watched >= int64(c.Param("days")) && asleep && night(ev.Time, c.Zone()):
+		f.Risk = 70
+	case watched >= int64(c.Param("days")) && asleep:
+	case watched >= int64(c.Param("watched")) && night(ev.Time, c.Zone()):
+		f.Weak, f.Risk = true, 30
+	default:
+		return
 	}
 	c.Find(f)
 }
