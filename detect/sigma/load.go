@@ -1,12 +1,12 @@
 package sigma
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -15,119 +15,281 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// loader collects rules from files.
+// loader collects rules, correlations and filters from files.
 type loader struct {
+	docs    []*document
 	rules   []*rule
-	byID    map[string]int
+	chains  []*correlation
+	filters []*filter
+	// byID has every id that is taken, by rules and correlations alike.
+	byID    map[string]entity
 	routes  []routeFile
+	lists   map[string][]string
 	refused []Refused
 	fields  *fieldNames
 }
+
+// entity is a rule, a correlation or a filter.
+type entity interface{ about() *rule }
 
 // maxFile bounds a rule file, in bytes.
 const maxFile = 1 << 20
 
 // Load reads all rules of the file systems, later ones replacing earlier ones
 // of the same id. Files named logsources.yaml say which events log sources are
-// on; the others that end in .yml, .yaml or .txtar are rules.
-func Load(fsys ...fs.FS) (*Rules, []Refused) {
-	l := &loader{byID: map[string]int{}, fields: &fieldNames{number: map[string]int{}}}
-	for _, f := range fsys {
-		err := fs.WalkDir(f, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil {
-				l.refuse(Refused{File: name, Reason: err.Error()})
-				return nil
-			}
-			if !d.IsDir() {
-				l.file(f, name)
-			}
-			return nil
-		})
-		if err != nil {
-			l.refuse(Refused{File: ".", Reason: err.Error()})
+// on, files named placeholders.yaml fill the %placeholders% of rules; the
+// others that end in .yml, .yaml or .txtar hold rules, correlations and
+// filters, one or more each.
+func Load(fsys ...fs.FS) (*Rules, []Refused) { return Reload(nil, fsys...) }
+
+// Reload is Load after a change of files: a file, or a rule in it, that cannot
+// be loaded any more is refused as ever, and what old had loaded from that file
+// stays in force as it was.
+func Reload(old *Rules, fsys ...fs.FS) (*Rules, []Refused) {
+	l := &loader{byID: map[string]entity{}, lists: map[string][]string{}, fields: &fieldNames{number: map[string]int{}}}
+	for i, f := range fsys {
+		l.folder(i, f)
+	}
+	l.compile()
+	if kept := l.kept(old); len(kept) > 0 {
+		return l.again(kept)
+	}
+	return l.finish(), l.refused
+}
+
+// again loads the documents that can be used together with the kept ones.
+func (l *loader) again(kept []*document) (*Rules, []Refused) {
+	next := &loader{
+		byID: map[string]entity{}, lists: l.lists, routes: l.routes, fields: l.fields, refused: slices.Clone(l.refused),
+	}
+	for _, d := range l.docs {
+		if !slices.ContainsFunc(l.refused, func(r Refused) bool { return r.doc == d }) {
+			next.docs = append(next.docs, d)
 		}
 	}
-	r := &Rules{list: l.rules, byClass: map[ocsf.Class][]int{}}
-	r.route(l)
-	r.names = l.fields.names
-	r.scratch.names = r.names
-	r.compile()
-	return r, l.refused
+	next.docs = append(next.docs, kept...)
+	slices.SortStableFunc(next.docs, func(a, b *document) int { return cmp.Compare(a.folder, b.folder) })
+	next.compile()
+	return next.finish(), next.refused
+}
+
+// kept are the documents of the old rules that stand in for refused ones: of
+// the same file, and not loaded from anywhere now.
+func (l *loader) kept(old *Rules) []*document {
+	var out []*document
+	if old == nil {
+		return nil
+	}
+	for _, d := range old.docs {
+		i := slices.IndexFunc(l.refused, func(r Refused) bool { return r.File == d.file && r.folder == d.folder })
+		if i < 0 || slices.ContainsFunc(l.docs, func(n *document) bool { return n.file == d.file && n.folder == d.folder && n.sameAs(d) }) {
+			continue
+		}
+		if again := d.again(); again != nil {
+			l.refused[i].Kept = true
+			out = append(out, again)
+		}
+	}
+	return out
+}
+
+// again reads a document from its text, as it was read once before.
+func (d *document) again() *document {
+	c := collection{inherited: map[string]int{}}
+	out := &document{file: d.file, folder: d.folder, text: d.text}
+	for _, text := range splitDocuments(d.text) {
+		if n, err := parseDocument(text); err == nil && n != nil {
+			if made, _, err := c.next(text, n); err == nil {
+				out.node = made
+			}
+		}
+	}
+	if out.node == nil {
+		return nil
+	}
+	return out
+}
+
+// sameAs says that a document is loaded under the id of another.
+func (d *document) sameAs(o *document) bool {
+	return d.loaded && (d.version() == o.version() || d.meta.ID != "" && d.meta.ID == o.meta.ID)
+}
+
+func (l *loader) folder(number int, f fs.FS) {
+	err := fs.WalkDir(f, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			l.refuse(Refused{File: name, Reason: err.Error(), folder: number})
+			return nil
+		}
+		if !d.IsDir() {
+			l.file(number, f, name)
+		}
+		return nil
+	})
+	if err != nil {
+		l.refuse(Refused{File: ".", Reason: err.Error(), folder: number})
+	}
 }
 
 func (l *loader) refuse(r Refused) { l.refused = append(l.refused, r) }
 
-func (l *loader) file(fsys fs.FS, name string) {
+func (l *loader) file(folder int, fsys fs.FS, name string) {
 	ext := path.Ext(name)
 	if ext != ".yml" && ext != ".yaml" && ext != ".txtar" {
 		return
 	}
-	data, err := fs.ReadFile(fsys, name)
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("the file is larger than %d bytes", maxFile)
-	}
+	data, err := readFile(fsys, name)
 	if err != nil {
-		l.refuse(Refused{File: name, Reason: err.Error()})
+		l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
 		return
 	}
-	if ext == ".txtar" {
-		l.archive(name, data)
-		return
-	}
-	if path.Base(name) == "logsources.yaml" {
+	switch strings.TrimSuffix(path.Base(name), ext) {
+	case "logsources":
 		l.sources(name, data)
-		return
+	case "placeholders":
+		l.placeholders(name, data)
+	default:
+		if ext == ".txtar" {
+			l.archive(folder, name, data)
+		} else {
+			l.text(folder, name, data)
+		}
 	}
-	l.text(name, data)
+}
+
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
+		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
+	}
+	return fs.ReadFile(fsys, name)
 }
 
 // archive reads a rule that brings its examples along; only the rule counts.
-func (l *loader) archive(name string, data []byte) {
+func (l *loader) archive(folder int, name string, data []byte) {
 	found := false
 	for _, f := range txtar.Parse(data).Files {
 		if ext := path.Ext(f.Name); ext == ".yml" || ext == ".yaml" {
 			found = true
-			l.text(name+"/"+f.Name, f.Data)
+			l.text(folder, name+"/"+f.Name, f.Data)
 		}
 	}
 	if !found {
-		l.refuse(Refused{File: name, Reason: "there is no rule (.yml) in the archive"})
+		l.refuse(Refused{File: name, Reason: "there is no rule (.yml) in the archive", folder: folder})
 	}
 }
 
-// text reads the rules of a file, one per YAML document.
-func (l *loader) text(name string, data []byte) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	for n := 0; ; n++ {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			if n == 0 {
-				l.refuse(Refused{File: name, Reason: "the file is empty"})
-			}
-			return
+// text reads the documents of a file. One that is broken does not take the
+// others down.
+func (l *loader) text(folder int, name string, data []byte) {
+	c := collection{inherited: map[string]int{}}
+	found := false
+	for _, text := range splitDocuments(data) {
+		n, err := parseDocument(text)
+		if n == nil && err == nil {
+			continue
 		}
-		if err != nil {
-			l.refuse(Refused{File: name, Reason: "not YAML: " + err.Error()})
-			return
+		found = true
+		if err == nil {
+			n, text, err = c.next(text, n)
 		}
-		l.rule(name, &doc, data)
+		switch {
+		case err != nil:
+			l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
+		case n != nil:
+			l.docs = append(l.docs, &document{file: name, folder: folder, text: text, node: n})
+		}
+	}
+	if !found {
+		l.refuse(Refused{File: name, Reason: "the file is empty", folder: folder})
 	}
 }
 
-func (l *loader) rule(name string, doc *yaml.Node, data []byte) {
-	r, f, err := parseRule(doc, data, l.fields)
+// compile makes rules, correlations and filters of the documents, in their
+// order; what refers to others by id or name is joined when all are there.
+func (l *loader) compile() {
+	for _, d := range l.docs {
+		if err := l.document(d); err != nil {
+			l.refuse(Refused{File: d.file, Title: d.meta.Title, ID: d.meta.ID, Reason: err.Error(), folder: d.folder, doc: d})
+		}
+	}
+	l.rules = slices.DeleteFunc(l.rules, func(r *rule) bool { return r.gone })
+	l.chains = slices.DeleteFunc(l.chains, func(c *correlation) bool { return c.gone })
+	l.filters = slices.DeleteFunc(l.filters, func(f *filter) bool { return f.gone })
+	l.resolve()
+}
+
+func (l *loader) document(d *document) error {
+	d.meta, d.loaded = ruleFile{}, false
+	if d.node.Kind != yaml.MappingNode {
+		return errors.New("not a rule: it is no map")
+	}
+	if err := d.node.Decode(&d.meta); err != nil {
+		return fmt.Errorf("not a rule: %w", shortened(err))
+	}
+	if err := d.meta.check(); err != nil {
+		return err
+	}
+	made, err := l.make(d)
 	if err != nil {
-		l.refuse(Refused{File: name, Title: f.Title, ID: f.ID, Reason: err.Error()})
-		return
+		return err
 	}
-	r.file = name
-	if i, ok := l.byID[r.id]; ok {
-		l.rules[i] = r
-		return
+	if old, ok := l.byID[made.about().id]; ok && old.about().doc.folder == d.folder && old.about().doc.loaded {
+		return fmt.Errorf("the id %s is taken by %s in the same folder", made.about().id, old.about().file)
 	}
-	l.byID[r.id] = len(l.rules)
-	l.rules = append(l.rules, r)
+	d.loaded = true
+	l.enter(made)
+	return nil
+}
+
+func (l *loader) make(d *document) (entity, error) {
+	switch {
+	case !d.meta.Correlation.IsZero():
+		return parseCorrelation(d)
+	case !d.meta.Filter.IsZero():
+		return parseFilter(d, l.fields, l.lists)
+	}
+	return parseRule(d, l.fields, l.lists)
+}
+
+// enter takes something under its id, in place of what had it before.
+func (l *loader) enter(made entity) {
+	r := made.about()
+	if old, ok := l.byID[r.id]; ok {
+		was := old.about()
+		was.gone = true
+		r.replaces = was.doc.file
+	}
+	l.byID[r.id] = made
+	switch x := made.(type) {
+	case *rule:
+		l.rules = append(l.rules, x)
+	case *correlation:
+		l.chains = append(l.chains, x)
+	case *filter:
+		l.filters = append(l.filters, x)
+	}
+}
+
+// finish makes the rules ready to run.
+func (l *loader) finish() *Rules {
+	r := &Rules{list: l.rules, filters: l.filters, byClass: map[ocsf.Class][]int{}}
+	for _, d := range l.docs {
+		if d.loaded {
+			d.node = nil // what is kept for evidence and later reloads is the text
+			r.docs = append(r.docs, d)
+		}
+	}
+	r.corr = newCorrelator(l.chains)
+	r.route(l)
+	r.names = l.fields.names
+	r.scratch.names = r.names
+	r.compile()
+	return r
 }
 
 func (l *loader) sources(name string, data []byte) {

@@ -1,10 +1,9 @@
 package sigma
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -12,17 +11,30 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// rule is one loaded rule.
+// rule is one loaded rule, and what correlations and filters have in common
+// with one.
 type rule struct {
-	file, id, level, version string
-	title, why               ocsf.Text
-	severity                 int
-	risk                     float64
-	weak                     bool
-	source                   logsource
-	cond                     node
-	routes                   []*route
+	file, id, name, level, version string
+	title, why                     ocsf.Text
+	severity                       int
+	risk                           float64
+	weak                           bool
+	source                         logsource
+	cond                           node
+	routes                         []*route
+
+	doc      *document
+	replaces string   // the file whose rule of the same id this one replaces
+	gone     bool     // another one took its id
+	waits    []string // placeholders without a list
+	feeds    []feed   // the correlations that count its matches
+	partOf   []string // the correlations that count it
+	spoken   bool     // one of them wants it reported too (generate)
+	silent   bool     // it is only reported through correlations
+	filters  []*filter
 }
+
+func (r *rule) about() *rule { return r }
 
 // logsource is the kind of events a rule is about.
 type logsource struct {
@@ -31,8 +43,9 @@ type logsource struct {
 	Service  string `yaml:"service"`
 }
 
-// ruleFile is what is read of a rule's YAML. Rules may have any other fields.
-// The section cordon is ours: texts in Chinese, and the playbook to run next.
+// ruleFile is what is read of a document's YAML. Rules may have any other
+// fields. The section cordon is ours: texts in Chinese, the playbook to run
+// next, and for filters how long they hold and who decided it.
 type ruleFile struct {
 	Title       string    `yaml:"title"`
 	ID          string    `yaml:"id"`
@@ -40,50 +53,71 @@ type ruleFile struct {
 	Status      string    `yaml:"status"`
 	Level       string    `yaml:"level"`
 	Description string    `yaml:"description"`
+	Sigma       yaml.Node `yaml:"sigma-version"`
+	Related     []struct {
+		ID   string `yaml:"id"`
+		Type string `yaml:"type"`
+	} `yaml:"related"`
 	Logsource   logsource `yaml:"logsource"`
 	Detection   yaml.Node `yaml:"detection"`
 	Correlation yaml.Node `yaml:"correlation"`
+	Generate    bool      `yaml:"generate"`
 	Filter      yaml.Node `yaml:"filter"`
-	Action      string    `yaml:"action"`
 	Cordon      struct {
-		Title    ocsf.Text `yaml:"title"`
-		Why      ocsf.Text `yaml:"why"`
-		Playbook string    `yaml:"playbook"`
+		Title      ocsf.Text `yaml:"title"`
+		Why        ocsf.Text `yaml:"why"`
+		Playbook   string    `yaml:"playbook"`
+		Until      string    `yaml:"until"`
+		Reason     string    `yaml:"reason"`
+		ApprovedBy string    `yaml:"approved_by"`
 	} `yaml:"cordon"`
 }
 
-// parseRule compiles one rule. What was read is returned with an error too, for
-// the list of refused rules.
-func parseRule(doc *yaml.Node, raw []byte, fields *fieldNames) (*rule, ruleFile, error) {
-	var f ruleFile
-	if err := doc.Decode(&f); err != nil {
-		return nil, f, fmt.Errorf("not a rule: %w", shortened(err))
+// check finds what no kind of document may lack.
+func (f *ruleFile) check() error {
+	if f.Title == "" {
+		return errors.New("it has no title")
 	}
+	major, _, _ := strings.Cut(f.Sigma.Value, ".")
+	switch major {
+	case "", "1", "2":
+		return nil
+	}
+	return fmt.Errorf("it is written for Sigma %s; Cordon speaks Sigma 2", f.Sigma.Value)
+}
+
+// parseRule compiles one rule.
+func parseRule(d *document, fields *fieldNames, lists map[string][]string) (*rule, error) {
+	f := &d.meta
 	switch {
-	case !f.Correlation.IsZero():
-		return nil, f, errors.New("correlations over several events are not in this version")
-	case !f.Filter.IsZero():
-		return nil, f, errors.New("global filters are not in this version")
-	case f.Action != "":
-		return nil, f, fmt.Errorf("rule collections (action: %s) are not in this version", f.Action)
-	case f.Title == "":
-		return nil, f, errors.New("it has no title")
 	case f.Detection.IsZero():
-		return nil, f, errors.New("it has no detection")
+		return nil, errors.New("it has no detection")
 	case f.Logsource == logsource{}:
-		return nil, f, errors.New("it has no logsource")
+		return nil, errors.New("it has no logsource")
 	}
-	cond, err := parseDetection(&f.Detection, fields)
+	c := &compiler{fields: fields, lists: lists}
+	cond, err := parseDetection(&f.Detection, c)
 	if err != nil {
-		return nil, f, err
+		return nil, err
 	}
-	sum := sha256.Sum256(raw)
-	r := &rule{id: f.ID, level: f.Level, version: hex.EncodeToString(sum[:8]), cond: cond, source: lowered(f.Logsource)}
+	r := &rule{}
+	if err := r.take(d); err != nil {
+		return nil, err
+	}
+	slices.Sort(c.waits)
+	r.cond, r.source, r.waits = cond, lowered(f.Logsource), slices.Compact(c.waits)
+	return r, nil
+}
+
+// take fills in what a document says about itself.
+func (r *rule) take(d *document) error {
+	f := &d.meta
+	r.doc, r.file, r.id, r.name, r.level, r.version = d, d.file, f.ID, f.Name, f.Level, d.version()
 	if r.id == "" {
 		r.id = "sigma-" + r.version
 	}
-	r.describe(&f)
-	return r, f, r.weigh()
+	r.describe(f)
+	return r.weigh()
 }
 
 func lowered(l logsource) logsource {
@@ -101,11 +135,10 @@ func shortened(err error) error {
 }
 
 // parseDetection compiles the detections and joins them by the condition.
-func parseDetection(n *yaml.Node, fields *fieldNames) (node, error) {
+func parseDetection(n *yaml.Node, c *compiler) (node, error) {
 	if n = deref(n); n.Kind != yaml.MappingNode {
 		return nil, errors.New("detection is not a map")
 	}
-	c := &compiler{fields: fields}
 	nodes := map[string]node{}
 	var names []string
 	var cond *yaml.Node
@@ -116,7 +149,7 @@ func parseDetection(n *yaml.Node, fields *fieldNames) (node, error) {
 			cond = deref(body)
 			continue
 		case "timeframe":
-			return nil, errors.New("a timeframe needs a correlation, which this version does not have")
+			return nil, errors.New("a timeframe is written as a correlation now: put the rule and a correlation with its timespan into one file")
 		}
 		x, err := c.selection(body)
 		if err != nil {

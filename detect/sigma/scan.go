@@ -36,7 +36,12 @@ func (r *Rules) Scan(events io.Reader, zone *time.Location, found func(Match) er
 	s := newScan(r, zone)
 	in := bufio.NewScanner(events)
 	in.Buffer(make([]byte, 1<<16), maxLine)
+	chain := newLineCorrelator(r)
 	var stats Stats
+	tell := func(m Match) error {
+		stats.Matches++
+		return found(m)
+	}
 	for line := 1; in.Scan(); line++ {
 		data := in.Bytes()
 		if blank(data) {
@@ -51,10 +56,22 @@ func (r *Rules) Scan(events io.Reader, zone *time.Location, found func(Match) er
 		}
 		stats.Events++
 		for _, x := range hits {
-			stats.Matches++
-			if err := found(Match{x.id, x.title.EN, line}); err != nil {
+			if x.silent {
+				continue
+			}
+			if err := tell(Match{x.id, x.title.EN, line}); err != nil {
 				return stats, err
 			}
+		}
+		for _, m := range chain.line(hits, s.record(), line) {
+			if err := tell(m); err != nil {
+				return stats, err
+			}
+		}
+	}
+	for _, m := range chain.end() {
+		if err := tell(m); err != nil {
+			return stats, err
 		}
 	}
 	if err := in.Err(); err != nil {
@@ -104,6 +121,9 @@ func newScan(r *Rules, zone *time.Location) *scan {
 	}
 	return s
 }
+
+// record is the event at work, for correlations.
+func (s *scan) record() record { return lineRecord{&s.l.flat, s.zone} }
 
 // event returns the rules that fit an event; ok is false when it is none.
 func (s *scan) event(data []byte) (hits []*rule, ok bool) {

@@ -14,13 +14,11 @@
 // something else. The same event gives the same findings. A rule costs nothing
 // on events of other sources, and looking a field up happens once per event.
 //
-// What it does not do: correlations over several events, global filters and
-// value lists from outside (expand) are refused for now. Regular expressions
-// are those of Go: no look-around, and no input makes them slow.
+// What it does not do: regular expressions are those of Go: no look-around,
+// and no input makes them slow.
 package sigma
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,6 +41,11 @@ type Rules struct {
 	byClass map[ocsf.Class][]int
 	any     []int
 
+	filters []*filter
+	docs    []*document // what is loaded, for evidence and the next reload
+	corr    *correlator
+	ticked  int64 // the clock of correlations at the last tick
+
 	// Detect is called by one goroutine.
 	scratch look
 	event   eventRecord
@@ -50,36 +53,6 @@ type Rules struct {
 }
 
 var _ detect.Detector = (*Rules)(nil)
-
-// Refused is a rule that is not loaded, and why.
-type Refused struct {
-	// File is the path, Title and ID the rule's own, where it could be read.
-	File, Title, ID string
-	Reason          string
-}
-
-// Rule describes a loaded rule.
-type Rule struct {
-	ID, Title, Level, File string
-	// Version is the hash of the rule's text.
-	Version string
-	// Idle is true when no log source on record leads to the rule: it is only
-	// used on files of events.
-	Idle bool
-}
-
-// List describes the loaded rules, by id.
-func (r *Rules) List() []Rule {
-	out := make([]Rule, len(r.list))
-	for i, x := range r.list {
-		out[i] = Rule{x.id, x.title.EN, x.level, x.file, x.version, len(x.routes) == 0}
-	}
-	slices.SortFunc(out, func(a, b Rule) int { return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.File, b.File)) })
-	return out
-}
-
-// Len is the number of loaded rules.
-func (r *Rules) Len() int { return len(r.list) }
 
 // Info implements [detect.Detector].
 func (r *Rules) Info() detect.Info {
@@ -106,6 +79,7 @@ func (r *Rules) Detect(c *detect.Context, ev *ocsf.Event) {
 		ways = r.any
 	}
 	if len(ways) == 0 || len(ev.Care) > 0 {
+		r.correlate(c, ev, nil, nil)
 		return
 	}
 	l := &r.scratch
@@ -121,11 +95,14 @@ func (r *Rules) Detect(c *detect.Context, ev *ocsf.Event) {
 		for _, x := range w.rules {
 			if x.cond.eval(l) && !slices.Contains(r.hits, x) {
 				r.hits = append(r.hits, x)
-				c.Find(x.finding(c, ev))
+				if !x.silent {
+					c.Find(x.finding(c, ev))
+				}
 			}
 		}
 		l.rename(nil)
 	}
+	r.correlate(c, ev, r.hits, &r.event)
 	r.event = eventRecord{}
 }
 

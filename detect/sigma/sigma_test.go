@@ -83,9 +83,9 @@ func TestDetections(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"title: t\ncorrelation: {type: event_count}":                                              "correlations",
-		"title: t\nfilter: {rules: [x]}":                                                          "filters",
-		"title: t\naction: global":                                                                "collections",
+		"title: t\ncorrelation: {type: event_count}":                                              "timespan is missing",
+		"title: t\nfilter: {rules: [x]}":                                                          "no logsource",
+		"title: t\naction: often":                                                                 "not known",
 		"title: t\nlogsource: {category: x}":                                                      "no detection",
 		"title: t\ndetection: {condition: s}":                                                     "no logsource",
 		"logsource: {category: x}\ndetection: {condition: s}":                                     "no title",
@@ -95,7 +95,7 @@ func TestRefused(t *testing.T) {
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, condition: (s}":               "parenthesis",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, condition: s s}":              "left over",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, condition: s | count() > 5}":  "aggregates",
-		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, timeframe: 5m, condition: s}": "timeframe",
+		"title: t\nlogsource: {category: x}\ndetection: {s: {a: 1}, timeframe: 5m, condition: s}": "timespan",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|sounds: 1}, condition: s}":         `"sounds" is not known`,
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|re: '(?=x)'}, condition: s}":       "look-around",
 		"title: t\nlogsource: {category: x}\ndetection: {s: {a|re|contains: x}, condition: s}":    "does not go",

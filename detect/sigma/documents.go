@@ -1,0 +1,196 @@
+package sigma
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// document is one rule, correlation or filter as it stands in a file.
+type document struct {
+	file   string
+	folder int // which of the file systems it is in
+	loaded bool
+	// text is the document's own text, without its neighbours in the file: its
+	// hash is the version.
+	text []byte
+	node *yaml.Node
+	meta ruleFile
+}
+
+// version is the hash of a document's text.
+func (d *document) version() string {
+	sum := sha256.Sum256(d.text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// splitDocuments cuts a file at its document markers. YAML allows "---" in the
+// first column for nothing else, so dashes inside a rule are never one.
+func splitDocuments(data []byte) [][]byte {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	var out [][]byte
+	from := 0
+	for at := 0; at < len(data); {
+		end := len(data)
+		if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
+			end = at + n + 1
+		}
+		if line := bytes.TrimRight(data[at:end], " \t\r\n"); isMarker(line) {
+			out = append(out, data[from:at])
+			from = at
+			if len(line) == 3 {
+				from = end
+			}
+		}
+		at = end
+	}
+	return append(out, data[from:])
+}
+
+func isMarker(line []byte) bool {
+	s := string(line)
+	return s == "---" || s == "..." || strings.HasPrefix(s, "--- ") || strings.HasPrefix(s, "---\t")
+}
+
+// parseDocument reads one document; one without content is nil.
+func parseDocument(text []byte) (*yaml.Node, error) {
+	var n yaml.Node
+	err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&n)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not YAML: %w", err)
+	}
+	if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
+		return n.Content[0], nil
+	}
+	return &n, nil
+}
+
+// collection follows the actions of a file in the old style: what "global"
+// documents say holds for all rules after them, "repeat" changes the rule
+// before, "reset" forgets.
+type collection struct {
+	global, last         *yaml.Node
+	globalText, lastText []byte
+	inherited            map[string]int // ids that rules have from others
+}
+
+// next says what a document is within its collection: a rule, or nil for a
+// document that only prepares others.
+func (c *collection) next(text []byte, n *yaml.Node) (*yaml.Node, []byte, error) {
+	action, own := take(n, "action")
+	switch action {
+	case "reset":
+		c.global, c.globalText = nil, nil
+		return nil, nil, nil
+	case "global":
+		c.global, c.globalText = overlay(c.global, own), joinTexts(c.globalText, text)
+		return nil, nil, nil
+	case "repeat":
+		if c.last == nil {
+			return nil, nil, errors.New("action: repeat has no rule before it")
+		}
+		c.last, c.lastText = c.named(c.last, own), joinTexts(c.lastText, text)
+	case "":
+		c.last, c.lastText = c.named(c.global, own), joinTexts(c.globalText, text)
+	default:
+		return nil, nil, fmt.Errorf("action: %s is not known; it is global, reset or repeat", action)
+	}
+	return c.last, c.lastText, nil
+}
+
+// named is a document over what it inherits. An id that is inherited too gets a
+// number from the second rule on, for ids are unique.
+func (c *collection) named(from, own *yaml.Node) *yaml.Node {
+	out := overlay(from, own)
+	if from == nil || member(own, "id") != nil {
+		return out
+	}
+	id := member(out, "id")
+	if id == nil {
+		return out
+	}
+	name, _, _ := strings.Cut(id.Value, "#")
+	if c.inherited[name]++; c.inherited[name] > 1 {
+		numbered := *id
+		numbered.Value = name + "#" + strconv.Itoa(c.inherited[name])
+		return overlay(out, &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "id"}, &numbered}})
+	}
+	return out
+}
+
+func joinTexts(a, b []byte) []byte {
+	if len(a) == 0 {
+		return b
+	}
+	return bytes.Join([][]byte{a, b}, []byte("---\n"))
+}
+
+// take is the value of a key of a map, and the map without it.
+func take(n *yaml.Node, key string) (string, *yaml.Node) {
+	v := member(n, key)
+	if v == nil {
+		return "", n
+	}
+	out := *n
+	out.Content = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value != key {
+			out.Content = append(out.Content, n.Content[i], n.Content[i+1])
+		}
+	}
+	return v.Value, &out
+}
+
+// member is the value of a key of a map, nil for none.
+func member(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return deref(n.Content[i+1])
+		}
+	}
+	return nil
+}
+
+// overlay is a map with the members of another put over it, maps within maps
+// likewise.
+func overlay(under, over *yaml.Node) *yaml.Node {
+	if under == nil || over == nil || under.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
+		if over == nil {
+			return under
+		}
+		return over
+	}
+	out := *under
+	out.Content = append([]*yaml.Node(nil), under.Content...)
+	for i := 0; i+1 < len(over.Content); i += 2 {
+		key, value := over.Content[i], deref(over.Content[i+1])
+		if at := indexOf(&out, key.Value); at >= 0 {
+			out.Content[at+1] = overlay(deref(out.Content[at+1]), value)
+		} else {
+			out.Content = append(out.Content, key, value)
+		}
+	}
+	return &out
+}
+
+func indexOf(n *yaml.Node, key string) int {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
