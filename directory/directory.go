@@ -51,7 +51,7 @@ type Person struct {
 	// Department is the current one; see [Directory.DepartmentAt].
 	Department string
 	ManagerID  string
-	// Keys are keyed tokens of phone, address, national_id, name, surname.
+	// Keys are keyed tokens of phone, address, building, national_id, name, surname.
 	Keys []ocsf.Key
 	// Hired and Ended are ms; 0 is unknown and not ended. Ended is the end of
 	// the last day of work, or when all accounts were found disabled.

@@ -199,7 +199,7 @@ func (d *Directory) keys(old []ocsf.Key, r *Record) []ocsf.Key {
 		said[keyed.Phone] = r.Phone
 	}
 	if r.Says&FieldAddress != 0 {
-		said[keyed.Address] = r.Address
+		said[keyed.Address], said[keyed.Building] = r.Address, r.Address
 	}
 	if r.Says&FieldNationalID != 0 {
 		said[keyed.NationalID] = r.NationalID

@@ -186,6 +186,11 @@ func (p *fhirParser) phoneKey(r *fhirReader, keys []ocsf.Key) []ocsf.Key {
 	return keys
 }
 
+// home appends the tokens of an address and of its building.
+func (p *fhirParser) home(keys []ocsf.Key, text string) []ocsf.Key {
+	return p.key(p.key(keys, keyed.Address, text), keyed.Building, text)
+}
+
 // addressKeys reads an Address; like that of HL7 v2 it is written as a line
 // in the order of its script, and once more without the postcode.
 func (p *fhirParser) addressKeys(r *fhirReader, keys []ocsf.Key) []ocsf.Key {
@@ -216,7 +221,7 @@ func (p *fhirParser) addressKeys(r *fhirReader, keys []ocsf.Key) []ocsf.Key {
 	}
 	street := strings.Join(lines, " ")
 	if strings.TrimSpace(street) == "" {
-		return p.key(keys, keyed.Address, text)
+		return p.home(keys, text)
 	}
 	if isHan(street) {
 		for _, part := range []string{district, city, state} {
@@ -224,13 +229,13 @@ func (p *fhirParser) addressKeys(r *fhirReader, keys []ocsf.Key) []ocsf.Key {
 				street = part + street
 			}
 		}
-		return p.key(keys, keyed.Address, street)
+		return p.home(keys, street)
 	}
 	short := strings.Join([]string{street, city, state}, " ")
 	if zip != "" {
-		keys = p.key(keys, keyed.Address, short+" "+zip)
+		keys = p.home(keys, short+" "+zip)
 	}
-	return p.key(keys, keyed.Address, short)
+	return p.home(keys, short)
 }
 
 // uid is the patient's number: the identifier of type MR, else the first,

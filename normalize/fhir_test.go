@@ -143,7 +143,7 @@ func TestPatientGivesTokensOnly(t *testing.T) {
 	wantLines(t, lines,
 		"alias M1 other=p1 1717200000..0",
 		"alias M1 other=X1 1717200000..0",
-		"demographics M1 1717200000..0 national_id name surname phone address",
+		"demographics M1 1717200000..0 national_id name surname phone address building",
 		"kin M1 id=1 code=NK1 1717200000..0 name surname phone",
 		"sensitivity M1 code=vip 1717200000..0",
 		"merge M1 other=old 1717200000..0",

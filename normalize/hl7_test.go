@@ -120,6 +120,7 @@ func TestDemographicsAreTokens(t *testing.T) {
 		keyed.Name: key.Token(keyed.Name, "张伟"), keyed.Surname: key.Token(keyed.Surname, "张"),
 		keyed.Address: key.Token(keyed.Address, "湖北武汉珞喻路1037号"), keyed.Phone: key.Token(keyed.Phone, "13800138000"),
 		keyed.NationalID: key.Token(keyed.NationalID, "110101197003071938"),
+		keyed.Building:   key.Token(keyed.Building, "湖北武汉珞喻路1037号"),
 	}
 	for _, k := range firstFact(t, e, ocsf.FactDemographics).Keys {
 		if want[k.Kind] != k.Token {
@@ -131,7 +132,7 @@ func TestDemographicsAreTokens(t *testing.T) {
 		t.Errorf("missing: %v", want)
 	}
 	kin := firstFact(t, e, ocsf.FactKin)
-	if kin.Code != "NK1" || len(kin.Keys) != 4 {
+	if kin.Code != "NK1" || len(kin.Keys) != 5 {
 		t.Errorf("kin is %v", kin)
 	}
 	// A "self" with another's name is kin all the same.

@@ -227,7 +227,7 @@ func (r *hl7Reader) addressKeys(keys []ocsf.Key, s hl7.Segment, fields ...int) [
 	for _, field := range fields {
 		for v := range s.Field(field).Repeats() {
 			for _, text := range addresses(v) {
-				keys = r.key(keys, keyed.Address, text)
+				keys = r.key(r.key(keys, keyed.Address, text), keyed.Building, text)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package behavior
 
 import (
 	"github.com/cordon-health/cordon/detect"
+	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
@@ -39,10 +40,6 @@ func (*neighbour) Info() detect.Info {
 	}
 }
 
-// keyBuilding is the kind of token of an address cut after the building, where
-// the directory and the records have it.
-const keyBuilding = "building"
-
 // Detect implements [detect.Detector].
 func (*neighbour) Detect(c *detect.Context, ev *ocsf.Event) {
 	if !c.Loose() || !c.Deliberate() || c.Patient().StaffPerson == c.Who() {
@@ -73,7 +70,7 @@ func sameBuilding(c *detect.Context, most int) bool {
 		return false
 	}
 	for _, k := range person.Keys {
-		if k.Kind != keyBuilding || k.Token == "" {
+		if k.Kind != keyed.Building || k.Token == "" {
 			continue
 		}
 		if own, _ := holds(c.Patient(), k); own && len(c.People().ByKey(k.Kind, k.Token)) <= most {

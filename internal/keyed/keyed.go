@@ -28,6 +28,7 @@ type Key [32]byte
 const (
 	Phone      = "phone"
 	Address    = "address"
+	Building   = "building" // an address cut after the building
 	Name       = "name"
 	Surname    = "surname"
 	NationalID = "national_id"

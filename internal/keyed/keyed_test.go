@@ -20,6 +20,9 @@ func TestSamePersonSameNormalForm(t *testing.T) {
 		{Address, []string{"江苏省南京市鼓楼区汉口路22号三单元301室", "江苏南京鼓楼区汉口路２２号3单元301", "中国江苏省南京市鼓楼区，汉口路22号 3单元 301室"}},
 		{Address, []string{"朝阳区建国路十二号楼", "朝阳区建国路12幢", "朝阳区 建国路 12栋"}},
 		{Address, []string{"12 Main Street, Apartment 4", "12 MAIN ST. APT 4", "12 main str apt #4"}},
+		{Building, []string{"云川市青荷区碧水苑3栋2单元1203室", "云川市 青荷区碧水苑３号楼 1 单元 402", "云川青荷区碧水苑3幢"}},
+		{Building, []string{"江苏省南京市鼓楼区汉口路22号三单元301室", "江苏南京鼓楼区汉口路22号"}},
+		{Building, []string{"12 Main Street, Apartment 4, Rivermouth", "12 MAIN ST. APT 7 Rivermouth", "12 Main St Rivermouth"}},
 		{Name, []string{"张三", " 张 三 ", "张·三"}},
 		{Name, []string{"José O'Neil", "jose\u0301 oneil", "JOSÉ ONEIL"}},
 		{NationalID, []string{"11010519491231002x", "110105 19491231 002X", "110105491231002"}},
@@ -39,6 +42,8 @@ func TestDifferentPeopleStayApart(t *testing.T) {
 		{Phone, "13800138000", "13800138001"},
 		{Address, "汉口路22号301室", "汉口路22号302室"},
 		{Address, "12 Main St", "12 Main Ave"},
+		{Building, "碧水苑3栋", "碧水苑13栋"},
+		{Building, "12 Main St Apt 4", "14 Main St Apt 4"},
 		{Name, "张三", "张三丰"},
 		{ID, "a", "A"},
 	} {
@@ -53,6 +58,7 @@ func TestUnknownHasNoToken(t *testing.T) {
 	for kind, values := range map[string][]string{
 		Phone:      {"", "无", "120", "00000000000", "11111111111", "-"},
 		Address:    {"", "不详", "Unknown", "--", "中国"},
+		Building:   {"", "不详", "云川市青荷区", "Main Street", "PO Box 4"},
 		Name:       {"", "未知", "Unknown"},
 		NationalID: {"", "无", "000000000000000000"},
 		ID:         {"", "  "},
@@ -81,7 +87,7 @@ func TestTokenIsStable(t *testing.T) {
 }
 
 func FuzzNormal(f *testing.F) {
-	for _, kind := range []string{Phone, Address, Name, Surname, NationalID, ID, "other"} {
+	for _, kind := range []string{Phone, Address, Building, Name, Surname, NationalID, ID, "other"} {
 		f.Add(kind, "+86 (010) 65520000 转 12")
 		f.Add(kind, "江苏省南京市三十二号楼１室 Street")
 	}

@@ -1,6 +1,7 @@
 package keyed
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,6 +19,8 @@ func Normal(kind, value string) string {
 		return phone(value)
 	case Address:
 		return address(value)
+	case Building:
+		return building(value)
 	case Name, Surname:
 		return known(letters(value))
 	case NationalID:
@@ -131,6 +134,56 @@ func address(s string) string {
 	text = strings.TrimSuffix(text, "室")
 	text = strings.TrimSuffix(text, "房")
 	return text
+}
+
+// building is an address without what lies inside the building: 栋, 单元, 室
+// or apartment. It is empty where the address names no building.
+func building(s string) string {
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	})
+	var kept []string
+	street := false
+	for i := 0; i < len(words); i++ {
+		word := shortWord(words[i])
+		switch rest, apart := strings.CutPrefix(word, "apt"); {
+		case apart && rest == "", word == "floor", word == "fl", word == "room", word == "rm":
+			i++ // and its number
+			continue
+		case apart && strings.Trim(rest, "0123456789") == "":
+			continue
+		}
+		street = street || len(kept) >= 2 && slices.Contains(streetWords(), word)
+		kept = append(kept, word)
+	}
+	if street && kept[0][0] >= '0' && kept[0][0] <= '9' {
+		return strings.Join(kept, "")
+	}
+	return chineseBuilding(address(s))
+}
+
+// streetWords are the short forms that name a street.
+func streetWords() []string {
+	return []string{"st", "ave", "rd", "dr", "ln", "blvd", "ct", "pl", "hwy", "way", "square", "terrace"}
+}
+
+// chineseBuilding cuts a normal address after its first numbered house, or
+// after the number in the street.
+func chineseBuilding(text string) string {
+	for _, house := range []string{"栋", "号"} {
+		for at := 0; ; {
+			i := strings.Index(text[at:], house)
+			if i < 0 {
+				break
+			}
+			at += i
+			if at > 0 && (text[at-1] >= '0' && text[at-1] <= '9' || text[at-1] >= 'a' && text[at-1] <= 'z') {
+				return text[:at+len(house)]
+			}
+			at += len(house)
+		}
+	}
+	return ""
 }
 
 // levels drops the words for province and city, and gives buildings one word.
