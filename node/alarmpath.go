@@ -16,11 +16,11 @@ import (
 )
 
 // openCanary makes the watcher of the alarm path over the doors of all
-// collectors.
-func (n *Node) openCanary(ctx context.Context, collectors []collect.Collector) error {
+// collectors, and returns the readers that are its own.
+func (n *Node) openCanary(ctx context.Context, collectors []collect.Collector) ([]collect.Collector, error) {
 	own, err := n.canaryCertificate()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var doors []canary.Door
 	for _, c := range collectors {
@@ -32,16 +32,20 @@ func (n *Node) openCanary(ctx context.Context, collectors []collect.Collector) e
 			doors = append(doors, knockAt(d))
 		}
 	}
-	doors = append(doors, n.webDoor())
+	readers, twins, err := n.twins()
+	if err != nil {
+		return nil, err
+	}
+	doors = append(append(doors, twins...), n.webDoor())
 	n.watcher, err = canary.New(ctx, canary.Parts{
 		Config: n.cfg.Canary, Signer: canary.NewSigner(n.key), Doors: doors, DB: n.db,
 		Progress: n.progress, Checks: n.checks, Raise: n.raise, Now: n.now, Log: n.log,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n.pipe.clerk.proven = n.watcher.Proven
-	return n.loadAlertTests(ctx)
+	return readers, n.loadAlertTests(ctx)
 }
 
 func (n *Node) canaryCertificate() (*tls.Certificate, error) {

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,6 +39,13 @@ func TestAlarmPath(t *testing.T) {
 	monitor := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { beats.Add(1) }))
 	defer monitor.Close()
 	s := watched(t, func(c *config.Config) { c.Canary.Beat = monitor.URL })
+	if err := appendTable("file:" + filepath.Join(s.cfg.Data, "his.db")); err != nil {
+		t.Fatal(err)
+	}
+	s.collect(t, collectorsAt(s.mllp, s.syslog)+fmt.Sprintf(`
+file: [{path: %q, format: syslog}]
+sqlpoll: [{driver: sqlite, dsn: %q, table: audit_log, cursor: id, mapping: his-audit}]
+`, filepath.Join(s.cfg.Data, "none.log"), "file:"+filepath.Join(s.cfg.Data, "his.db")))
 	v := s.start(t)
 	eventually(t, "every door is proven", func() bool { return s.alarmPath(t).Proven })
 	p := s.alarmPath(t)
@@ -47,7 +56,7 @@ func TestAlarmPath(t *testing.T) {
 			t.Errorf("%s: %+v", d.Name, d)
 		}
 	}
-	if got := strings.Join(names, " "); got != "hl7 syslog/udp syslog/tcp http" {
+	if got := strings.Join(names, " "); got != "hl7 syslog/udp syslog/tcp file sqlpoll http" {
 		t.Errorf("doors %q", got)
 	}
 	if p.P99 <= 0 || p.P99 < p.P50 || p.Lost > 0 || p.Detectors.Running < 20 || p.Rules.Loaded == 0 {

@@ -75,7 +75,8 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	if err != nil {
 		return err
 	}
-	if err := n.openCanary(ctx, collectors); err != nil {
+	own, err := n.openCanary(ctx, collectors)
+	if err != nil {
 		return err
 	}
 	back, front, doors := newGroup(context.WithoutCancel(ctx)), newGroup(context.WithoutCancel(ctx)), newGroup(ctx)
@@ -89,7 +90,7 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	doors.run("console", n.serve)
 	doors.run("upkeep", n.upkeep)
 	doors.run("directory", n.syncDirectory)
-	for _, c := range collectors {
+	for _, c := range append(collectors, own...) {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}
 	doors.run("canary", n.watcher.Run)
