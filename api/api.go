@@ -100,6 +100,8 @@ type Services struct {
 	Verify func(ctx context.Context, progress func(evidence.Progress)) (evidence.Report, error)
 	// Bundle writes the evidence bundle of a case.
 	Bundle func(ctx context.Context, caseID, lang string, w io.Writer) error
+	// Tuning is how detectors are fitted to the hospital.
+	Tuning Tuners
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
 	// Budget is how many cases may open per day.

@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/tuning"
 )
 
 // Refusal is an error meant for the person who asked: what was refused and
@@ -46,6 +47,7 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 		status int
 		zh     string
 	}{
+		{tuning.ErrOwn, http.StatusConflict, "涉及本人的例外须由他人批准"},
 		{playbook.ErrOwn, http.StatusConflict, "须由申请人以外的人决定"},
 		{playbook.ErrLink, http.StatusNotFound, "链接无效或已过期"},
 		{identity.ErrDenied, http.StatusForbidden, "用户名、密码或验证码不正确"},
@@ -57,6 +59,9 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 		if errors.Is(err, known.err) {
 			return Refusal{known.status, ocsf.Text{EN: known.err.Error(), ZH: known.zh}}, true
 		}
+	}
+	if m := (tuning.Mistake{}); errors.As(err, &m) {
+		return Refusal{http.StatusBadRequest, ocsf.Text{EN: m.EN, ZH: m.ZH}}, true
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -36,6 +36,7 @@ const (
 	HandleCases    Permission = "handle-cases"    // assign, comment, close, ask the user
 	ApproveActions Permission = "approve-actions" // actions that touch the outside
 	Replay         Permission = "replay"          // mend and replay quarantine
+	Tune           Permission = "tune"            // detectors: switches, numbers, exceptions, calibration, planted tests
 	ManageUsers    Permission = "manage-users"    // accounts, tokens, settings
 	Import         Permission = "import"          // directory, roster, tickets, watchlist
 	SendEvents     Permission = "send-events"     // POST events
@@ -56,11 +57,11 @@ type RoleInfo struct {
 func Roles() []RoleInfo {
 	return []RoleInfo{
 		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{
-			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, HandleCases, ApproveActions, Query, SeePatients}},
+			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, HandleCases, ApproveActions, Query, SeePatients, Tune}},
 		{SecurityOfficer, ocsf.Text{EN: "Security officer", ZH: "安全管理员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import}},
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune}},
 		{PrivacyOfficer, ocsf.Text{EN: "Privacy officer", ZH: "隐私保护专员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions}},
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune}},
 		{Auditor, ocsf.Text{EN: "Auditor (read only)", ZH: "审计员（只读）"}, []Permission{
 			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query}},
 		{DepartmentHead, ocsf.Text{EN: "Department head", ZH: "科室负责人"}, []Permission{SeeOverview, SeeCases}},

@@ -11,11 +11,13 @@ import (
 
 	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/care"
+	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/tuning"
 )
 
 // step is what one message changes outside of memory, in the order of its
@@ -28,6 +30,7 @@ type change struct {
 	findings []ocsf.Finding
 	healed   []healing
 	cleared  []string // uids
+	hidden   []detect.Hidden
 }
 
 func (s *step) find(fs []ocsf.Finding) {
@@ -50,6 +53,12 @@ func (s *step) heal(hs ...healing) {
 		return
 	}
 	*s = append(*s, change{healed: hs})
+}
+
+func (s *step) hide(hs []detect.Hidden) {
+	if len(hs) > 0 {
+		*s = append(*s, change{hidden: hs})
+	}
 }
 
 func (s *step) clear(uid string) {
@@ -79,11 +88,12 @@ type task struct {
 // which tasks come, and tells playbooks and meters. The pipeline judges on
 // meanwhile; what waits together shares one transaction.
 type clerk struct {
-	db   *store.DB
-	lake *lake.Lake
-	log  *evidence.Log
-	desk *incident.Desk
-	told func([]incident.Change) // playbooks; must return at once
+	db     *store.DB
+	lake   *lake.Lake
+	log    *evidence.Log
+	desk   *incident.Desk
+	tuning *tuning.Book
+	told   func([]incident.Change) // playbooks; must return at once
 	// proven is told which canaries came out, and when; nil when nobody asks.
 	proven func([]canary.Mark, time.Time)
 
@@ -274,6 +284,8 @@ func (c *clerk) prove(marks []canary.Mark) {
 
 func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {
 	switch {
+	case len(x.hidden) > 0:
+		return nil, c.tuning.Hide(tx, x.hidden)
 	case len(x.healed) > 0:
 		return c.heal(tx, x.healed)
 	case len(x.cleared) > 0:

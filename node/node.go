@@ -53,6 +53,7 @@ import (
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/quarantine"
 	"github.com/cordon-health/cordon/store"
+	"github.com/cordon-health/cordon/tuning"
 )
 
 //go:embed migrations/*.sql
@@ -83,6 +84,8 @@ type Node struct {
 	ldap       *ldap.Client // nil when not configured
 	notices    *notices
 	refused    []sigma.Refused
+	rules      atomic.Pointer[sigma.Rules] // those at work
+	tuning     *tuning.Book
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
 	tested     testedAlerts
@@ -242,6 +245,9 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	if n.desk, err = incident.New(ctx, n.cfg.Incident, n.db, n.evidence, n.now); err != nil {
 		return err
 	}
+	if err := n.openTuning(ctx); err != nil {
+		return err
+	}
 	if n.detect, err = n.newDetect(); err != nil {
 		return err
 	}
@@ -250,7 +256,7 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	}
 	count := newCounters(n.metrics)
 	n.pipe = &pipeline{
-		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
+		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, tuning: n.tuning, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
 		db:    n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect,
 		src: n.sources, now: n.now, slog: n.log, count: count, aside: n.setAside,
 		canaries: canary.NewSigner(n.key), every: 10 * time.Second, join: normalize.NewJoiner(),

@@ -44,13 +44,18 @@ func (n *Node) newDetect() (*detect.Engine, error) {
 	world := detect.World{
 		People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Zone: n.now().Location(),
 	}
-	return detect.New(n.cfg.Detect, world, append(behavior.All(), loaded))
+	e, err := detect.New(n.cfg.Detect, world, append(behavior.All(), loaded))
+	if err != nil {
+		return nil, err
+	}
+	n.rules.Store(loaded)
+	return n.tuned(context.Background(), e)
 }
 
 func (n *Node) sourceStates() []detect.SourceState {
 	var out []detect.SourceState
 	for _, s := range n.sources.list() {
-		if strings.HasPrefix(s.Name, "import") || s.Name == "cordon" {
+		if strings.HasPrefix(s.Name, "import") || s.Name == "cordon" || s.Name == plantSource {
 			continue // they fall silent by nature
 		}
 		out = append(out, detect.SourceState{Name: s.Name, First: s.First, Last: s.Last, Count: s.Stored + s.Repeated})

@@ -168,6 +168,7 @@ func (p *pipeline) listen(ctx context.Context) error {
 	defer p.mu.Unlock()
 	var s step
 	s.find(p.detect.Tick(p.now().UnixMilli()))
+	s.hide(p.detect.TakeHidden())
 	return p.clerk.settle(context.WithoutCancel(ctx), s)
 }
 
@@ -247,6 +248,7 @@ func (p *pipeline) message(ctx context.Context, m message) error {
 	}
 	p.torn = true // memory runs ahead of the position until all is handed over
 	s := p.judge(m.seq, fresh)
+	s.hide(p.detect.TakeHidden())
 	if err := p.log.Events(ctx, m.seq, fresh); err != nil {
 		return fmt.Errorf("evidence of message %d: %w", m.seq, err)
 	}

@@ -30,6 +30,8 @@ func (n *Node) services() api.Services {
 		},
 		Users: n.users, Desk: n.desk, Runner: n.runner, Lake: n.lake, Care: n.care, People: n.people,
 		Book: n.evidence, Quarantine: n.quarantine, Alarm: n,
+		Tuning: api.Tuners{Book: n.tuning, Apply: n.retune, Filters: n.filters, Plant: n.plant, Kinds: plantKinds,
+			All: func() []detect.Status { return n.pipe.detectors().All() }},
 		Detectors: func() []detect.Info { return n.pipe.detectors().Infos() },
 		Health:    func() []detect.Problem { return n.pipe.detectors().Health() },
 		Sources:   n.sources.list, Import: n.Import, Replay: n.Replay, Verify: n.Verify, Bundle: n.Bundle,
