@@ -29,14 +29,16 @@ func (f *Feed) Note() {
 // Came says whether one has.
 func (f *Feed) Came() bool { return f.came.Load() }
 
-// MarshalJSON and UnmarshalJSON put it into snapshots.
-func (f *Feed) MarshalJSON() ([]byte, error) { return json.Marshal(f.Came()) }
+// Snapshot is whether one has come, as JSON.
+func (f *Feed) Snapshot() ([]byte, error) { return json.Marshal(f.Came()) }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (f *Feed) UnmarshalJSON(data []byte) error {
-	var came bool
-	if err := json.Unmarshal(data, &came); err != nil {
-		return err
+// Restore takes it back; nil has seen none.
+func (f *Feed) Restore(data []byte) error {
+	came := false
+	if data != nil {
+		if err := json.Unmarshal(data, &came); err != nil {
+			return err
+		}
 	}
 	f.came.Store(came)
 	return nil

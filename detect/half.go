@@ -19,8 +19,17 @@ func (e *Engine) Half(ev *ocsf.Event) []ocsf.Finding {
 	for _, s := range e.slots {
 		if d, ok := s.detector.(Paired); ok {
 			c.slot = s
-			d.Half(c, ev)
+			s.half(c, d, ev)
 		}
 	}
 	return c.end()
+}
+
+// half shows the slot's detector a second record, unless it is stopped.
+func (s *slot) half(c *Context, d Paired, ev *ocsf.Event) {
+	if s.stopped.Load() != nil {
+		return
+	}
+	defer s.rescue()
+	d.Half(c, ev)
 }

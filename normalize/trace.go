@@ -139,6 +139,9 @@ func (r *auditReader) traceATNA(e *ocsf.Event) {
 // so that rules can name them, except the hash, of which a token is kept.
 func (d *device) traceDevice(e *ocsf.Event) {
 	t := trace{n: d.n, e: e}
+	if id := d.take("docid", "documentid", "文书编号", "文书id"); id != "" && e.ClassUID == ocsf.WebResourcesActivity {
+		e.WebResources = []ocsf.Resource{{UID: id, Type: "DocumentReference"}}
+	}
 	for i, f := range d.fields {
 		kind := traceName(f.name)
 		t.say(kind, f.value)

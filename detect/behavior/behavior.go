@@ -52,7 +52,16 @@ func All() []detect.Detector {
 		newVolume(),
 		newCrowd(),
 		newSilent(),
-		newRepeat(), // looks at what the others found
+		newRoleMismatch(),
+		newSearchAbuse(),
+		newMarketing(),
+		newEditRevert(),
+		newTampering(),
+		newWatchers(),
+		&dispute{},
+		newPhotoProxy(),
+		&sameSurname{}, // looks at what the others found
+		newRepeat(),    // looks at what the others found
 	}
 }
 

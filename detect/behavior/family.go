@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/detect"
+	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/ocsf"
 )
@@ -56,32 +57,39 @@ func tiesOf(c *detect.Context, shared int) ties {
 	if !ok {
 		return ties{}
 	}
-	p := c.Patient()
+	return tiesBetween(c.People(), *person, c.Patient(), shared)
+}
+
+// tiesBetween is tiesOf for any person and patient.
+func tiesBetween(people *directory.Directory, person directory.Person, p *care.Patient, shared int) ties {
 	var t ties
 	for _, k := range person.Keys {
 		if k.Token == "" {
 			continue
 		}
 		own, kin := holds(p, k)
-		if !own && !kin {
-			continue
-		}
-		few := k.Kind == keyed.Surname || len(c.People().ByKey(k.Kind, k.Token)) <= shared
-		switch {
-		case !few:
-		case k.Kind == keyed.Phone:
-			t.phone = true
-		case k.Kind == keyed.NationalID:
-			t.nationalID = kin
-		case k.Kind == keyed.Address:
-			t.address = true
-		case k.Kind == keyed.Name:
-			t.kinName = kin
-		case k.Kind == keyed.Surname:
-			t.surname = true
+		few := k.Kind == keyed.Surname || len(people.ByKey(k.Kind, k.Token)) <= shared
+		if (own || kin) && few {
+			t.add(k.Kind, kin)
 		}
 	}
 	return t
+}
+
+// add notes that a value of a kind is the same, of the patient or of the kin.
+func (t *ties) add(kind string, kin bool) {
+	switch kind {
+	case keyed.Phone:
+		t.phone = true
+	case keyed.NationalID:
+		t.nationalID = kin
+	case keyed.Address:
+		t.address = true
+	case keyed.Name:
+		t.kinName = kin
+	case keyed.Surname:
+		t.surname = true
+	}
 }
 
 func holds(p *care.Patient, k ocsf.Key) (own, kin bool) {
