@@ -24,6 +24,12 @@ import (
 // shared opens an archive of the sample data beside the repository.
 func shared(t testing.TB, name string) fstest.MapFS {
 	t.Helper()
+	return unpack(t, sharedFile(t, name))
+}
+
+// sharedFile reads a file of the sample data.
+func sharedFile(t testing.TB, name string) []byte {
+	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func shared(t testing.TB, name string) fstest.MapFS {
 	if err != nil {
 		t.Skipf("no sample data: ../shared/data/%s is missing", name)
 	}
-	return unpack(t, data)
+	return data
 }
 
 func isFile(name string) bool {
@@ -141,16 +147,5 @@ func jsonValues(t *testing.T, data []byte) []json.RawMessage {
 		} else {
 			out = append(out, v)
 		}
-	}
-}
-
-// BenchmarkScan is a process event against the whole public collection.
-func BenchmarkScan(b *testing.B) {
-	r, _ := corpus(b)
-	s := newScan(r, time.UTC)
-	ev := []byte(`{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Image":"C:\\Windows\\System32\\cmd.exe","CommandLine":"cmd /c dir","ParentImage":"C:\\Windows\\explorer.exe","User":"H\\zhang"}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		s.event(ev)
 	}
 }

@@ -1,12 +1,116 @@
 package sigma
 
-// compile makes the rules fast: it is called once at the end of Load, when
-// every rule has its final condition (filters joined in), and only reads them.
+import (
+	"math"
+	"slices"
+
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// engine is what all events are shown to: the rules, prepared. It is built once
+// by compile at the end of Load, when every rule has its final condition with
+// its filters joined in, and is only read afterwards, by any number of looks.
 //
 // The contract with the rest of the package:
-//   - rule.cond is the tree of the condition; compile never changes it.
+//   - rule.cond is the tree of the condition; nothing here changes it.
 //   - A rule's tree comes from parseDetection with a compiler whose lists are
 //     the hospital's value lists; compiler.waits are those it lacks.
-//   - Correlations read fields by record.lookup. The texts of values are only
-//     valid until the next event: whoever keeps one clones it.
-func (r *Rules) compile() {}
+//   - Correlations read fields by record.lookup, of names that have been added
+//     to the loader's fieldNames. The texts of values are only valid until the
+//     next event: whoever keeps one clones it.
+type engine struct {
+	rules  []*rule
+	names  []string
+	number map[string]int
+	paths  *paths
+	// ofEvent are the fields that an event of the pipeline has itself, ofTime
+	// those that a line of JSON has through its time.
+	ofEvent, ofTime []bool
+
+	byID  map[string]int32
+	atoms []atom
+	plans []plan
+	asked []int // how many atoms ask for a field
+
+	witnesses []witness // by rule
+	// autos are the automata of fields; the last is that of keywords.
+	autos   []*automaton
+	present [][]int32 // by field: the rules that want it to be there
+
+	sources sources
+	routing []bool // by field: events are routed by it
+}
+
+// compile prepares the rules.
+func (r *Rules) compile() {
+	for _, name := range timeFields() {
+		r.fields.add(name)
+	}
+	e := &engine{
+		rules: r.list, names: r.fields.names, number: r.fields.number, paths: newPaths(r.fields),
+		byID: map[string]int32{}, sources: newSources(r),
+	}
+	e.classify()
+	for _, x := range e.rules {
+		e.plans = append(e.plans, e.plan(x.cond))
+	}
+	for i := range e.atoms {
+		e.asked[e.atoms[i].field]++
+	}
+	e.index()
+	r.engine = e
+	r.look = newLook(e, nil)
+	r.look.strict = true
+}
+
+func (e *engine) classify() {
+	n := len(e.names)
+	e.ofEvent, e.ofTime, e.routing = make([]bool, n), make([]bool, n), make([]bool, n+1)
+	e.asked, e.present = make([]int, n+1), make([][]int32, n+1)
+	for i, name := range e.names {
+		_, mine := eventField(&ocsf.Event{}, name, nil)
+		e.ofTime[i] = name == "local.hour" || name == "local.weekday"
+		e.ofEvent[i] = mine || e.ofTime[i] || isKnown(name)
+	}
+	for _, a := range e.sources.asks {
+		e.routing[a.field] = true
+	}
+}
+
+// index finds each rule its witnesses, and builds the automata for those that
+// are texts.
+func (e *engine) index() {
+	e.witnesses = make([]witness, len(e.rules))
+	wanted := make([]bool, len(e.atoms))
+	for i := range e.rules {
+		w := e.witness(&e.plans[i])
+		slices.Sort(w.atoms)
+		slices.Sort(w.present)
+		w.atoms, w.present = slices.Compact(w.atoms), slices.Compact(w.present)
+		e.witnesses[i] = w
+		for _, a := range w.atoms {
+			wanted[a] = true
+			e.atoms[a].rules = append(e.atoms[a].rules, int32(i))
+		}
+		for _, f := range w.present {
+			e.present[f] = append(e.present[f], int32(i))
+		}
+	}
+	needles := make([][]needle, len(e.names)+1)
+	for i := range e.atoms {
+		if a := &e.atoms[i]; wanted[i] {
+			list, sure := e.needles(int32(i))
+			a.sought, a.sure = true, sure
+			needles[a.field] = append(needles[a.field], list...)
+		}
+	}
+	e.autos = make([]*automaton, len(needles))
+	for f, list := range needles {
+		if len(list) > 0 {
+			e.autos[f] = newAutomaton(list)
+		}
+	}
+}
+
+// loose says that nothing in an event is a reason to try the rule.
+func (w *witness) loose() bool { return math.IsInf(w.rate, 1) }

@@ -4,36 +4,44 @@ import "strings"
 
 // filled writes a text in all ways its placeholders (%NAME%) can be filled.
 // Names without a list are returned as missing; the text then fits nothing. A
-// percent sign that no other closes is itself.
+// percent sign that no other closes, or one behind a backslash, is itself.
 func (c *compiler) filled(text string) (texts []string, missing []string) {
 	texts = []string{""}
 	for text != "" {
 		before, name, after, ok := placeholder(text)
+		texts = times(texts, []string{strings.ReplaceAll(before, `\%`, "%")})
 		if !ok {
-			return times(texts, []string{text}), missing
+			return texts, missing
 		}
 		list, known := c.lists[strings.ToLower(name)]
 		if !known {
 			missing = append(missing, name)
 		}
-		texts = times(times(texts, []string{before}), list)
+		texts = times(texts, list)
 		text = after
 	}
 	return texts, missing
 }
 
-// placeholder finds the first %NAME% of a text.
+// placeholder finds the first %NAME% of a text; without one, all stands before
+// it.
 func placeholder(text string) (before, name, after string, ok bool) {
-	from := strings.IndexByte(text, '%')
-	if from < 0 {
-		return "", "", "", false
+	from := percent(text, 0)
+	to := percent(text, from+1)
+	if to <= from+1 || to >= len(text) {
+		return text, "", "", false
 	}
-	n := strings.IndexByte(text[from+1:], '%')
-	if n <= 0 {
-		return "", "", "", false
+	return text[:from], text[from+1 : to], text[to+1:], true
+}
+
+// percent is where the next percent sign stands that no backslash is before.
+func percent(s string, from int) int {
+	for i := from; i < len(s); i++ {
+		if s[i] == '%' && (i == 0 || s[i-1] != '\\') {
+			return i
+		}
 	}
-	end := from + 1 + n
-	return text[:from], text[from+1 : end], text[end+1:], true
+	return len(s)
 }
 
 // maxFilled bounds how many texts one value with placeholders may become.

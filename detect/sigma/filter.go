@@ -29,17 +29,17 @@ type unless struct {
 	filters []*filter
 }
 
-func (n unless) eval(l *look) bool {
-	if !n.cond.eval(l) {
-		return false
-	}
+func (n unless) eval(l *look) bool { return n.cond.eval(l) && !n.hides(l) }
+
+// hides says that a filter excludes the event, and counts that.
+func (n unless) hides(l *look) bool {
 	for _, f := range n.filters {
 		if !f.expired.Load() && f.cond.eval(l) {
 			f.hidden.Add(1)
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // id implements node. No two rules share their filters, so it is never shared.

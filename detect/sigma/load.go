@@ -11,8 +11,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/cordon-health/cordon/ocsf"
 )
 
 // loader collects rules, correlations and filters from files.
@@ -277,7 +275,7 @@ func (l *loader) enter(made entity) {
 
 // finish makes the rules ready to run.
 func (l *loader) finish() *Rules {
-	r := &Rules{list: l.rules, filters: l.filters, byClass: map[ocsf.Class][]int{}}
+	r := &Rules{list: l.rules, filters: l.filters}
 	for _, d := range l.docs {
 		if d.loaded {
 			d.node = nil // what is kept for evidence and later reloads is the text
@@ -286,27 +284,17 @@ func (l *loader) finish() *Rules {
 	}
 	r.corr = newCorrelator(l.chains)
 	r.route(l)
-	r.names = l.fields.names
-	r.scratch.names = r.names
 	r.compile()
 	return r
 }
 
 func (l *loader) sources(name string, data []byte) {
-	var f struct {
-		Logsources []routeFile `yaml:"logsources"`
-	}
+	var f sourcesFile
 	if err := yaml.Unmarshal(data, &f); err != nil {
 		l.refuse(Refused{File: name, Reason: "not readable: " + err.Error()})
 		return
 	}
-	for i := range f.Logsources {
-		x := &f.Logsources[i]
-		x.logsource = lowered(x.logsource)
-		if err := x.compile(l.fields); err != nil {
-			l.refuse(Refused{File: name, Reason: fmt.Sprintf("logsource %s: %v", strings.Trim(x.Category+"/"+x.Product+"/"+x.Service, "/"), err)})
-			continue
-		}
-		l.routes = append(l.routes, *x)
-	}
+	l.take(&f, func(source string, err error) {
+		l.refuse(Refused{File: name, Reason: fmt.Sprintf("logsource %s: %v", source, err)})
+	})
 }

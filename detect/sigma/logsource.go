@@ -2,11 +2,8 @@ package sigma
 
 import (
 	"slices"
-	"strconv"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/cordon-health/cordon/ocsf"
 )
 
 // routeFile is an entry of logsources.yaml: what a log source is on events.
@@ -16,85 +13,89 @@ type routeFile struct {
 	Where yaml.Node `yaml:"where"`
 	// Fields are the names the source has for fields of the rules.
 	Fields map[string]string `yaml:"fields"`
+	// Exact entries are only about rules that name nothing more.
+	Exact bool `yaml:"exact"`
 
-	where   node
-	asks    []int // the fields where looks at
-	classes []ocsf.Class
+	where node
 }
 
-// route is the way from events to the rules of a log source.
-type route struct {
-	source logsource
-	where  node // nil: every event
-	asks   []int
-	fields map[string]string
-	rules  []*rule
+// sourcesFile is logsources.yaml.
+type sourcesFile struct {
+	Logsources []routeFile `yaml:"logsources"`
+	// Says are the members by which an event itself names its log source.
+	Says struct {
+		Category string `yaml:"category"`
+		Product  string `yaml:"product"`
+		Service  string `yaml:"service"`
+	} `yaml:"says"`
+	// Names are other names of fields, as shippers of logs write them.
+	Names map[string][]string `yaml:"names"`
+}
+
+// take adds a file's contents; refuse is told of entries that cannot be used.
+func (l *loader) take(f *sourcesFile, refuse func(source string, err error)) {
+	for i := range f.Logsources {
+		x := &f.Logsources[i]
+		x.logsource = lowered(x.logsource)
+		if err := x.compile(l.fields); err != nil {
+			refuse(x.logsource.String(), err)
+			continue
+		}
+		l.routes = append(l.routes, *x)
+	}
+	for i, name := range [...]string{f.Says.Category, f.Says.Product, f.Says.Service} {
+		if name != "" {
+			l.fields.says[i] = name
+			l.fields.add(name)
+		}
+	}
+	for name, others := range f.Names {
+		if l.fields.others == nil {
+			l.fields.others = map[string][]string{}
+		}
+		l.fields.others[name] = others
+	}
 }
 
 func (f *routeFile) compile(fields *fieldNames) error {
 	if f.Where.IsZero() {
 		return nil
 	}
-	c := &compiler{fields: fields}
-	n, err := c.selection(&f.Where)
-	if err != nil {
-		return err
-	}
+	n, err := (&compiler{fields: fields}).selection(&f.Where)
 	f.where = n
-	f.asks = asks(n)
-	f.classes = classesOf(&f.Where)
-	return nil
+	return err
 }
 
-// asks lists the fields a where looks at.
-func asks(n node) []int {
-	var out []int
-	switch n := n.(type) {
-	case allOf:
-		for _, x := range n {
-			out = append(out, asks(x)...)
+func (l logsource) String() string {
+	text := ""
+	for _, w := range l.words() {
+		if w != "" && text != "" {
+			text += "/"
 		}
-	case anyOf:
-		for _, x := range n {
-			out = append(out, asks(x)...)
-		}
-	case oneOf:
-		out = append(out, n.field)
+		text += w
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return text
 }
 
-// classesOf reads the classes a where names, nil for any.
-func classesOf(where *yaml.Node) []ocsf.Class {
-	var f struct {
-		Class yaml.Node `yaml:"class_uid"`
-	}
-	if where.Kind != yaml.MappingNode || where.Decode(&f) != nil || f.Class.IsZero() {
-		return nil
-	}
-	list := []*yaml.Node{&f.Class}
-	if f.Class.Kind == yaml.SequenceNode {
-		list = f.Class.Content
-	}
-	var out []ocsf.Class
-	for _, n := range list {
-		c, err := strconv.ParseUint(n.Value, 10, 32)
-		if err != nil {
-			return nil
-		}
-		out = append(out, ocsf.Class(c))
-	}
-	return out
+func (l logsource) words() [3]string { return [3]string{l.Category, l.Product, l.Service} }
+
+// route is the way from events to the rules of a log source.
+type route struct {
+	source logsource
+	where  node // nil: every event
+	fields map[string]string
 }
 
 // covers says whether an entry is about a rule's log source, and how many
 // words they share.
-func (l logsource) covers(of logsource) (shared int, ok bool) {
-	for _, w := range [...][2]string{{l.Category, of.Category}, {l.Product, of.Product}, {l.Service, of.Service}} {
+func (f *routeFile) covers(of logsource) (shared int, ok bool) {
+	theirs := of.words()
+	for i, w := range f.words() {
 		switch {
-		case w[0] == "":
-		case w[0] == w[1]:
+		case w == "" && f.Exact && theirs[i] != "":
+			return 0, false
+		case w == "":
+		case w == theirs[i]:
 			shared++
 		default:
 			return 0, false
@@ -108,50 +109,59 @@ func (r *Rules) route(l *loader) {
 	ways := make([]*route, len(l.routes))
 	for i := range l.routes {
 		f := &l.routes[i]
-		ways[i] = &route{source: f.logsource, where: f.where, asks: f.asks, fields: f.Fields}
-		for _, name := range f.Fields {
+		ways[i] = &route{source: f.logsource, where: f.where, fields: f.Fields}
+		for name, other := range f.Fields {
 			l.fields.add(name)
+			l.fields.add(other)
 		}
 	}
+	r.routes, r.fields = ways, l.fields
+	memo := map[logsource][]*route{}
 	for _, x := range r.list {
-		best := 0
-		for i := range l.routes {
-			if n, ok := l.routes[i].covers(x.source); ok {
-				best = max(best, n)
-			}
+		list, ok := memo[x.source]
+		if !ok {
+			list = l.leading(x.source, ways)
+			memo[x.source] = list
 		}
-		for i := range l.routes {
-			if n, ok := l.routes[i].covers(x.source); ok && n == best {
-				x.routes = append(x.routes, ways[i])
-				ways[i].rules = append(ways[i].rules, x)
-			}
-		}
-	}
-	r.routes = ways
-	for i := range l.routes {
-		if len(ways[i].rules) > 0 {
-			r.enter(i, l.routes[i].classes)
-		}
+		x.routes = list
 	}
 }
 
-// enter notes which events may take a way. An event of a class that no way
-// names can only take those that name none.
-func (r *Rules) enter(i int, classes []ocsf.Class) {
-	if classes == nil {
-		r.any = append(r.any, i)
-		for c := range r.byClass {
-			r.byClass[c] = append(r.byClass[c], i)
+func (l *loader) leading(to logsource, ways []*route) []*route {
+	best := 0
+	for i := range l.routes {
+		if n, ok := l.routes[i].covers(to); ok {
+			best = max(best, n)
 		}
-		return
 	}
-	for _, c := range classes {
-		if _, ok := r.byClass[c]; !ok {
-			r.byClass[c] = slices.Clone(r.any)
+	var out []*route
+	for i := range l.routes {
+		if n, ok := l.routes[i].covers(to); ok && n == best {
+			out = append(out, ways[i])
 		}
-		r.byClass[c] = append(r.byClass[c], i)
 	}
+	return out
 }
 
 // fits says that an event is of the source.
 func (w *route) fits(l *look) bool { return w.where == nil || w.where.eval(l) }
+
+// may says that an event could be of the source if what it lacks were there.
+func (w *route) may(l *look) bool { return w.where == nil || may(w.where, l) }
+
+func may(n node, l *look) bool {
+	switch n := n.(type) {
+	case allOf:
+		for _, x := range n {
+			if !may(x, l) {
+				return false
+			}
+		}
+		return true
+	case anyOf:
+		return slices.ContainsFunc(n, func(x node) bool { return may(x, l) })
+	case *oneOf:
+		return !l.field(n.field).there || n.eval(l)
+	}
+	return n.eval(l)
+}

@@ -1,23 +1,26 @@
 package sigma
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf16"
+	"unicode"
+	"unicode/utf8"
 )
 
-// matcher decides about one value of a field.
-type matcher interface{ match(v *value) bool }
+// matcher decides about one value of a field. Matchers are never changed.
+type matcher interface {
+	match(l *look, v *value) bool
+	// id names the matcher: matchers of the same id are the same.
+	id() string
+}
 
 // The parts of a glob: a run of text, or one of these.
 const (
 	anyOne = iota + 1
 	anyRun
+	anyDash
 )
 
 // part is a piece of a pattern: text, or a wildcard.
@@ -58,7 +61,8 @@ func split(s string) []part {
 	return parts
 }
 
-func plain(parts []part) (string, bool) {
+// literal is the text of a pattern without wildcards.
+func literal(parts []part) (string, bool) {
 	switch {
 	case len(parts) == 0:
 		return "", true
@@ -88,12 +92,12 @@ const (
 	isGlob
 )
 
-func newGlob(parts []part, cased bool) glob {
-	g := glob{how: isGlob, parts: parts, cased: cased}
+func newGlob(parts []part, cased bool) *glob {
+	g := &glob{how: isGlob, parts: parts, cased: cased}
 	if !cased {
 		g.parts = make([]part, len(parts))
 		for i, p := range parts {
-			g.parts[i] = part{strings.ToLower(p.text), p.wild}
+			g.parts[i] = part{folded(p.text), p.wild}
 		}
 	}
 	p := g.parts
@@ -115,30 +119,44 @@ func newGlob(parts []part, cased bool) glob {
 	return g
 }
 
-func (g glob) match(v *value) bool {
+func (g *glob) match(l *look, v *value) bool {
 	if v.null {
 		return false
 	}
+	s := ""
 	if g.cased {
-		return g.fits(v.text)
+		s = l.text(v)
+	} else {
+		s = l.low(v)
 	}
-	return g.fits(v.low)
+	if l.oracle {
+		return fits(g.parts, s)
+	}
+	return g.fits(s)
 }
 
-func (g glob) fits(s string) bool {
-	switch g.how {
-	case isText:
-		return s == g.text
-	case hasPrefix:
-		return strings.HasPrefix(s, g.text)
-	case hasSuffix:
-		return strings.HasSuffix(s, g.text)
-	case hasText:
-		return strings.Contains(s, g.text)
-	case isAny:
-		return true
+func (g *glob) fits(s string) bool {
+	if g.how == isGlob {
+		return fits(g.parts, s)
 	}
-	return fits(g.parts, s)
+	return g.how.fits(s, g.text)
+}
+
+func (g *glob) id() string { return fmt.Sprintf("glob %v %q", g.cased, g.parts) }
+
+// fits says whether s stands to t as it should.
+func (h globHow) fits(s, t string) bool {
+	switch h {
+	case isText:
+		return s == t
+	case hasPrefix:
+		return strings.HasPrefix(s, t)
+	case hasSuffix:
+		return strings.HasSuffix(s, t)
+	case hasText:
+		return strings.Contains(s, t)
+	}
+	return true
 }
 
 // fits goes back only to the last star, so it takes at most the product of the
@@ -147,17 +165,13 @@ func fits(parts []part, s string) bool {
 	p, at, star, from := 0, 0, -1, 0
 	for at < len(s) || p < len(parts) {
 		if p < len(parts) {
-			switch q := parts[p]; {
-			case q.wild == anyRun:
+			if parts[p].wild == anyRun {
 				star, from = p, at
 				p++
 				continue
-			case q.wild == anyOne && at < len(s):
-				at += runeLen(s[at:])
-				p++
-				continue
-			case q.wild == 0 && strings.HasPrefix(s[at:], q.text):
-				at += len(q.text)
+			}
+			if n, ok := parts[p].begins(s[at:]); ok {
+				at += n
 				p++
 				continue
 			}
@@ -171,122 +185,34 @@ func fits(parts []part, s string) bool {
 	return true
 }
 
-func runeLen(s string) int {
-	for i := range s {
-		if i > 0 {
-			return i
-		}
+// begins says whether s begins with the part, and how long that is.
+func (p *part) begins(s string) (n int, ok bool) {
+	switch p.wild {
+	case anyOne:
+		return runeLen(s), s != ""
+	case anyDash:
+		n = dashWidth(s)
+		return n, n > 0
 	}
-	return len(s)
+	return len(p.text), strings.HasPrefix(s, p.text)
+}
+
+func runeLen(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}
+
+func isWord(r rune) bool {
+	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
 type isNull struct{}
 
-func (isNull) match(v *value) bool { return v.null }
+func (isNull) match(_ *look, v *value) bool { return v.null }
+func (isNull) id() string                   { return "null" }
 
-type regex struct{ re *regexp.Regexp }
-
-func (r regex) match(v *value) bool { return !v.null && r.re.MatchString(v.text) }
-
+// network matches addresses within a network.
 type network struct{ prefix netip.Prefix }
-
-func (n network) match(v *value) bool {
-	ip, err := netip.ParseAddr(v.text)
-	return err == nil && n.prefix.Contains(ip.Unmap().WithZone(""))
-}
-
-type compare struct {
-	op string
-	n  float64
-}
-
-func (c compare) match(v *value) bool {
-	n, err := strconv.ParseFloat(v.text, 64)
-	if err != nil || v.null {
-		return false
-	}
-	switch c.op {
-	case "lt":
-		return n < c.n
-	case "lte":
-		return n <= c.n
-	case "gt":
-		return n > c.n
-	}
-	return n >= c.n
-}
-
-// encodings turn texts into other texts before they are matched.
-
-func toUTF16(s string, bigEndian bool) string {
-	var b strings.Builder
-	for _, u := range utf16.Encode([]rune(s)) {
-		if bigEndian {
-			b.WriteByte(byte(u >> 8))
-			b.WriteByte(byte(u))
-		} else {
-			b.WriteByte(byte(u))
-			b.WriteByte(byte(u >> 8))
-		}
-	}
-	return b.String()
-}
-
-// offsets are the three ways in which a text may stand inside base64: the
-// characters at the edges, which mix with their neighbours, are left out.
-func offsets(s string) []string {
-	out := make([]string, 3)
-	starts, ends := [3]int{0, 2, 3}, [3]int{0, -3, -2}
-	for i := range out {
-		text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(" ", i) + s))
-		out[i] = text[starts[i] : len(text)+ends[(len(s)+i)%3]]
-	}
-	return out
-}
-
-var dashes = [...]string{"-", "/", "–", "—", "―"}
-
-// windash writes the first dash or slash of each option in all ways Windows
-// accepts.
-func windash(s string) []string {
-	out := make([]string, len(dashes))
-	for i, dash := range dashes {
-		var b strings.Builder
-		for j := 0; j < len(s); j++ {
-			if isOption(s, j) {
-				b.WriteString(dash)
-			} else {
-				b.WriteByte(s[j])
-			}
-		}
-		out[i] = b.String()
-	}
-	return out
-}
-
-// isOption says that a dash or slash at i begins an option: no word before it,
-// a word behind it.
-func isOption(s string, i int) bool {
-	return (s[i] == '-' || s[i] == '/') && (i == 0 || !isWord(s[i-1])) && i+1 < len(s) && isWord(s[i+1])
-}
-
-func isWord(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-func newRegex(pattern, flags string) (matcher, error) {
-	if flags != "" {
-		pattern = "(?" + flags + ")" + pattern
-	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		if strings.Contains(err.Error(), "(?") {
-			return nil, errors.New("the regular expression uses look-around or another form that Go's engine does not have")
-		}
-		return nil, fmt.Errorf("the regular expression is not valid here: %w", err)
-	}
-	return regex{re}, nil
-}
 
 func newNetwork(text string) (matcher, error) {
 	p, err := netip.ParsePrefix(text)
@@ -299,3 +225,76 @@ func newNetwork(text string) (matcher, error) {
 	}
 	return network{p.Masked()}, nil
 }
+
+func (n network) match(l *look, v *value) bool {
+	s := l.text(v)
+	if v.null || !addressLike(s) {
+		return false
+	}
+	ip, err := netip.ParseAddr(s)
+	return err == nil && n.prefix.Contains(ip.Unmap().WithZone(""))
+}
+
+// addressLike spares texts that are no addresses the making of an error.
+func addressLike(s string) bool {
+	return len(s) > 1 && len(s) < 64 && strings.ContainsAny(s, ".:") && (s[0] == ':' || isHex(s[0]))
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func (n network) id() string { return "network " + n.prefix.String() }
+
+// compare matches numbers, or parts of times (part), by their order; without
+// op they must be equal.
+type compare struct {
+	op   string
+	n    float64
+	part string
+}
+
+func (c *compare) match(l *look, v *value) bool {
+	if v.null {
+		return false
+	}
+	n, ok := c.number(l, v)
+	if !ok {
+		return false
+	}
+	switch c.op {
+	case "lt":
+		return n < c.n
+	case "lte":
+		return n <= c.n
+	case "gt":
+		return n > c.n
+	case "gte":
+		return n >= c.n
+	}
+	return n == c.n
+}
+
+func (c *compare) number(l *look, v *value) (float64, bool) {
+	s := l.text(v)
+	if c.part != "" {
+		n, ok := partOf(s, c.part, l.zone)
+		return float64(n), ok
+	}
+	if !numberLike(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil
+}
+
+// numberLike spares texts that are no numbers the making of an error.
+func numberLike(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	c := s[0]
+	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.'
+}
+
+func (c *compare) id() string { return fmt.Sprintf("compare %s %s %v", c.part, c.op, c.n) }

@@ -1,184 +1,10 @@
 package sigma
 
 import (
-	"strconv"
 	"strings"
 
-	"github.com/cordon-health/cordon/internal/jsonscan"
 	"github.com/cordon-health/cordon/ocsf"
 )
-
-// record is one event as rules see it: values by name, and all its texts for
-// keywords.
-type record interface {
-	lookup(name string, out []value) []value
-	texts(yield func(string) bool)
-}
-
-// value is one value of a field. Low is its text in lower case.
-type value struct {
-	text, low string
-	null      bool
-}
-
-func text(s string) value { return value{text: s, low: strings.ToLower(s)} }
-
-func appendText(out []value, texts ...string) []value {
-	for _, s := range texts {
-		if s != "" {
-			out = append(out, text(s))
-		}
-	}
-	return out
-}
-
-func appendInt(out []value, n int64) []value { return append(out, text(strconv.FormatInt(n, 10))) }
-
-// look is what has been looked up in one event so far.
-type look struct {
-	rec  record
-	vals [][]value
-	have []uint32 // the turn in which a field was looked up
-	turn uint32
-	flat flat
-
-	names   []string
-	renamed map[string]string
-}
-
-func (l *look) begin(fields int, rec record) {
-	l.rec = rec
-	l.turn++
-	if len(l.vals) < fields {
-		l.vals, l.have = make([][]value, fields), make([]uint32, fields)
-	}
-	l.flat.done = false
-}
-
-// rename says under which names a source has the fields of its rules. What was
-// looked up under the old names is forgotten.
-func (l *look) rename(fields map[string]string) {
-	if len(fields) == 0 && len(l.renamed) == 0 {
-		return
-	}
-	l.renamed = fields
-	l.turn++
-}
-
-func (l *look) field(n int) []value {
-	if l.have[n] == l.turn {
-		return l.vals[n]
-	}
-	name := l.names[n]
-	if other, ok := l.renamed[name]; ok {
-		name = other
-	}
-	l.vals[n] = l.rec.lookup(name, l.vals[n][:0])
-	l.have[n] = l.turn
-	return l.vals[n]
-}
-
-// flat is a JSON object as a list of its leaves.
-type flat struct {
-	leaves []leaf
-	done   bool
-	bad    bool // not one JSON object
-	path   []byte
-}
-
-type leaf struct {
-	path string // with dots, array positions left out
-	value
-}
-
-// maxLeaves bounds an event; what comes after is not seen by rules.
-const maxLeaves = 4096
-
-// read takes an object apart, once per event.
-func (f *flat) read(data []byte) {
-	if f.done {
-		return
-	}
-	f.done, f.bad, f.leaves, f.path = true, false, f.leaves[:0], f.path[:0]
-	if len(data) == 0 {
-		return
-	}
-	var s jsonscan.Scanner
-	s.Reset(data)
-	f.bad = s.Kind() != jsonscan.Object
-	f.walk(&s)
-	f.bad = f.bad || s.Err() != nil || s.End() != nil
-}
-
-func (f *flat) walk(s *jsonscan.Scanner) {
-	if len(f.leaves) >= maxLeaves {
-		s.Skip()
-		return
-	}
-	switch s.Kind() {
-	case jsonscan.Object:
-		if s.Object() {
-			f.members(s)
-		}
-	case jsonscan.Array:
-		for l := s.List(); s.More(&l); {
-			f.walk(s)
-		}
-	case jsonscan.Null:
-		s.Skip()
-		f.leaves = append(f.leaves, leaf{string(f.path), value{null: true}})
-	default:
-		f.leaves = append(f.leaves, leaf{string(f.path), text(string(s.Text()))})
-	}
-}
-
-func (f *flat) members(s *jsonscan.Scanner) {
-	for {
-		name, ok := s.Member()
-		if !ok {
-			return
-		}
-		n := len(f.path)
-		switch {
-		case string(name) == "#attributes": // XML turned into JSON: Provider.Name is Provider_Name
-			f.path = append(f.path, '_')
-		case n > 0 && f.path[n-1] != '_':
-			f.path = append(append(f.path, '.'), name...)
-		default:
-			f.path = append(f.path, name...)
-		}
-		f.walk(s)
-		f.path = f.path[:n]
-	}
-}
-
-// lookup finds values by the whole path, else by the end of one: the name
-// itself wherever it stands.
-func (f *flat) lookup(name string, out []value) []value {
-	before := len(out)
-	for i := range f.leaves {
-		if strings.EqualFold(f.leaves[i].path, name) {
-			out = append(out, f.leaves[i].value)
-		}
-	}
-	if len(out) > before {
-		return out
-	}
-	for i := range f.leaves {
-		if p := f.leaves[i].path; len(p) > len(name) && p[len(p)-len(name)-1] == '.' && strings.EqualFold(p[len(p)-len(name):], name) {
-			out = append(out, f.leaves[i].value)
-		}
-	}
-	return out
-}
-
-func (f *flat) texts(yield func(string) bool) {
-	for i := range f.leaves {
-		if f.leaves[i].text != "" && !yield(f.leaves[i].text) {
-			return
-		}
-	}
-}
 
 // eventField finds a field of an event by its OCSF name. ok is false for a
 // name that OCSF and the cordon extension do not have.
@@ -459,9 +285,9 @@ func accessField(a *ocsf.Access, name string, out []value) ([]value, bool) {
 	case "purpose":
 		return appendText(out, a.Purpose...), true
 	case "break_glass":
-		return append(out, text(strconv.FormatBool(a.BreakGlass))), true
+		return appendBool(out, a.BreakGlass), true
 	case "incidental":
-		return append(out, text(strconv.FormatBool(a.Incidental))), true
+		return appendBool(out, a.Incidental), true
 	case "reason":
 		return appendText(out, a.Reason), true
 	case "document":
@@ -476,9 +302,9 @@ func explanationField(x *ocsf.Explanation, name string, out []value) ([]value, b
 	}
 	switch name {
 	case "explained":
-		return append(out, text(strconv.FormatBool(x.Explained))), true
+		return appendBool(out, x.Explained), true
 	case "weak":
-		return append(out, text(strconv.FormatBool(x.Weak))), true
+		return appendBool(out, x.Weak), true
 	case "kind":
 		return appendText(out, x.Kind), true
 	}

@@ -20,9 +20,7 @@ package sigma
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/care"
@@ -34,12 +32,11 @@ import (
 // rule's id.
 type Rules struct {
 	list   []*rule
-	names  []string // of fields, numbered
 	routes []*route
-	// byClass lists the routes that events of a class may take; the last entry
-	// is for classes not among them.
-	byClass map[ocsf.Class][]int
-	any     []int
+	fields *fieldNames
+	engine *engine
+	// everywhere tries every rule on every line of a scan.
+	everywhere bool
 
 	filters []*filter
 	docs    []*document // what is loaded, for evidence and the next reload
@@ -47,9 +44,8 @@ type Rules struct {
 	ticked  int64 // the clock of correlations at the last tick
 
 	// Detect is called by one goroutine.
-	scratch look
-	event   eventRecord
-	hits    []*rule
+	look  *look
+	event eventRecord
 }
 
 var _ detect.Detector = (*Rules)(nil)
@@ -72,37 +68,29 @@ func (r *Rules) Info() detect.Info {
 	}
 }
 
+// Everywhere is the same rules, but a scan with them tries each on every event,
+// whatever log source the event is of.
+func (r *Rules) Everywhere() *Rules {
+	out := *r
+	out.everywhere, out.look = true, newLook(r.engine, nil)
+	return &out
+}
+
 // Detect implements [detect.Detector].
 func (r *Rules) Detect(c *detect.Context, ev *ocsf.Event) {
-	ways, ok := r.byClass[ev.ClassUID]
-	if !ok {
-		ways = r.any
-	}
-	if len(ways) == 0 || len(ev.Care) > 0 {
+	if len(ev.Care) > 0 {
 		r.correlate(c, ev, nil, nil)
 		return
 	}
-	l := &r.scratch
-	r.event = eventRecord{c, ev, &l.flat}
-	l.begin(len(r.names), &r.event)
-	r.hits = r.hits[:0]
-	for _, i := range ways {
-		w := r.routes[i]
-		if !w.fits(l) {
-			continue
+	r.event = eventRecord{c, ev}
+	r.look.take(&r.event)
+	hits := r.look.decide()
+	for _, x := range hits {
+		if !x.silent {
+			c.Find(x.finding(c, ev))
 		}
-		l.rename(w.fields)
-		for _, x := range w.rules {
-			if x.cond.eval(l) && !slices.Contains(r.hits, x) {
-				r.hits = append(r.hits, x)
-				if !x.silent {
-					c.Find(x.finding(c, ev))
-				}
-			}
-		}
-		l.rename(nil)
 	}
-	r.correlate(c, ev, r.hits, &r.event)
+	r.correlate(c, ev, hits, r.look)
 	r.event = eventRecord{}
 }
 
@@ -124,33 +112,55 @@ func (x *rule) finding(c *detect.Context, ev *ocsf.Event) ocsf.Finding {
 	return f
 }
 
-// eventRecord is an event of the pipeline as rules see it.
+// eventRecord is an event of the pipeline, beside its unmapped JSON.
 type eventRecord struct {
-	c    *detect.Context
-	ev   *ocsf.Event
-	flat *flat
+	c  *detect.Context
+	ev *ocsf.Event
 }
 
-var _ record = (*eventRecord)(nil)
+// take makes an event of the pipeline the one that rules are tried on.
+func (l *look) take(e *eventRecord) {
+	l.begin()
+	l.event, l.zone = e, e.c.Zone()
+	if len(e.ev.Unmapped) > 0 {
+		l.read(e.ev.Unmapped)
+	}
+	l.leaves = e.words(l.leaves)
+	l.texts = [2]int{0, len(l.leaves)}
+}
+
+// words are the texts in which keywords are looked for, beside those of JSON.
+func (r *eventRecord) words(out []value) []value {
+	ev := r.ev
+	out = appendText(out, ev.Message, ev.RawData, ev.StatusDetail, ev.Metadata.EventCode, ev.Actor.User.Account, ev.SrcEndpoint.Hostname)
+	if ev.QueryInfo != nil {
+		out = appendText(out, ev.QueryInfo.Text)
+	}
+	return out
+}
 
 func (r *eventRecord) lookup(name string, out []value) []value {
 	if got, ok := eventField(r.ev, name, out); ok {
 		return got
 	}
-	if got, ok := r.known(name, out); ok {
-		return got
-	}
-	r.flat.read(r.ev.Unmapped)
-	return r.flat.lookup(strings.TrimPrefix(name, "unmapped."), out)
+	return r.known(name, out)
 }
 
-// known are the names under which rules reach what Cordon knows beside the
-// event.
-func (r *eventRecord) known(name string, out []value) ([]value, bool) {
+// isKnown says that a name is one under which rules reach what Cordon knows
+// beside the event.
+func isKnown(name string) bool {
+	switch name {
+	case "person.uid", "person.role", "person.department", "person.on_duty", "local.hour", "local.weekday", "ticket":
+		return true
+	}
+	return false
+}
+
+func (r *eventRecord) known(name string, out []value) []value {
 	switch name {
 	case "person.uid":
 		if p, ok := r.c.Person(); ok {
-			out = append(out, text(p.ID))
+			out = append(out, value{text: p.ID})
 		}
 	case "person.role":
 		out = appendText(out, r.c.Role())
@@ -158,18 +168,14 @@ func (r *eventRecord) known(name string, out []value) ([]value, bool) {
 		out = appendText(out, r.c.Department())
 	case "person.on_duty":
 		if d := r.c.Duty(); d.Covered {
-			out = append(out, text(strconv.FormatBool(d.On)))
+			out = appendBool(out, d.On)
 		}
-	case "local.hour":
-		out = append(out, text(strconv.Itoa(time.UnixMilli(r.ev.Time).In(r.c.Zone()).Hour())))
-	case "local.weekday":
-		out = append(out, text(time.UnixMilli(r.ev.Time).In(r.c.Zone()).Weekday().String()))
+	case "local.hour", "local.weekday":
+		out = clockField(name, time.UnixMilli(r.ev.Time).In(r.c.Zone()), out)
 	case "ticket":
-		out = append(out, text(strconv.FormatBool(r.ticketed())))
-	default:
-		return out, false
+		out = appendBool(out, r.ticketed())
 	}
-	return out, true
+	return out
 }
 
 // ticketed says whether an approval covers what was touched.
@@ -189,17 +195,4 @@ func (r *eventRecord) ticketed() bool {
 	}
 	_, ok := r.c.Care().Ticket(r.c.Who(), s, r.ev.Time)
 	return ok
-}
-
-func (r *eventRecord) texts(yield func(string) bool) {
-	for _, s := range [...]string{r.ev.Message, r.ev.RawData, r.ev.StatusDetail, r.ev.Metadata.EventCode, r.ev.Actor.User.Account, r.ev.SrcEndpoint.Hostname} {
-		if s != "" && !yield(s) {
-			return
-		}
-	}
-	if r.ev.QueryInfo != nil && !yield(r.ev.QueryInfo.Text) {
-		return
-	}
-	r.flat.read(r.ev.Unmapped)
-	r.flat.texts(yield)
 }

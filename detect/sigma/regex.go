@@ -1,0 +1,217 @@
+package sigma
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+)
+
+// regex matches a regular expression. Most need some text to be there, which
+// is cheaper to look for: without one of the gates nothing can match.
+type regex struct {
+	re    *regexp.Regexp
+	gates []string
+	// ahead are what must, or must not, follow the beginning of the text.
+	ahead []ahead
+}
+
+type ahead struct {
+	re   *regexp.Regexp
+	want bool
+}
+
+// newRegex compiles an expression. Go's engine has no look-around, which is
+// what makes others slow on hostile input; where it stands at the anchored
+// beginning it means several expressions at once, and is taken as those.
+func newRegex(pattern, flags string) (matcher, error) {
+	head := ""
+	if flags != "" {
+		head = "(?" + flags + ")"
+	}
+	r := &regex{}
+	rest := pattern
+	if !strings.Contains(flags, "m") {
+		rest = r.cutAhead(head, pattern)
+	}
+	re, err := regexp.Compile(head + rest)
+	if err != nil {
+		if strings.Contains(err.Error(), "(?") || strings.Contains(err.Error(), `\`) {
+			return nil, errors.New("the regular expression uses look-around or another form that Go's engine does not have")
+		}
+		return nil, fmt.Errorf("the regular expression is not valid here: %w", err)
+	}
+	r.re = re
+	if tree, err := syntax.Parse(head+rest, syntax.Perl); err == nil {
+		r.gates = gates(tree.Simplify())
+	}
+	return r, nil
+}
+
+// cutAhead takes the look-aheads behind a leading ^ out of a pattern.
+func (r *regex) cutAhead(head, pattern string) (rest string) {
+	rest, ok := strings.CutPrefix(pattern, "^")
+	if !ok || topAlternative(pattern) {
+		return pattern
+	}
+	for strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!") {
+		n := closing(rest)
+		if n < 0 {
+			return pattern
+		}
+		re, err := regexp.Compile(head + "^(?:" + rest[3:n] + ")")
+		if err != nil {
+			return pattern
+		}
+		r.ahead = append(r.ahead, ahead{re, rest[2] == '='})
+		rest = rest[n+1:]
+	}
+	if len(r.ahead) > 0 && rest != "" && strings.IndexByte("*+?{", rest[0]) >= 0 {
+		r.ahead = nil
+		return pattern // a quantified look-ahead
+	}
+	return "^" + rest
+}
+
+// closing is where the parenthesis that s begins with is closed.
+func closing(s string) int {
+	depth := 0
+	for i, open := scanRegex(s, 0); i >= 0; i, open = scanRegex(s, i+1) {
+		if depth += open; depth == 0 && open < 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// topAlternative says that a | stands outside all parentheses.
+func topAlternative(s string) bool {
+	depth := 0
+	for i, open := scanRegex(s, 0); i >= 0; i, open = scanRegex(s, i+1) {
+		if depth += open; depth == 0 && open == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// scanRegex finds the next parenthesis (open is 1 or -1) or bar (0) that is
+// neither escaped nor in a class.
+func scanRegex(s string, from int) (at, open int) {
+	for i := from; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '[':
+			if i++; i < len(s) && s[i] == '^' {
+				i++
+			}
+			for first := i; i < len(s) && (s[i] != ']' || i == first); i++ {
+				if s[i] == '\\' {
+					i++
+				}
+			}
+		case '(':
+			return i, 1
+		case ')':
+			return i, -1
+		case '|':
+			return i, 0
+		}
+	}
+	return -1, 0
+}
+
+func (r *regex) match(l *look, v *value) bool {
+	if v.null {
+		return false
+	}
+	if !l.oracle && !r.open(l.low(v)) {
+		return false
+	}
+	s := l.text(v)
+	for _, a := range r.ahead {
+		if a.re.MatchString(s) != a.want {
+			return false
+		}
+	}
+	return r.re.MatchString(s)
+}
+
+func (r *regex) open(low string) bool {
+	for _, g := range r.gates {
+		if strings.Contains(low, g) {
+			return true
+		}
+	}
+	return len(r.gates) == 0
+}
+
+func (r *regex) id() string {
+	texts := []string{"regex", r.re.String()}
+	for _, a := range r.ahead {
+		texts = append(texts, fmt.Sprint(a.want), a.re.String())
+	}
+	return fmt.Sprintf("%q", texts)
+}
+
+// maxGates bounds how many texts one expression is gated by.
+const maxGates = 32
+
+// gates are texts without case, one of which stands in everything that a
+// regular expression matches; none when there are no such.
+func gates(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return literalGates(re)
+	case syntax.OpCapture, syntax.OpPlus:
+		return gates(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return gates(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var best []string
+		for _, sub := range re.Sub {
+			if g := gates(sub); better(g, best) {
+				best = g
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			g := gates(sub)
+			if len(g) == 0 || len(all)+len(g) > maxGates {
+				return nil
+			}
+			all = append(all, g...)
+		}
+		return all
+	}
+	return nil
+}
+
+func literalGates(re *syntax.Regexp) []string {
+	for _, r := range re.Rune {
+		if r == unicode.ReplacementChar {
+			return nil
+		}
+	}
+	return []string{folded(string(re.Rune))}
+}
+
+// better prefers gates whose shortest text is longer.
+func better(a, b []string) bool { return shortest(a) > shortest(b) }
+
+func shortest(texts []string) int {
+	n := 0
+	for i, s := range texts {
+		if i == 0 || len(s) < n {
+			n = len(s)
+		}
+	}
+	return n
+}
