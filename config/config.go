@@ -58,6 +58,7 @@ type Config struct {
 	// Playbooks is a folder with a hospital's own CACAO playbooks.
 	Playbooks string          `yaml:"playbooks"`
 	Lake      lake.Config     `yaml:"lake"`
+	Retention Retention       `yaml:"retention"`
 	Detect    detect.Config   `yaml:"detect"`
 	Incident  incident.Config `yaml:"incident"`
 	Playbook  playbook.Config `yaml:"playbook"`
@@ -186,7 +187,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Retention.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")
