@@ -112,6 +112,9 @@ func Formats() []Format {
 		{Name: "syslog", parse: (*Normalizer).parseSyslog, split: splitSyslog, ownText: true, About: ocsf.Text{
 			EN: "RFC 5424, RFC 3164, CEF, LEEF, key=value, JSON; UTF-8 or GB18030",
 			ZH: "RFC 5424、RFC 3164、CEF、LEEF、key=value、JSON；UTF-8 或 GB18030"}},
+		{Name: "http-access", parse: (*Normalizer).parseHTTP, split: splitLines, About: ocsf.Text{
+			EN: "access logs of FHIR, DICOMweb and other web servers: common, combined, JSON lines, HAPI",
+			ZH: "FHIR、DICOMweb 及其他 Web 服务的访问日志：common、combined、JSON 行、HAPI"}},
 		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
 			EN: "OCSF events: an object, an array or NDJSON",
 			ZH: "OCSF 事件：对象、数组或 NDJSON"}},

@@ -67,6 +67,13 @@ func (n *Normalizer) parseSyslog(in Input, out *Output) {
 func (n *Normalizer) deviceLine(line syslogLine, received int64, out *Output) {
 	d := device{n: n, line: line, received: received}
 	msg := bytes.TrimSpace(line.Message)
+	if c, ok := combinedCall(string(msg)); ok { // nginx and Apache log to syslog too
+		if e, reason := n.callEvent(&c); reason == "" {
+			e.Device.Hostname = line.Host
+			out.Event(e)
+			return
+		}
+	}
 	switch {
 	case cefStart(msg) >= 0:
 		d.readCEF(string(msg[cefStart(msg):]))
