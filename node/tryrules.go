@@ -12,43 +12,82 @@ import (
 	"github.com/cordon-health/cordon/detect/sigma"
 )
 
-// TriedRules is how a trial of Sigma rules went.
+// Trial runs Sigma rules over a file of events, offline. Log sources mean what
+// they mean to the server.
+type Trial struct {
+	// Rules is a rule, a folder of rules, or a tar archive of them.
+	Rules string
+	// Events are NDJSON, a JSON array, JSON objects over several lines, or a
+	// Windows event log.
+	Events io.Reader
+	// Found is told each match as it comes.
+	Found func(RuleMatch) error
+	// Seen is told now and then how many events were read; nil is nobody.
+	Seen func(events int64)
+}
+
+// RuleMatch is a rule that fits an event.
+type RuleMatch struct {
+	Rule  string `json:"rule"`
+	Title string `json:"title"`
+	// Line counts from 1. In a Windows event log it is the number of the
+	// record, in an array that of the element.
+	Line uint64 `json:"line"`
+}
+
+// TriedRules is how a trial went.
 type TriedRules struct {
 	Loaded int
 	// Refused are rules that cannot be run, each with its reason.
-	Refused []string
+	Refused []RefusedRule
 	Events  int
 	Matches int
-	// NotJSON counts lines that were no JSON objects; the first are named.
-	NotJSON int
-	First   []int
+	// Bad counts lines or records that could not be read; First says of the
+	// first ones where and why.
+	Bad   int
+	First []string
+	// Unit is what Line counts: line, event or record.
+	Unit string
 }
 
-// TryRules runs a Sigma rule, or a folder of rules, over NDJSON events,
-// offline. Log sources mean what they mean to the server.
-func TryRules(path string, events io.Reader, found func(rule, title string, line int) error) (TriedRules, error) {
-	rules, refused, err := rulesAt(path)
+// RefusedRule is a rule that cannot be run.
+type RefusedRule struct {
+	File   string `json:"file"`
+	Title  string `json:"title,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// Run runs the trial.
+func (t Trial) Run() (TriedRules, error) {
+	rules, refused, err := rulesAt(t.Rules)
 	if err != nil {
 		return TriedRules{}, err
 	}
-	s, err := rules.Scan(events, time.Local, func(m sigma.Match) error { return found(m.Rule, m.Title, m.Line) })
-	t := TriedRules{Loaded: rules.Len(), Events: s.Events, Matches: s.Matches, NotJSON: s.NBad, First: s.Bad}
-	for _, r := range refused {
-		t.Refused = append(t.Refused, fmt.Sprintf("%s (%s): %s", r.File, r.Title, r.Reason))
+	events, err := t.source()
+	if err != nil {
+		return TriedRules{}, err
 	}
-	return t, err
+	defer events.Close()
+	s, err := rules.Scan(events, time.Local, func(m sigma.Match) error {
+		return t.Found(RuleMatch{m.Rule, m.Title, events.line(m.Line)})
+	})
+	out := TriedRules{Loaded: rules.Len(), Events: s.Events, Matches: s.Matches, Bad: s.NBad, Unit: events.unit}
+	for _, n := range s.Bad {
+		out.First = append(out.First, fmt.Sprintf("%s %d is not a JSON object", events.unit, events.line(n)))
+	}
+	events.report(&out)
+	for _, r := range refused {
+		out.Refused = append(out.Refused, RefusedRule{r.File, r.Title, r.Reason})
+	}
+	return out, err
 }
 
 // rulesAt loads rules with the log source map that comes with Cordon, unless
-// the folder has its own.
+// they bring their own.
 func rulesAt(path string) (*sigma.Rules, []sigma.Refused, error) {
-	info, err := os.Stat(path)
+	rules, err := ruleFS(path)
 	if err != nil {
 		return nil, nil, err
-	}
-	var rules fs.FS = os.DirFS(path)
-	if !info.IsDir() {
-		rules = single{os.DirFS(filepath.Dir(path)), filepath.Base(path)}
 	}
 	own, err := fs.Sub(content.Files(), "rules")
 	if err != nil {
@@ -56,6 +95,20 @@ func rulesAt(path string) (*sigma.Rules, []sigma.Refused, error) {
 	}
 	loaded, refused := sigma.Load(single{own, "logsources.yaml"}, rules)
 	return loaded, refused, nil
+}
+
+// ruleFS is a rule, a folder or an archive as a file system.
+func ruleFS(path string) (fs.FS, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return os.DirFS(path), nil
+	case isArchive(path):
+		return openArchive(path)
+	}
+	return single{os.DirFS(filepath.Dir(path)), filepath.Base(path)}, nil
 }
 
 // single shows one file of a folder.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -12,17 +13,15 @@ import (
 )
 
 type detectCmd struct {
-	Rules  string `help:"A Sigma rule, or a folder of rules." required:"" placeholder:"PATH" type:"path"`
-	Events string `help:"NDJSON events; - is standard input; .gz and .zst are opened." required:"" placeholder:"FILE"`
-	JSON   bool   `help:"A line of JSON for each match: rule, title, line." name:"json"`
-	Stats  bool   `help:"End with events per second, rules loaded, and rules refused with their reasons (on standard error)."`
+	Rules  string `help:"A Sigma rule, a folder of rules, or a .tar, .tar.gz or .tar.zst of them; correlations and filters included." required:"" placeholder:"PATH" type:"path"`
+	Events string `help:"Events: NDJSON, a JSON array, Windows event JSON, or a Windows event log (EVTX); - is standard input; .gz and .zst are opened." required:"" placeholder:"FILE"`
+	JSON   bool   `help:"A line of JSON for each match: rule, title, line. In an event log line is the record's number, in an array the element's." name:"json"`
+	Stats  bool   `help:"End with events per second, rules loaded, and rules refused with their reasons: on standard error, and with --json as a last line of JSON too."`
 }
 
-// match is one line of the answer.
-type match struct {
-	Rule  string `json:"rule"`
-	Title string `json:"title"`
-	Line  int    `json:"line"`
+// Help is the long text behind the flags.
+func (detectCmd) Help() string {
+	return "Tries rules on events before they are trusted, offline and without data of Cordon's own."
 }
 
 // Run tries rules on events.
@@ -33,33 +32,80 @@ func (c detectCmd) Run(w *world) error {
 	}
 	defer in.Close()
 	out := bufio.NewWriter(w.out)
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
 	begun := w.now()
-	tried, err := node.TryRules(c.Rules, in, func(rule, title string, line int) error {
-		if c.JSON {
-			return enc.Encode(match{rule, title, line})
-		}
-		_, err := fmt.Fprintf(out, "line %d: %s (%s)\n", line, title, rule)
-		return err
-	})
+	tried, err := node.Trial{Rules: c.Rules, Events: in, Found: c.printer(out), Seen: bar.note}.Run()
+	took := w.now().Sub(begun)
 	bar.end()
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage{err}
 	}
+	if err == nil && c.JSON && c.Stats {
+		err = json.NewEncoder(out).Encode(statsOf(tried, took))
+	}
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
-	c.print(w, tried, w.now().Sub(begun))
-	if tried.Loaded == 0 {
+	c.tell(w, tried, took)
+	switch {
+	case tried.Loaded == 0:
 		return errors.New("no rule could be loaded; --stats says why")
+	case tried.Events == 0 && tried.Bad > 0:
+		return errors.New("nothing in the file is an event; cordon detect --help says what it may be")
 	}
 	return nil
 }
 
-func (c detectCmd) print(w *world, t node.TriedRules, took time.Duration) {
-	if t.NotJSON > 0 {
-		fmt.Fprintf(w.err, "%d lines are not JSON objects, the first are %v\n", t.NotJSON, t.First)
+// printer writes matches as they come.
+func (c detectCmd) printer(out io.Writer) func(node.RuleMatch) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	n := 0
+	return func(m node.RuleMatch) error {
+		if c.JSON {
+			return enc.Encode(m)
+		}
+		if n++; n == 1 {
+			if _, err := fmt.Fprintf(out, "%8s  %-36s  %s\n", "LINE", "RULE", "TITLE"); err != nil {
+				return err
+			}
+		}
+		_, err := fmt.Fprintf(out, "%8d  %-36s  %s\n", m.Line, m.Rule, m.Title)
+		return err
+	}
+}
+
+// detectStats is the last line of --json --stats.
+type detectStats struct {
+	Events    int                `json:"events"`
+	PerSecond int64              `json:"events_per_second"`
+	Matches   int                `json:"matches"`
+	Bad       int                `json:"events_unreadable"`
+	Loaded    int                `json:"rules_loaded"`
+	Refused   []node.RefusedRule `json:"rules_refused"`
+}
+
+func statsOf(t node.TriedRules, took time.Duration) detectStats {
+	refused := t.Refused
+	if refused == nil {
+		refused = []node.RefusedRule{}
+	}
+	return detectStats{t.Events, perSecond(t.Events, took), t.Matches, t.Bad, t.Loaded, refused}
+}
+
+func perSecond(n int, took time.Duration) int64 {
+	return int64(float64(n) / max(took, time.Microsecond).Seconds())
+}
+
+// tell says on standard error what nobody should miss.
+func (c detectCmd) tell(w *world, t node.TriedRules, took time.Duration) {
+	if t.Bad > 0 {
+		fmt.Fprintf(w.err, "%d %ss could not be read; the first:\n", t.Bad, t.Unit)
+	}
+	for _, where := range t.First {
+		fmt.Fprintln(w.err, " ", where)
+	}
+	if t.Matches == 0 && t.Loaded > 0 {
+		fmt.Fprintf(w.err, "no rule fits any of the %d events\n", t.Events)
 	}
 	if !c.Stats {
 		if len(t.Refused) > 0 {
@@ -67,9 +113,9 @@ func (c detectCmd) print(w *world, t node.TriedRules, took time.Duration) {
 		}
 		return
 	}
-	fmt.Fprintf(w.err, "%d events, %.0f a second, %d matches; %d rules loaded, %d refused\n",
-		t.Events, float64(t.Events)/took.Seconds(), t.Matches, t.Loaded, len(t.Refused))
-	for _, reason := range t.Refused {
-		fmt.Fprintln(w.err, "refused", reason)
+	fmt.Fprintf(w.err, "%d events, %d a second, %d matches; %d rules loaded, %d refused\n",
+		t.Events, perSecond(t.Events, took), t.Matches, t.Loaded, len(t.Refused))
+	for _, r := range t.Refused {
+		fmt.Fprintf(w.err, "refused %s (%s): %s\n", r.File, r.Title, r.Reason)
 	}
 }

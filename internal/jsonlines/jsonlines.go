@@ -64,6 +64,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return out, nil
 }
 
+// Lines says that the input is lines already, so that its lines are counted.
+func (r *Reader) Lines() bool { return r.plain }
+
 // closed says that the first line is a value of its own, or at least no
 // beginning of one.
 func closed(head []byte) bool {
