@@ -28,8 +28,11 @@ import (
 //     undone by more events and is judged when a window is over: windows then
 //     begin with the first event that is in none, and last a timespan.
 //
-// Events may come late, by lateness (see [lateness]) within their group: what
-// then turns out to have matched is told, what was told before is not repeated.
+// Events may come late, by lateness (see [lateness]) within their group. Lower
+// bounds are told at once, as far as is known; a late event may show that they
+// match more often, and then so many more are told. So a group matches as often
+// as if all had come in order, each time in a window that fits. What is judged
+// when a window is over is the same in any order.
 // Groups that nothing came to for longer than that are forgotten; before memory
 // runs out, those that waited longest are, and that is counted.
 type correlator struct {
@@ -347,7 +350,7 @@ func (k *correlator) judge(g *group, in *input, from origin) {
 	if len(g.entries) == 0 || from.at >= g.latest {
 		k.stats.Cut += int64(g.append(in, from))
 		if i := len(g.entries) - 1; g.complete() && g.free(from.at) {
-			g.fired = append(g.fired, from.at)
+			g.fired, g.told = append(g.fired, from.at), append(g.told, from.at)
 			k.tell(g, i, g.lo)
 		}
 		return
@@ -399,14 +402,21 @@ func (memo) texts(func(string) bool) {}
 // values are those of group-by.
 func (m *match) values() []string {
 	_, n := binary.Uvarint([]byte(m.key))
-	rest := m.key[n:]
-	var out []string
+	out, _ := splitKey(m.key[n:])
+	return out
+}
+
+// splitKey takes the values of a key apart.
+func splitKey(rest string) (out []string, ok bool) {
 	for len(rest) > 0 {
-		size, n := binary.Uvarint([]byte(rest))
+		size, n := binary.Uvarint([]byte(rest[:min(len(rest), binary.MaxVarintLen64)]))
+		if n <= 0 || size > uint64(len(rest)-n) {
+			return out, false
+		}
 		out = append(out, rest[n:n+int(size)])
 		rest = rest[n+int(size):]
 	}
-	return out
+	return out, true
 }
 
 // group returns the group of an input, and notes that something came to it.

@@ -23,7 +23,10 @@ type group struct {
 	lo      int     // where the window of the last entry begins
 	live    tally   // of that window
 	table   table
-	fired   []int64 // when it matched, as far back as late events may reach
+	// fired is when it matches by all that is known, told when it was said to
+	// match by what was known then; as far back as late events may reach.
+	fired, told []int64
+	ahead       int // how many more of fired than of told are forgotten
 
 	who, account, patient string // in common to all, else empty
 	mixed                 bool
@@ -331,8 +334,16 @@ func (g *group) trim(at int64) int {
 		g.forget(old)
 	}
 	edge := at - g.c.late - g.c.span
-	g.fired = slices.DeleteFunc(g.fired, func(f int64) bool { return f < edge })
+	g.ahead += len(g.fired) - len(g.told)
+	g.fired, g.told = since(g.fired, edge), since(g.told, edge)
+	g.ahead -= len(g.fired) - len(g.told)
 	return cut
+}
+
+// since drops the times before one.
+func since(list []int64, edge int64) []int64 {
+	n, _ := slices.BinarySearch(list, edge)
+	return slices.Delete(list, 0, n)
 }
 
 // forget drops the first entries.
@@ -362,14 +373,67 @@ func (g *group) cut(n int) {
 }
 
 // reconsider goes over the windows that an event which came late is in, and
-// returns the entries that match now and did not before. Windows that matched
-// when less was known still match; such a match is the same as one whose window
-// meets it.
+// returns the entries that match and were not told of: as many as there are
+// more matches now than were told. More events never make fewer matches, so in
+// the end as many are told as if all had come in order.
 func (g *group) reconsider(at int64) []int {
+	g.refire(at)
+	more := g.ahead + len(g.fired) - len(g.told)
+	if more <= 0 {
+		return nil
+	}
+	var fresh []int
+	for _, far := range []int64{g.c.span, 0} { // those that nothing told is near, then any
+		for _, at := range g.fired {
+			if len(fresh) < more && !near(g.told, at, far) {
+				if i := g.match(at); i >= 0 {
+					fresh = append(fresh, i)
+					n, _ := slices.BinarySearch(g.told, at)
+					g.told = slices.Insert(g.told, n, at)
+				}
+			}
+		}
+	}
+	return fresh
+}
+
+// near says that one of the times is at most far from a time.
+func near(list []int64, at, far int64) bool {
+	n, _ := slices.BinarySearch(list, at-far)
+	return n < len(list) && list[n] <= at+far
+}
+
+// refire makes the list of matches anew from a time on.
+func (g *group) refire(at int64) {
 	before, _ := slices.BinarySearch(g.fired, at)
-	old := slices.Clone(g.fired[before:])
 	g.fired = g.fired[:before]
 	first := g.after(at - 1)
+	g.windows(first, func(i int, t *tally, lo int) bool {
+		if e := &g.entries[i]; g.free(e.at) && t.fits(g.c, g.entries[lo:i+1]) {
+			g.fired = append(g.fired, e.at)
+		}
+		return true
+	})
+}
+
+// match finds the entry whose window matches at a time.
+func (g *group) match(at int64) int {
+	out := -1
+	g.windows(g.after(at-1), func(i int, t *tally, lo int) bool {
+		if g.entries[i].at == at && t.fits(g.c, g.entries[lo:i+1]) {
+			out = i
+		}
+		return out < 0 && g.entries[i].at <= at
+	})
+	return out
+}
+
+// windows visits the windows of the entries from one on, until visit has had
+// enough.
+func (g *group) windows(first int, visit func(i int, t *tally, lo int) bool) {
+	if first >= len(g.entries) {
+		return
+	}
 	var t tally
 	lo := g.from(first)
 	if g.c.kind == temporalOrdered {
@@ -378,28 +442,16 @@ func (g *group) reconsider(at int64) []int {
 	for i := lo; i < first; i++ {
 		t.add(g.c, &g.entries[i])
 	}
-	var fresh []int
 	for i := first; i < len(g.entries); i++ {
 		e := &g.entries[i]
 		for ; g.entries[lo].at < e.at-g.c.span; lo++ {
 			t.remove(g.c, &g.entries[lo])
 		}
 		t.add(g.c, e)
-		if !g.free(e.at) || !t.fits(g.c, g.entries[lo:i+1]) {
-			continue
-		}
-		g.fired = append(g.fired, e.at)
-		if j := slices.IndexFunc(old, func(r int64) bool { return e.at <= r && r <= e.at+g.c.span }); j >= 0 {
-			old = slices.Delete(old, j, j+1)
-		} else {
-			fresh = append(fresh, i)
+		if !visit(i, &t, lo) {
+			return
 		}
 	}
-	if len(old) > 0 { // only where values were taken away, which sums allow
-		g.fired = append(g.fired, old...)
-		slices.Sort(g.fired)
-	}
-	return fresh
 }
 
 // keep takes an input whose window is judged when it is over.
@@ -574,7 +626,7 @@ func (g *group) credit(from *origin) {
 // measure is how many bytes the group takes, about.
 func (g *group) measure() int {
 	g.size = int(unsafe.Sizeof(*g)) + perGroup + 2*len(g.key) + g.texts +
-		cap(g.entries)*int(unsafe.Sizeof(entry{})) + cap(g.fired)*8 + cap(g.live.counts)*4 +
+		cap(g.entries)*int(unsafe.Sizeof(entry{})) + (cap(g.fired)+cap(g.told))*8 + cap(g.live.counts)*4 +
 		cap(g.table.slots)*int(unsafe.Sizeof(held{})) + len(g.table.index)*perValue + cap(g.table.free)*8 + len(g.account) + len(g.patient)
 	for _, s := range g.live.starts {
 		g.size += 24 + 8*len(s)
