@@ -72,7 +72,7 @@ type Graph struct {
 	held      map[string][]Pending // by patient, oldest first
 	nHeld     int
 	taught    taught
-	names     names
+	names     [2]names // as departments, and as wards
 	groups    groups
 	heard     [len(factKinds)]bool // fact kinds ever received
 	tickets   map[string][]Ticket  // by person, ordered by id
@@ -83,7 +83,7 @@ type Graph struct {
 	dirtySeen   delta[pair]
 	dirtyHeld   delta[heldKey]
 	dirtyTaught delta[lesson]
-	dirtyNames  delta[lesson]
+	dirtyNames  delta[naming]
 	dirtyGroups delta[string]
 	dirtyRecent delta[string]
 
@@ -124,8 +124,8 @@ func (g *Graph) clear() {
 	g.seen, g.held, g.nHeld, g.taught = map[pair]seen{}, map[string][]Pending{}, 0, newTaught()
 	g.tickets, g.ticketOf, g.watches = map[string][]Ticket{}, map[string]string{}, map[string][]Watch{}
 	g.dirty, g.dirtySeen, g.dirtyHeld, g.dirtyTaught = newDelta[string](), newDelta[pair](), newDelta[heldKey](), newDelta[lesson]()
-	g.names, g.groups, g.heard = newNames(), newGroups(), [len(factKinds)]bool{}
-	g.dirtyNames, g.dirtyGroups, g.dirtyRecent = newDelta[lesson](), newDelta[string](), newDelta[string]()
+	g.names, g.groups, g.heard = [2]names{newNames(), newNames()}, newGroups(), [len(factKinds)]bool{}
+	g.dirtyNames, g.dirtyGroups, g.dirtyRecent = newDelta[naming](), newDelta[string](), newDelta[string]()
 }
 
 // index prepares the kinds for the paths.

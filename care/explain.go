@@ -288,6 +288,9 @@ func (g *Graph) fit(q *asked, k *Kind, t *Task, r *record, e *edge, s directory.
 		w = window{t.Span, t.Before, t.After, t.Open}
 	}
 	begin, end, ok := r.holds(e, w, q.at)
+	if t != nil && t.done != 0 && e.kind != t.done && r.doneBefore(e, t.done, q.at) {
+		return false
+	}
 	if !ok || best.kind != nil && !best.yields(k, r, e, begin) {
 		return false
 	}
@@ -323,6 +326,17 @@ func (r *record) holds(e *edge, w window, at second) (begin, end second, ok bool
 		limit = max(e.last, r.lastSign(e), begin) + second(w.open)
 	}
 	return begin, end, at >= begin.before(second(w.before)) && at <= limit+second(w.after)
+}
+
+// doneBefore says whether the task of a visit was done more than a day before.
+func (r *record) doneBefore(visit *edge, done factCode, at second) bool {
+	const day = 24 * 3600
+	for i := range r.edges {
+		if e := &r.edges[i]; e.kind == done && e.enc == visit.enc && e.alive() && e.said+day < at && (visit.until == 0 || e.said+day >= visit.until) {
+			return true
+		}
+	}
+	return false
 }
 
 // bounds is when a fact held; an end of 0 is open.

@@ -104,11 +104,15 @@ type Task struct {
 	Open   Duration        `yaml:"open"`
 	// Five is as in Kind.
 	Five bool `yaml:"five"`
+	// Done is the fact kind that shows the task of a visit done: a day after it
+	// was told, only those it names still have a reason.
+	Done ocsf.FactKind `yaml:"done"`
 	// Instead are the fact kinds that stand in, weakly, in a hospital which has
 	// never sent one of Facts.
 	Instead []ocsf.FactKind `yaml:"instead"`
 
 	facts, instead [len(factKinds)]bool
+	done           factCode
 }
 
 // Duration is a time.Duration in seconds that also knows days ("30d").
@@ -192,6 +196,9 @@ func parseKind(data []byte) (*Kind, error) {
 		t := &k.Tasks[i]
 		if t.facts, err = factSet(t.Facts); err != nil {
 			return nil, err
+		}
+		if t.done = codeOf(t.Done); t.Done != "" && t.done == 0 {
+			return nil, fmt.Errorf("task %s: done: there is no fact kind %q", t.ID, t.Done)
 		}
 		if t.instead, err = factSet(t.Instead); err != nil {
 			return nil, err

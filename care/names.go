@@ -24,6 +24,19 @@ func newNames() names {
 	return names{pairs: map[lesson]uint32{}, all: map[word]uint32{}, staff: map[word]bool{}, known: map[word]word{}}
 }
 
+// A place is a department (PV1-10) or a ward (PV1-3); the same word may stand
+// for a department and for one of its wards, so the two are learned apart.
+const (
+	asDepartment = iota
+	asWard
+)
+
+// naming is a place, as what it was written, and a department.
+type naming struct {
+	as int
+	lesson
+}
+
 // namings is how many relations it takes; the department must have more than
 // half of all at the place.
 const namings = 10
@@ -52,13 +65,12 @@ func (g *Graph) nameOf(f *ocsf.Fact, at int64) {
 	if dept == "" {
 		return
 	}
-	for i, place := range [2]string{f.Department, f.Ward} {
-		if place == "" || i == 1 && normal(place) == normal(f.Department) {
-			continue
+	for as, place := range [2]string{asDepartment: f.Department, asWard: f.Ward} {
+		if place != "" {
+			n := naming{as, lesson{g.lexicon.add(place), g.lexicon.add(dept)}}
+			g.names[as].add(n.lesson, 1)
+			g.dirtyNames.mark(n)
 		}
-		l := lesson{g.lexicon.add(place), g.lexicon.add(dept)}
-		g.names.add(l, 1)
-		g.dirtyNames.mark(l)
 	}
 }
 
@@ -67,15 +79,15 @@ func (g *Graph) places(e *edge, dept word) bool {
 	if e.at(dept) {
 		return true
 	}
-	if dept == 0 || len(g.names.known) == 0 {
+	if dept == 0 || len(g.names[asDepartment].known)+len(g.names[asWard].known) == 0 {
 		return false
 	}
-	return g.names.known[e.dept] == dept || e.kind == codeLocation && g.names.known[e.what] == dept
+	return g.names[asDepartment].known[e.dept] == dept || e.kind == codeLocation && g.names[asWard].known[e.what] == dept
 }
 
 // placeName is a place as the directory calls it, if that is known.
-func (g *Graph) placeName(place word) string {
-	if dept, ok := g.names.known[place]; ok {
+func (g *Graph) placeName(as int, place word) string {
+	if dept, ok := g.names[as].known[place]; ok {
 		return g.lexicon.text(dept)
 	}
 	return g.lexicon.text(place)
@@ -92,30 +104,35 @@ func (g *Graph) becauseOfName(list []string, q *asked, b *answer) []string {
 		return list
 	}
 	place := b.edge.dept
-	if g.names.known[place] != dept {
+	if g.names[asDepartment].known[place] != dept {
 		place = b.edge.what
 	}
 	return append(list, "learned:"+g.lexicon.text(place)+"|"+g.lexicon.text(dept))
 }
 
 func (g *Graph) nameRows() table {
-	t := table{upsert: `INSERT INTO care_names (place, department, relations) VALUES ($1, $2, $3) ON CONFLICT (place, department) DO UPDATE SET relations = excluded.relations`}
-	for l := range g.dirtyNames.keys {
+	t := table{upsert: `INSERT INTO care_names (place, ward, department, relations) VALUES ($1, $2, $3, $4) ON CONFLICT (place, ward, department) DO UPDATE SET relations = excluded.relations`}
+	for n := range g.dirtyNames.keys {
 		t.rows = append(t.rows, change{
-			key: []any{g.lexicon.text(l.dept), g.lexicon.text(l.code)}, values: []any{int64(g.names.pairs[l])},
+			key:    []any{g.lexicon.text(n.dept), [2]string{"no", "yes"}[n.as], g.lexicon.text(n.code)},
+			values: []any{int64(g.names[n.as].pairs[n.lesson])},
 		})
 	}
 	return t
 }
 
 func (g *Graph) loadNames(tx *sql.Tx) error {
-	return each(tx, `SELECT place, department, relations FROM care_names ORDER BY place, department`, func(rows *sql.Rows) error {
-		var place, dept string
+	return each(tx, `SELECT place, ward, department, relations FROM care_names ORDER BY place, ward, department`, func(rows *sql.Rows) error {
+		var place, ward, dept string
 		var n int64
-		if err := rows.Scan(&place, &dept, &n); err != nil {
+		if err := rows.Scan(&place, &ward, &dept, &n); err != nil {
 			return err
 		}
-		g.names.add(lesson{g.lexicon.add(place), g.lexicon.add(dept)}, uint32(n))
+		as := asDepartment
+		if ward == "yes" {
+			as = asWard
+		}
+		g.names[as].add(lesson{g.lexicon.add(place), g.lexicon.add(dept)}, uint32(n))
 		return nil
 	})
 }

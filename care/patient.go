@@ -177,7 +177,7 @@ func (g *Graph) describeEdges(r *record, p *Patient) {
 
 func (g *Graph) encounter(r *record, visit *edge) Encounter {
 	out := Encounter{
-		ID: r.words.text(visit.enc), Class: g.lexicon.text(visit.what), Department: g.placeName(visit.dept),
+		ID: r.words.text(visit.enc), Class: g.lexicon.text(visit.what), Department: g.placeName(asDepartment, visit.dept),
 		From: visit.from.ms(), Until: visit.until.ms(), Source: r.words.text(visit.src),
 	}
 	var newest second
@@ -191,9 +191,9 @@ func (g *Graph) encounter(r *record, visit *edge) Encounter {
 			out.Attending = append(out.Attending, g.lexicon.text(e.person))
 		case e.kind == codeLocation && e.id == 0 && e.first >= newest:
 			newest = e.first
-			out.Ward = g.placeName(e.what)
+			out.Ward = g.placeName(asWard, e.what)
 			if e.dept != 0 {
-				out.Department = g.placeName(e.dept)
+				out.Department = g.placeName(asDepartment, e.dept)
 			}
 		}
 	}

@@ -2,9 +2,10 @@
 -- Which place of care messages is which department of the directory.
 CREATE TABLE care_names (
   place       TEXT   NOT NULL,
+  ward        TEXT   NOT NULL, -- yes or no: how the place was written
   department  TEXT   NOT NULL,
   relations   BIGINT NOT NULL,
-  PRIMARY KEY (place, department)
+  PRIMARY KEY (place, ward, department)
 );
 
 -- Who shares patients with whom, one row for each person.
