@@ -264,7 +264,7 @@ func quoted(s string) (value string, n int, ok bool) {
 	return "", 0, false
 }
 
-// readJSON reads a JSON object with plain members, one level of objects deep.
+// readJSON reads a JSON object with plain members, two levels of objects deep.
 func (d *device) readJSON(msg []byte) bool {
 	d.format = "JSON"
 	var fields []field
@@ -290,7 +290,7 @@ func readMembers(s *jsonscan.Scanner, fields *[]field, prefix string, depth int)
 		key := prefix + string(name)
 		switch s.Kind() {
 		case jsonscan.Object:
-			if depth > 0 {
+			if depth > 1 {
 				s.Skip()
 				continue
 			}

@@ -79,6 +79,7 @@ func (d *device) event() *ocsf.Event {
 	for i := range d.fields {
 		d.fields[i].name = plain(d.fields[i].key)
 	}
+	d.windows()
 	e := &ocsf.Event{SeverityID: d.severity}
 	if e.SeverityID == 0 {
 		e.SeverityID = severityOf(d.line.Severity)

@@ -23,6 +23,7 @@ func (d *device) setClass(e *ocsf.Event, action, words string) {
 		e.WebResources = []ocsf.Resource{{Type: "Patient"}}
 	case sql != "" || d.has("dbname", "tablename", "数据库"):
 		d.setDatabase(e, sql)
+	case d.channel(e, file, words):
 	case signIn(words):
 		e.ClassUID, e.ActivityID = ocsf.Authentication, ocsf.AuthLogon
 		if hasWord(words, "logoff", "logout", "log out", "log off", "session closed", "注销", "登出", "退出") {
@@ -32,9 +33,8 @@ func (d *device) setClass(e *ocsf.Event, action, words string) {
 			u := e.Actor.User
 			e.User = &u
 		}
-	case hasWord(words, "usb", "removable", "u盘", "移动存储", "外设") || d.has("usbid", "usbserial", "vid"):
-		e.ClassUID, e.ActivityID = ocsf.PeripheralActivity, peripheralVerb(words)
-		e.File = file
+	case d.has("usbid", "usbserial", "vid"):
+		e.ClassUID, e.ActivityID, e.File = ocsf.PeripheralActivity, peripheralVerb(words), file
 	case file != nil:
 		e.ClassUID, e.ActivityID, e.File = ocsf.FileSystemActivity, fileVerb(words), file
 	case e.HTTPRequest != nil && (e.SrcEndpoint != ocsf.Endpoint{} || e.Actor.User.Account != ""):
