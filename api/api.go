@@ -14,8 +14,10 @@
 // Long answers are streamed, never held: a read error in the middle breaks the
 // connection instead of ending the list early. Errors are RFC 9457 problems
 // that say the next step and nothing from the inside. Patient ids travel in
-// bodies, never in URLs. Who looks at a patient's trail or takes evidence out
-// is itself an event (Services.Audit). Requests are limited in number and
+// bodies, never in URLs. Who looks at cases, findings, a patient's trail or a
+// record set aside, asks SQL or takes evidence out is itself an event
+// (Services.Audit), made before the answer; a route nobody thought about in
+// that way fails a test. Requests are limited in number and
 // size.
 //
 // It owns no tables and keeps nothing over a restart. It does not serve pages
@@ -39,6 +41,7 @@ import (
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/lake"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/quarantine"
 )
@@ -104,6 +107,9 @@ type Services struct {
 	Tuning Tuners
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
+	// KeepDispute makes a patient's dispute durable: its record, then its
+	// event. It may be repeated.
+	KeepDispute func(ctx context.Context, r evidence.Record, ev *ocsf.Event) error
 	// Budget is how many cases may open per day.
 	Budget  int
 	Version string

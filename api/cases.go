@@ -75,6 +75,7 @@ func (c *call) incident() error {
 	if err != nil {
 		return err
 	}
+	c.WatchCase(ctx, c.user, x)
 	n, err := c.Incident(ctx, x)
 	if err != nil {
 		return err

@@ -303,12 +303,7 @@ func (s *Services) Watch(ctx context.Context, u identity.User, operation, kind, 
 	if s.Audit == nil {
 		return
 	}
-	ev := &ocsf.Event{
-		ClassUID: ocsf.APIActivity, ActivityID: ocsf.AccessRead, SeverityID: ocsf.SeverityInformational,
-		StatusID: ocsf.StatusSuccess, Time: s.Now().UnixMilli(),
-		API: &ocsf.API{Operation: operation, Service: "cordon"},
-	}
-	ev.Actor.User = ocsf.User{UID: u.Name, Account: u.Name, Roles: []string{string(u.Role)}}
+	ev := s.use(u, operation)
 	if id != "" {
 		ev.Resources = []ocsf.Resource{{UID: id, Type: kind}}
 	}

@@ -35,9 +35,9 @@ func (c *call) explanations() error {
 	if wish.All == (len(wish.Events) > 0) {
 		return bad(`give {"events":[...]} or {"all":true}`, `请给出 {"events":[...]} 或 {"all":true}`)
 	}
+	c.Watch(c.r.Context(), c.user, LookedAtReasons, "", "", "")
 	out := c.lines()
 	if wish.All {
-		c.Watch(c.r.Context(), c.user, LookedAtReasons, "", "", "")
 		err = c.explainAll(out)
 	} else {
 		err = c.explainSome(out, wish.Events)

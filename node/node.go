@@ -274,10 +274,9 @@ func (n *Node) openPeople(ctx context.Context) (err error) {
 // watchWatchers puts what happens in Cordon itself into the same stream as
 // everything else, so that it is evidence too.
 func (n *Node) watchWatchers(ctx context.Context, ev *ocsf.Event) {
-	ev.Metadata.Product = ocsf.Product{Name: "Cordon", VendorName: "Cordon"}
-	ev.Metadata.Version, ev.Metadata.LogName, ev.Metadata.LogProvider = ocsf.Version, "cordon", "cordon"
-	ev.Metadata.LoggedTime = n.now().UnixMilli()
-	ev.Metadata.UID = "cordon:" + rand.Text()
+	n.ownEvent(ev, "cordon:"+rand.Text())
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	if err := n.intake.publish(ctx, []*ocsf.Event{ev}); err != nil {
 		n.log.Error("event about cordon itself not stored", "class", ev.ClassUID, "error", err)
 	}

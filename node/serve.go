@@ -35,7 +35,7 @@ func (n *Node) services() api.Services {
 		Detectors: func() []detect.Info { return n.pipe.detectors().Infos() },
 		Health:    func() []detect.Problem { return n.pipe.detectors().Health() },
 		Sources:   n.sources.list, Import: n.Import, Replay: n.Replay, Verify: n.Verify, Bundle: n.Bundle,
-		Audit: n.watchWatchers, Budget: n.cfg.Incident.Budget, Version: n.version, Key: n.key, Now: n.now, Log: n.log,
+		Audit: n.watchWatchers, KeepDispute: n.keepDispute, Budget: n.cfg.Incident.Budget, Version: n.version, Key: n.key, Now: n.now, Log: n.log,
 	}
 }
 

@@ -1,0 +1,67 @@
+package api_test
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/evidence"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// keep stands in for node: the record is kept, the event noted.
+func (s *site) keep() {
+	s.KeepDispute = func(ctx context.Context, r evidence.Record, ev *ocsf.Event) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.watched = append(s.watched, ev)
+		return s.db.Update(ctx, func(tx *sql.Tx) error {
+			_, err := s.Book.Put(tx, r)
+			return err
+		})
+	}
+	s.mount()
+}
+
+// TestDispute: what a patient says becomes a record with the note, and an
+// event without it.
+func TestDispute(t *testing.T) {
+	s := newSite(t)
+	s.keep()
+	const wish = `{"patient":"P1","event_uid":"e1","note":"I was abroad","channel":"letter"}`
+	d := one[api.Dispute](s.ask(officer, "POST", "/api/v1/disputes", wish).want(201))
+	if d.Event != "e1" || d.Patient != "P1" || d.Person == "" || d.Note != "I was abroad" || d.At == 0 {
+		t.Errorf("dispute: %+v", d)
+	}
+	s.ask(officer, "POST", "/api/v1/disputes", strings.Replace(wish, `"e1"`, `"e1-client"`, 1)).want(201) // the other half of the same access
+	list := lines[api.Dispute](s.ask(auditor, "GET", "/api/v1/disputes", "").want(200))
+	if len(list) != 1 || list[0].Note != d.Note {
+		t.Errorf("list: %+v", list)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ev := s.watched[0]
+	if ev.API.Operation != api.RecordDispute || ev.User.UID != d.Person || ev.Resources[0].UID != "e1" || ev.Resources[1].UID != "P1" || ev.IsAccess() {
+		t.Errorf("event: %+v", ev)
+	}
+	if text := string(ev.AppendJSON(nil)); strings.Contains(text, "abroad") {
+		t.Errorf("the patient's words stand in the event: %s", text)
+	}
+}
+
+func TestDisputesOfNothing(t *testing.T) {
+	s := newSite(t)
+	s.ask(officer, "POST", "/api/v1/disputes", `{"patient":"P1","event_uid":"e1"}`).want(501) // nobody keeps them
+	s.keep()
+	for body, status := range map[string]int{
+		`{"patient":"P1"}`:                        400,
+		`{"patient":"P1","event_uid":"nothing"}`:  404,
+		`{"patient":"P999","event_uid":"e1"}`:     404, // somebody else's
+		`{"patient":"P1","event_uid":"e1","x":1}`: 400,
+	} {
+		s.ask(officer, "POST", "/api/v1/disputes", body).want(status)
+	}
+	s.ask(auditor, "POST", "/api/v1/disputes", `{"patient":"P1","event_uid":"e1"}`).want(403)
+}

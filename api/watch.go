@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+
+	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/incident"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// The operations told to Services.Audit for lists of people's doings.
+const (
+	LookedAtFindings   = "finding-list"    // what detectors found
+	LookedAtCases      = "case-list"       // the list of cases
+	LookedAtCase       = "case"            // one case
+	LookedAtQuarantine = "quarantine-list" // records set aside, with reasons
+	LookedAtDisputes   = "dispute-list"    // what patients disputed
+	LookedAtExceptions = "exception-list"  // about whom detectors keep silent
+	LookedAtHidden     = "hidden-findings" // what an exception hides
+)
+
+// shows says which operation a route is that shows something about people
+// and leaves nothing else behind. known is false for a route that nobody
+// thought about; a test finds it. Routes whose operation is "" tell more in
+// an event of their own, leave a record of the case, or show nobody.
+func shows(id string) (operation string, known bool) {
+	switch id {
+	case "listFindings":
+		return LookedAtFindings, true
+	case "listIncidents":
+		return LookedAtCases, true
+	case "listQuarantine":
+		return LookedAtQuarantine, true
+	case "listDisputes":
+		return LookedAtDisputes, true
+	case "listExceptions":
+		return LookedAtExceptions, true
+	case "hiddenByException":
+		return LookedAtHidden, true
+	case "explain", "listAccesses", "query", "getIncident", "exportIncident", "getQuarantined": // tell more
+		return "", true
+	case "disputeAccess": // is an event
+		return "", true
+	case "listSources", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
+		return "", true
+	}
+	return "", false
+}
+
+// watch tells that a list was asked for, before it is given.
+func (c *call) watch(r route) {
+	if operation, _ := shows(r.id); operation != "" {
+		c.Watch(c.r.Context(), c.user, operation, "", "", "")
+	}
+}
+
+// WatchCase tells that a user looks at a case, and whom it is about.
+func (s *Services) WatchCase(ctx context.Context, u identity.User, c incident.Case) {
+	if s.Audit == nil {
+		return
+	}
+	operation := LookedAtCase
+	if u.PersonID != "" && u.PersonID == c.Person {
+		operation = LookedAtOwnCase
+	}
+	ev := s.use(u, operation)
+	ev.Resources = []ocsf.Resource{{UID: c.ID, Type: "Incident"}}
+	if c.Person != "" {
+		ev.Resources = append(ev.Resources, ocsf.Resource{UID: c.Person, Type: "Person"})
+	}
+	s.Audit(ctx, ev)
+}
+
+// use is an event about the use of Cordon itself. Its user is the member of
+// staff where that is known.
+func (s *Services) use(u identity.User, operation string) *ocsf.Event {
+	ev := &ocsf.Event{
+		ClassUID: ocsf.APIActivity, ActivityID: ocsf.AccessRead, SeverityID: ocsf.SeverityInformational,
+		StatusID: ocsf.StatusSuccess, Time: s.Now().UnixMilli(),
+		API: &ocsf.API{Operation: operation, Service: "cordon"},
+	}
+	ev.Actor.User = ocsf.User{UID: u.PersonID, Account: u.Name, Roles: []string{string(u.Role)}}
+	if u.PersonID == "" {
+		ev.Actor.User.UID = u.Name
+	}
+	ev.SrcEndpoint.Name = "Cordon"
+	return ev
+}
