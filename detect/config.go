@@ -20,6 +20,10 @@ type Config struct {
 	// Rules are folders with Sigma rules of your own (.yml, .yaml, .txtar),
 	// read in addition to the built-in ones.
 	Rules []string `yaml:"rules"`
+	// Tables are folders with files (.yaml) that say what the tables of your
+	// databases hold, in the form of content/tables; they count before the
+	// built-in ones.
+	Tables []string `yaml:"tables"`
 }
 
 // Exception keeps a detector silent. Fields that are empty do not narrow it.

@@ -26,6 +26,7 @@ import (
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/ocsf"
+	"github.com/cordon-health/cordon/statement"
 )
 
 // Info is a detector's account of itself, in the two languages.
@@ -95,6 +96,8 @@ type World struct {
 	Sources func() []SourceState
 	// Zone is the site's, for days and nights; nil is UTC.
 	Zone *time.Location
+	// Tables says what tables of databases hold; nil knows none.
+	Tables *statement.Catalog
 }
 
 // SourceState is how a source has been sending. Times in ms.

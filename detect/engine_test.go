@@ -280,7 +280,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s does not explain itself", p.ID)
 		}
 	}
-	if diff := cmp.Diff([]string{"no-leavers", "no-roster", "no-watchlist", "no-feed-search-abuse", "no-feed-edit-and-revert", "no-feed-photo-proxy"}, ids); diff != "" {
+	if diff := cmp.Diff([]string{"no-leavers", "no-roster", "no-watchlist", "no-feed-search-abuse", "no-feed-edit-and-revert", "no-feed-photo-proxy", "no-feed-drug-statistics-sql"}, ids); diff != "" {
 		t.Error(diff)
 	}
 }

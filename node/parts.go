@@ -41,8 +41,12 @@ func (n *Node) newDetect() (*detect.Engine, error) {
 	n.refused = refused
 	n.loadedRules.Store(int64(loaded.Len()))
 	n.refusedRules.Store(int64(len(refused)))
+	tables, err := n.tables()
+	if err != nil {
+		return nil, err
+	}
 	world := detect.World{
-		People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Zone: n.now().Location(),
+		Tables: tables, People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Zone: n.now().Location(),
 	}
 	e, err := detect.New(n.cfg.Detect, world, append(behavior.All(), loaded))
 	if err != nil {

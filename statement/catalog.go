@@ -373,3 +373,12 @@ func (c *Catalog) Len() int {
 	}
 	return len(c.tables) + len(c.patterns)
 }
+
+// Listed finds a table that a file lists by name.
+func (c *Catalog) Listed(name string) (*Table, bool) {
+	if c == nil {
+		return nil, false
+	}
+	t, ok := c.tables[name]
+	return t, ok
+}

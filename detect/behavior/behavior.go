@@ -30,6 +30,7 @@ import (
 
 // All lists the detectors. Each call makes new ones, with empty memories.
 func All() []detect.Detector {
+	sql := newStatements()
 	return []detect.Detector{
 		&selfAccess{},
 		&family{},
@@ -60,6 +61,10 @@ func All() []detect.Detector {
 		newWatchers(),
 		&dispute{},
 		newPhotoProxy(),
+		newDrugSQL(sql),
+		newDirectRead(sql),
+		newResultSize(sql),
+		newDrugScreen(),
 		&sameSurname{}, // looks at what the others found
 		newRepeat(),    // looks at what the others found
 	}

@@ -1,0 +1,87 @@
+package behavior_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cordon-health/cordon/ocsf"
+	"github.com/cordon-health/cordon/statement"
+)
+
+// A statement is a line: "sql" time account machine program, then any of
+// rows=N, db=NAME, as=ACCOUNT (of the operating system), from=PRODUCT, failed,
+// and behind " : " its text. A program's "_" stands for a blank, "-" for none.
+
+// tables is the catalog that comes along.
+func tables(t testing.TB) *statement.Catalog {
+	t.Helper()
+	c, err := statement.LoadCatalog(os.DirFS("../../content/tables"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// sqlLine makes the event of a line that begins with sql.
+func sqlLine(t testing.TB, line string, n int) *ocsf.Event {
+	t.Helper()
+	head, sql, ok := strings.Cut(strings.TrimSpace(line), " : ")
+	f := strings.Fields(head)
+	if !ok || len(f) < 5 {
+		t.Fatalf("want: sql time account machine program ... : statement, got %q", line)
+	}
+	at := clock(t, f[1])
+	ev := &ocsf.Event{
+		ClassUID: ocsf.DatastoreActivity, ActivityID: 4, StatusID: ocsf.StatusSuccess, Time: at,
+		Metadata:    ocsf.Metadata{UID: fmt.Sprintf("q%d", n), LogProvider: "db", LoggedTime: at, Product: ocsf.Product{Name: "MySQL"}},
+		Actor:       ocsf.Actor{User: ocsf.User{Account: f[2]}},
+		SrcEndpoint: ocsf.Endpoint{IP: f[3]},
+		QueryInfo:   &ocsf.QueryInfo{Text: sql},
+		Database:    &ocsf.Named{Name: "his"},
+	}
+	if f[4] != "-" {
+		ev.Actor.AppName = strings.ReplaceAll(f[4], "_", " ")
+	}
+	for _, word := range f[5:] {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "rows":
+			rows, err := strconv.ParseInt(value, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev.QueryInfo.Rows = rows
+		case "db":
+			ev.Database.Name = value
+		case "as":
+			ev.Actor.OnBehalfOf = &ocsf.User{Account: value}
+		case "from":
+			ev.Metadata.Product.Name = strings.ReplaceAll(value, "_", " ")
+		case "failed":
+			ev.StatusID = ocsf.StatusFailure
+		default:
+			t.Fatalf("unknown word %q", word)
+		}
+	}
+	return ev
+}
+
+// screen applies the words of a record about a screen: screen=NAME, drug=ID.
+// Such a record is about no patient.
+func screen(ev *ocsf.Event, name, value string) (ok bool) {
+	switch name {
+	case "screen":
+		ev.WebResources = append(ev.WebResources, ocsf.Resource{Name: value})
+	case "drug":
+		ev.WebResources = append(ev.WebResources, ocsf.Resource{UID: value, Type: "Medication"})
+	default:
+		return false
+	}
+	if ev.Patient != nil && ev.Patient.UID == "-" {
+		ev.Patient = nil
+	}
+	return true
+}
