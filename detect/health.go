@@ -69,7 +69,23 @@ func (e *Engine) Health() []Problem {
 			out = append(out, p)
 		}
 	}
-	return append(out, e.hungry()...)
+	return append(out, append(e.hungry(), e.troubled()...)...)
+}
+
+// Troubled is a detector that can say, at any time and from any goroutine, what
+// keeps it from doing all of its work.
+type Troubled interface {
+	Problems() []Problem
+}
+
+func (e *Engine) troubled() []Problem {
+	var out []Problem
+	for _, s := range e.slots {
+		if d, ok := s.detector.(Troubled); ok {
+			out = append(out, d.Problems()...)
+		}
+	}
+	return out
 }
 
 func (w *World) holdings() holdings {

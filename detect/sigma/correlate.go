@@ -488,9 +488,6 @@ func (k *correlator) shrink(at int64, g *group) {
 	}
 }
 
-// Correlations says how the correlations are doing.
-func (r *Rules) Correlations() CorrelationStats { return r.corr.now() }
-
 func (k *correlator) now() CorrelationStats {
 	s := k.stats
 	s.Groups, s.Bytes = len(k.groups), k.bytes

@@ -35,6 +35,39 @@ func (r *Rules) correlate(c *detect.Context, ev *ocsf.Event, hits []*rule, rec r
 	for _, m := range r.corr.seen(hits, rec, from) {
 		c.Find(m.finding(c))
 	}
+	if r.corr.stats != r.noted {
+		r.note()
+	}
+}
+
+// note makes the figures of correlations visible to other goroutines.
+func (r *Rules) note() {
+	now := r.corr.now()
+	r.noted = r.corr.stats
+	r.figures.Store(&now)
+}
+
+// Correlations says how the correlations are doing. It may be called from any
+// goroutine; what is remembered now is as of the last minute.
+func (r *Rules) Correlations() CorrelationStats {
+	if s := r.figures.Load(); s != nil {
+		return *s
+	}
+	return CorrelationStats{}
+}
+
+var _ detect.Troubled = (*Rules)(nil)
+
+// Problems implements [detect.Troubled].
+func (r *Rules) Problems() []detect.Problem {
+	s := r.Correlations()
+	if s.Evicted+s.Cut == 0 {
+		return nil
+	}
+	return []detect.Problem{{ID: "correlations-forget", Detectors: []string{"sigma"}, Text: ocsf.Text{
+		EN: fmt.Sprintf("Correlation rules have no room: %d groups were forgotten and %d events left out before their time. Shorten a timespan or narrow a group-by.", s.Evicted, s.Cut),
+		ZH: fmt.Sprintf("关联规则内存不足：已有 %d 个分组被提前遗忘、%d 个事件被提前舍弃。请缩短 timespan 或收窄 group-by。", s.Evicted, s.Cut),
+	}}}
 }
 
 var _ detect.Ticker = (*Rules)(nil)
@@ -42,6 +75,7 @@ var _ detect.Ticker = (*Rules)(nil)
 // Tick implements [detect.Ticker]: windows that are over by the wall clock are
 // judged when no event has come for a while that would say so.
 func (r *Rules) Tick(c *detect.Context, now int64) {
+	r.note()
 	if r.corr.clock != r.ticked {
 		r.ticked = r.corr.clock
 		return

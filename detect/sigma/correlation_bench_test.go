@@ -82,7 +82,7 @@ func BenchmarkCorrelation(b *testing.B) {
 				}
 				r.corr.seen(hits, a, origin{at: 1e12 + int64(i)*10, id: "0b7fa6a4-7d6a-4b1d-9f6e-2f6c7b9f0a11", who: a.User})
 			}
-			b.ReportMetric(float64(r.Correlations().Bytes)/float64(max(1, r.Correlations().Groups)), "B/group")
+			b.ReportMetric(float64(r.corr.now().Bytes)/float64(max(1, r.corr.now().Groups)), "B/group")
 		})
 	}
 }
@@ -122,12 +122,12 @@ func BenchmarkGroups(b *testing.B) {
 		a := authentication{User: "user-" + strconv.Itoa(i%100_000)}
 		r.corr.seen(r.list[:1], &a, origin{at: 1e12 + int64(i), id: "0b7fa6a4-7d6a-4b1d-9f6e-" + strconv.Itoa(1e11+i), who: a.User})
 	}
-	b.ReportMetric(float64(r.Correlations().Groups), "groups")
-	b.ReportMetric(float64(r.Correlations().Bytes)/(1<<20), "MiB")
-	b.ReportMetric(float64(r.Correlations().Evicted), "evicted")
 	for b.Loop() {
 		if _, err := r.Snapshot(); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(r.corr.now().Groups), "groups")
+	b.ReportMetric(float64(r.corr.now().Bytes)/(1<<20), "MiB")
+	b.ReportMetric(float64(r.corr.now().Evicted), "evicted")
 }

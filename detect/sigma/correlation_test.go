@@ -387,13 +387,13 @@ func TestBounded(t *testing.T) {
 		h := happening{at: 1e12 + int64(i), e: "a", u: "u" + strconv.Itoa(i)}
 		k.seen(r.list[:1], asRecord{&h}, origin{at: h.at, id: "x"})
 	}
-	s := r.Correlations()
+	s := r.corr.now()
 	if s.Groups > 1000 || s.Bytes > 1<<20 || s.Evicted < 4000 {
 		t.Errorf("%+v", s)
 	}
 	h := happening{at: 1e12 + 7*3600_000, e: "a", u: "later"}
 	k.seen(r.list[:1], asRecord{&h}, origin{at: h.at, id: "x"})
-	if again := r.Correlations(); again.Groups > 11 || again.Evicted != s.Evicted {
+	if again := r.corr.now(); again.Groups > 11 || again.Evicted != s.Evicted {
 		t.Errorf("groups that are over: %+v", again)
 	}
 	total := 0

@@ -163,7 +163,7 @@ type Filter struct {
 	// Rules are the ids of the rules it is put over, Missing what it names
 	// without effect: rules that are not loaded, or of another log source.
 	Rules, Missing []string
-	// Hidden is how many matches it has hidden.
+	// Hidden is how many matches it has hidden since it was loaded.
 	Hidden int64
 }
 
@@ -184,7 +184,8 @@ func (r *Rules) Filters() []Filter {
 	return out
 }
 
-// Hidden is how many matches each filter has hidden, by its id.
+// Hidden is how many matches each filter has hidden since the rules were
+// loaded, by its id.
 func (r *Rules) Hidden() map[string]int64 {
 	out := map[string]int64{}
 	for _, f := range r.filters {

@@ -21,6 +21,7 @@ package sigma
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/care"
@@ -42,6 +43,8 @@ type Rules struct {
 	docs    []*document // what is loaded, for evidence and the next reload
 	corr    *correlator
 	ticked  int64 // the clock of correlations at the last tick
+	noted   CorrelationStats
+	figures atomic.Pointer[CorrelationStats]
 
 	// Detect is called by one goroutine.
 	look  *look

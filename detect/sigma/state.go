@@ -15,19 +15,15 @@ var _ detect.Stateful = (*Rules)(nil)
 // stateVersion is raised when an older program could not read a state.
 const stateVersion = 1
 
-// state is what correlations and filters remember. Groups belong to a
+// state is what correlations remember. Groups belong to a
 // correlation by its id and the hash of its text: a correlation that was
 // changed starts anew, the others go on.
 type state struct {
-	Version int              `json:"v"`
-	Clock   int64            `json:"clock,omitempty"`
-	Ticked  int64            `json:"ticked,omitempty"`
-	Evicted int64            `json:"evicted,omitempty"`
-	Late    int64            `json:"late,omitempty"`
-	Cut     int64            `json:"cut,omitempty"`
-	Rules   []stateOf        `json:"rules,omitempty"`
-	Groups  []byte           `json:"groups,omitempty"` // the longest untouched first
-	Hidden  map[string]int64 `json:"hidden,omitempty"`
+	Version int       `json:"v"`
+	Clock   int64     `json:"clock,omitempty"`
+	Ticked  int64     `json:"ticked,omitempty"`
+	Rules   []stateOf `json:"rules,omitempty"`
+	Groups  []byte    `json:"groups,omitempty"` // the longest untouched first
 }
 
 type stateOf struct {
@@ -38,10 +34,7 @@ type stateOf struct {
 // Snapshot implements [detect.Stateful].
 func (r *Rules) Snapshot() ([]byte, error) {
 	k := r.corr
-	s := state{
-		Version: stateVersion, Clock: k.clock, Ticked: r.ticked, Evicted: k.stats.Evicted, Late: k.stats.Late, Cut: k.stats.Cut,
-		Hidden: r.Hidden(),
-	}
+	s := state{Version: stateVersion, Clock: k.clock, Ticked: r.ticked}
 	for _, c := range k.list {
 		s.Rules = append(s.Rules, stateOf{c.id, c.version})
 	}
@@ -57,9 +50,6 @@ func (r *Rules) Restore(data []byte) error {
 	limits := r.corr.limits
 	r.corr = newCorrelator(r.corr.list)
 	r.corr.limits = limits
-	for _, f := range r.filters {
-		f.hidden.Store(0)
-	}
 	if data == nil {
 		return nil
 	}
@@ -70,16 +60,12 @@ func (r *Rules) Restore(data []byte) error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("memory of rules is of version %d, this program reads %d", s.Version, stateVersion)
 	}
-	for _, f := range r.filters {
-		f.hidden.Store(s.Hidden[f.id])
-	}
 	r.ticked = s.Ticked
 	return r.corr.restore(&s)
 }
 
 func (k *correlator) restore(s *state) error {
 	k.clock = s.Clock
-	k.stats = CorrelationStats{Evicted: s.Evicted, Late: s.Late, Cut: s.Cut}
 	list := make([]*correlation, len(s.Rules))
 	for i, of := range s.Rules {
 		for _, c := range k.list {
