@@ -22,6 +22,9 @@ type Stats struct {
 	// that were not JSON objects, of NBad in all.
 	Events, Matches, NBad int
 	Bad                   []int
+	// Candidates are the rules that had to be tried, of all those loaded, summed
+	// over the events: what the index could not rule out.
+	Candidates int64
 }
 
 // maxLine bounds a line, in bytes.
@@ -54,6 +57,7 @@ func (r *Rules) Scan(events io.Reader, zone *time.Location, found func(Match) er
 			continue
 		}
 		stats.Events++
+		stats.Candidates += int64(l.candidates)
 		for _, x := range hits {
 			if x.silent {
 				continue

@@ -141,6 +141,10 @@ func TestScan(t *testing.T) {
 	if diff := cmp.Diff([]int{1, 6}, lines); diff != "" {
 		t.Error(diff)
 	}
+	if stats.Candidates != 2 { // the third event has nothing that the rule needs
+		t.Errorf("%d candidates", stats.Candidates)
+	}
+	stats.Candidates = 0
 	if diff := cmp.Diff(Stats{Events: 3, Matches: 2, NBad: 2, Bad: []int{4, 5}}, stats); diff != "" {
 		t.Error(diff)
 	}
