@@ -53,6 +53,7 @@ func All() []detect.Detector {
 		newVolume(),
 		newCrowd(),
 		newSilent(),
+		newVendorRemote(),
 		newRoleMismatch(),
 		newSearchAbuse(),
 		newMarketing(),

@@ -142,7 +142,7 @@ func (o *onlookers) tell(c *detect.Context, patient string) {
 		f.Why.ZH += fmt.Sprintf("当天共 %d 人查看；%s。", now.Now, usual.ZH)
 	}
 	if !o.enough(c, "people") {
-		f.Weak, f.Risk = true, 34
+		f.Weak, f.Statistical, f.Risk = true, true, 34
 	}
 	c.Find(f)
 }

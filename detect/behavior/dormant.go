@@ -1,8 +1,6 @@
 package behavior
 
 import (
-	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/cordon-health/cordon/detect"
@@ -27,31 +25,11 @@ func newDormant() *dormant {
 	return &dormant{seen: detect.NewMemory[int64](60_000, 0), sources: detect.NewMemory[int64](2_000, 0)}
 }
 
-type dormantMemory struct {
-	Seen    json.RawMessage `json:"seen"`
-	Sources json.RawMessage `json:"sources"`
-}
-
 // Snapshot implements [detect.Stateful].
-func (d *dormant) Snapshot() ([]byte, error) {
-	seen, err := d.seen.Snapshot()
-	sources, err2 := d.sources.Snapshot()
-	if err := errors.Join(err, err2); err != nil {
-		return nil, err
-	}
-	return json.Marshal(dormantMemory{seen, sources})
-}
+func (d *dormant) Snapshot() ([]byte, error) { return together(&d.seen, &d.sources) }
 
 // Restore implements [detect.Stateful].
-func (d *dormant) Restore(data []byte) error {
-	var m dormantMemory
-	if data != nil {
-		if err := json.Unmarshal(data, &m); err != nil {
-			return err
-		}
-	}
-	return errors.Join(d.seen.Restore(m.Seen), d.sources.Restore(m.Sources))
-}
+func (d *dormant) Restore(data []byte) error { return apart(data, &d.seen, &d.sources) }
 
 // Info implements [detect.Detector].
 func (*dormant) Info() detect.Info {

@@ -161,7 +161,7 @@ func (x *exports) unusual(c *detect.Context, ev *ocsf.Event) {
 	x.Told = ev.Time / day
 	usual := now.Words()
 	c.Find(ocsf.Finding{
-		UID: detect.UID("mass-export", c.Who(), "unusual", ev.Metadata.UID), Events: x.uids(), Weak: true, Risk: min(28+now.Z()/2, 36),
+		UID: detect.UID("mass-export", c.Who(), "unusual", ev.Metadata.UID), Events: x.uids(), Weak: true, Statistical: true, Risk: min(28+now.Z()/2, 36),
 		SeverityID: ocsf.SeverityMedium,
 		Title:      text("%s exported data of %d patients in a day, far more than usual (%s)", "%s 一天内导出 %d 名患者的数据，远超平常（%s）", c.Who(), now.Now, c.Clock()),
 		Why:        ocsf.Text{EN: fmt.Sprintf("%d patients today; %s.", now.Now, usual.EN), ZH: fmt.Sprintf("今天 %d 名患者；%s。", now.Now, usual.ZH)},

@@ -20,7 +20,7 @@ func ownHours(c *detect.Context, ev *ocsf.Event) {
 			EN: fmt.Sprintf("No roster covers %s. At this hour (%s), of any day of the week, they have hardly ever been at work.", c.Who(), c.Clock()),
 			ZH: fmt.Sprintf("排班表未覆盖 %s。一周任何一天的这个时间（%s）本人几乎从未工作。", c.Who(), c.Clock()),
 		},
-		Risk: 28,
+		Risk: 28, Statistical: true,
 	}
 	c.Find(f)
 }

@@ -1,7 +1,6 @@
 package behavior
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/cordon-health/cordon/detect"
@@ -68,7 +67,7 @@ func (*volume) Info() detect.Info {
 			EN: "Ask for the task; see what the patients have in common.",
 			ZH: "询问是何任务；查看这些患者的共同点。",
 		},
-		Severity: ocsf.SeverityMedium, Risk: 36, Weak: true,
+		Severity: ocsf.SeverityMedium, Risk: 36, Weak: true, Statistical: true,
 		References: []string{"个人信息保护法 第十条", "国卫办医政函〔2025〕262号"},
 		Params: []detect.Param{
 			{Name: "patients", Default: 10, About: ocsf.Text{EN: "patients within the minutes", ZH: "时段内的患者数"}},
@@ -203,34 +202,8 @@ func (p *pace) within(at, window int64) int {
 	return n
 }
 
-type volumeMemory struct {
-	People json.RawMessage `json:"people"`
-	Roles  json.RawMessage `json:"roles"`
-}
-
 // Snapshot implements [detect.Stateful].
-func (d *volume) Snapshot() ([]byte, error) {
-	people, err := d.people.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	roles, err := d.roles.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(volumeMemory{people, roles})
-}
+func (d *volume) Snapshot() ([]byte, error) { return together(&d.people, &d.roles) }
 
 // Restore implements [detect.Stateful].
-func (d *volume) Restore(data []byte) error {
-	var m volumeMemory
-	if data != nil {
-		if err := json.Unmarshal(data, &m); err != nil {
-			return err
-		}
-	}
-	if err := d.people.Restore(m.People); err != nil {
-		return err
-	}
-	return d.roles.Restore(m.Roles)
-}
+func (d *volume) Restore(data []byte) error { return apart(data, &d.people, &d.roles) }
