@@ -79,6 +79,7 @@ func pages() []route {
 		{"GET /patients", identity.SeePatients, false, (*request).patients},
 		{"POST /patients", identity.SeePatients, false, (*request).findPatient},
 		{"GET /patients/{token}", identity.SeePatients, false, (*request).patient},
+		{"POST /patients/{token}/dispute", identity.HandleCases, false, (*request).dispute},
 		{"GET /sources", identity.SeeSources, false, (*request).sources},
 		{"GET /quarantine/{id}", identity.SeeQuarantine, false, (*request).quarantined},
 		{"POST /quarantine/{id}/{what}", identity.Replay, false, (*request).mend},

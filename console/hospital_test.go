@@ -164,6 +164,7 @@ func (h *hospital) wire() {
 		defer h.mu.Unlock()
 		h.watched = append(h.watched, ev)
 	}
+	h.KeepDispute = h.keepDispute
 	h.Verify = func(ctx context.Context, progress func(evidence.Progress)) (evidence.Report, error) {
 		ok(h.t, h.Book.Sync(ctx))
 		return evidence.Verify(ctx, evidence.Source{Log: os.DirFS(filepath.Join(h.dir, "evidence")), Key: h.Book.PublicKey(), DB: h.db}, progress)

@@ -95,9 +95,7 @@ func (q *request) incident() error {
 	}
 	m := caseFile{caseRow: q.caseRow(c), Own: q.ses.User.PersonID != "" && q.ses.User.PersonID == c.Person,
 		Verdicts: []incident.Verdict{incident.Confirmed, incident.Justified, incident.FalseCase}}
-	if m.Own {
-		q.Watch(ctx, q.ses.User, api.LookedAtOwnCase, "Incident", c.ID, "")
-	}
+	q.WatchCase(ctx, q.ses.User, c)
 	for _, fill := range []func(context.Context, *caseFile) error{
 		q.fillFindings, q.fillPicture, q.fillActions, q.fillQuestions, q.fillVersions, q.fillHandlers,
 	} {

@@ -43,6 +43,7 @@ func (c *Console) serve(r route, w http.ResponseWriter, req *http.Request) {
 		q.fail(err)
 		return
 	}
+	q.watch(r)
 	if err := r.serve(q); err != nil {
 		q.fail(err)
 	}

@@ -28,6 +28,15 @@ type peek struct {
 	At   int64  `json:"a"`
 }
 
+// The operations that are looked at; api tells them.
+const (
+	opTrail   = "patient-trail"
+	opPerson  = "person-trail"
+	opCase    = "case"
+	opOwnCase = "own-case"
+	opBundle  = "evidence-bundle"
+)
+
 // maxPeeks bounds a person's memory; the parameters stay below it.
 const maxPeeks = 200
 
@@ -78,13 +87,13 @@ func (d *watchers) Detect(c *detect.Context, ev *ocsf.Event) {
 	if !ok || operation == opDispute || c.Who() == "" || ev.StatusID == ocsf.StatusFailure {
 		return
 	}
-	if patient, ok := resource(ev, typePatient); ok {
+	if patient, ok := resource(ev, typePatient); ok && operation == opTrail {
 		d.trail(c, ev, patient.UID)
 	}
 	if about, ok := resource(ev, "Person"); ok {
 		d.colleague(c, ev, operation, about.UID)
 	}
-	if ev.ActivityID == ocsf.AccessExport || operation == "evidence-bundle" {
+	if operation == opBundle {
 		d.export(c, ev, operation)
 	}
 }
@@ -136,7 +145,7 @@ func (d *watchers) many(c *detect.Context, ev *ocsf.Event, patient string) {
 
 // colleague judges a look at a case about somebody, or at what somebody did.
 func (d *watchers) colleague(c *detect.Context, ev *ocsf.Event, operation, about string) {
-	if operation != "case" && operation != "own-case" && operation != "person-trail" {
+	if operation != opCase && operation != opOwnCase && operation != opPerson {
 		return
 	}
 	person, known := c.Person()

@@ -1,0 +1,33 @@
+package console
+
+import "github.com/cordon-health/cordon/api"
+
+// shows says which operation a page is that shows something about people and
+// tells of it in no other way. known is false for a page nobody thought
+// about; a test finds it. Pages whose operation is "" tell more in an event
+// of their own, leave a record of the case, or show nobody. What keeps a page
+// fresh (".../live") is the page's own look going on.
+func shows(pattern string) (operation string, known bool) {
+	switch pattern {
+	case "GET /{$}", "GET /incidents", "POST /incidents":
+		return api.LookedAtCases, true
+	case "GET /sources":
+		return api.LookedAtQuarantine, true
+	case "GET /incidents/{id}", "GET /incidents/{id}/bundle", "GET /people/{token}", "GET /patients/{token}", "GET /quarantine/{id}": // tell more
+		return "", true
+	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute": // leave a record
+		return "", true
+	case "GET /overview/live", "GET /evidence/live": // go on
+		return "", true
+	case "GET /patients", "POST /patients", "GET /detectors", "GET /evidence", "POST /evidence/verify": // show nobody
+		return "", true
+	}
+	return "", false
+}
+
+// watch tells that a page was asked for, before it is given.
+func (q *request) watch(r route) {
+	if operation, _ := shows(r.pattern); operation != "" && q.ses.User.Name != "" {
+		q.Watch(q.r.Context(), q.ses.User, operation, "", "", "")
+	}
+}
