@@ -11,6 +11,10 @@ func shows(pattern string) (operation string, known bool) {
 	switch pattern {
 	case "GET /{$}", "GET /incidents", "POST /incidents":
 		return api.LookedAtCases, true
+	case "GET /exceptions":
+		return api.LookedAtExceptions, true
+	case "GET /exceptions/{id}":
+		return api.LookedAtHidden, true
 	case "GET /sources":
 		return api.LookedAtQuarantine, true
 	case "GET /incidents/{id}", "GET /incidents/{id}/bundle", "GET /people/{token}", "GET /patients/{token}", "GET /quarantine/{id}": // tell more
@@ -19,7 +23,7 @@ func shows(pattern string) (operation string, known bool) {
 		return "", true
 	case "GET /overview/live", "GET /evidence/live": // go on
 		return "", true
-	case "GET /patients", "POST /patients", "GET /detectors", "GET /evidence", "POST /evidence/verify": // show nobody
+	case "GET /patients", "POST /patients", "GET /detectors", "GET /quality", "GET /evidence", "POST /evidence/verify": // show nobody
 		return "", true
 	}
 	return "", false
