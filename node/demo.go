@@ -248,6 +248,9 @@ func (s *senders) send(ctx context.Context, it simulate.Item) error {
 			r.ID, r.OpTime.Format(time.RFC3339), r.UserCode, r.PatientNo, r.Action, r.Module, r.ClientIP, r.Reason)
 		return err
 	}
+	if it.Channel != "fhir" { // what Cordon tells of itself it tells itself
+		return nil
+	}
 	s.fhir.Write(bytes.TrimSpace(it.Data))
 	s.fhir.WriteByte('\n')
 	if s.fhirs++; s.fhirs >= 200 {

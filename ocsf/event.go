@@ -236,6 +236,9 @@ func (e *Event) IsAccess() bool {
 	if e.Patient == nil || e.Patient.UID == "" || len(e.Care) > 0 {
 		return false
 	}
+	if e.API != nil && e.API.Service == "cordon" {
+		return false // who looks at who looked opens no record; a detector of its own watches that
+	}
 	switch e.ClassUID {
 	case WebResourcesActivity, APIActivity, DatastoreActivity, FileHostingActivity, FileSystemActivity:
 		return true

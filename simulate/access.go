@@ -43,7 +43,11 @@ type look struct {
 	glass   bool   // break-glass
 	reason  string
 	list    []*patient // further patients on the same screen
+	ref     string     // the document's own reference and version
+	hash    string     // of its content
 	h       *Hospital
+
+	channelOnly string // the system that has it, where there is a choice
 }
 
 // run is one passage through the hospital's days. It belongs to one goroutine.
@@ -142,6 +146,7 @@ func (r *run) liveDay() {
 	r.bookings()
 	r.emergencies()
 	r.oddities()
+	r.sideWork()
 	r.commitToday()
 }
 
@@ -287,6 +292,8 @@ func (r *run) emit(l look) (uid, also string) {
 // a few notes are fetched from the document repository, which speaks ATNA.
 func (l *look) channel(d dice) string {
 	switch {
+	case l.channelOnly != "":
+		return l.channelOnly
 	case l.what.channel == "sql" && l.who.his == "":
 		return "fhir"
 	case l.what.channel != "":

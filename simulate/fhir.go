@@ -205,9 +205,7 @@ func (v *auditEvent) appendPatient(b []byte, id string, first bool) []byte {
 
 func (v *auditEvent) appendResource(b []byte) []byte {
 	b = append(b, `{"what":{"reference":"`...)
-	b = append(b, v.what.resource...)
-	b = append(b, '/')
-	b = append(b, v.id[:8]...)
+	b = v.appendReference(b)
 	b = append(b, `"},"type":{"system":"http://hl7.org/fhir/resource-types","code":"`...)
 	b = append(b, v.what.resource...)
 	b = append(b, `"},"role":{"system":"http://terminology.hl7.org/CodeSystem/object-role","code":"4","display":"Domain Resource"}`...)
@@ -219,12 +217,25 @@ func (v *auditEvent) appendResource(b []byte) []byte {
 	b = append(b, `,"name":"`...)
 	b = append(b, v.what.name...)
 	b = append(b, '"')
+	if v.hash != "" {
+		b = append(b, `,"detail":[{"type":"hash","valueString":"`+v.hash+`"}]`...)
+	}
 	if v.verb == "X" {
 		b = append(b, `,"detail":[{"type":"bytes","valueString":"`...)
 		b = strconv.AppendInt(b, int64(20000+len(v.id)*977), 10)
 		b = append(b, `"}]`...)
 	}
 	return append(b, '}')
+}
+
+// appendReference names the resource: its own id, or one that stands for it.
+func (v *auditEvent) appendReference(b []byte) []byte {
+	if v.ref != "" {
+		return append(b, v.ref...)
+	}
+	b = append(b, v.what.resource...)
+	b = append(b, '/')
+	return append(b, v.id[:8]...)
 }
 
 func jsonString(s string) []byte {

@@ -251,3 +251,11 @@ func (h *Hospital) typist(p *person) string {
 	}
 	return xcn(p)
 }
+
+// habitText lists the habits for the README.
+func (h *Hospital) habitText() string {
+	if len(h.cfg.Habits) == 0 {
+		return "none, a hospital of the textbook"
+	}
+	return strings.Join(h.cfg.Habits, ", ")
+}

@@ -114,7 +114,7 @@ type Hospital struct {
 // Item is one thing that arrives at a collector.
 type Item struct {
 	At      time.Time // when it arrives
-	Channel string    // "hl7", "fhir", "atna" or "sql"
+	Channel string    // "hl7", "fhir", "atna", "sql" or "ocsf"
 	Data    []byte    // as on the wire: HL7 with CR, JSON, a syslog line, a CSV record
 	Row     *Row      // the same as a typed row; only for "sql"
 	UID     string    // the id the item carries: MSH-10, AuditEvent.id, X-Request-Id, id column

@@ -38,6 +38,13 @@ func misdeeds() []misdeed {
 		{"lurking-after-discharge", 1, 0, 1, (*run).lurking},
 		{"crowd", 0.4, 0, 1, (*run).crowd},
 		{"marketing", 0.4, 0, 2, (*run).marketing},
+		{"search-abuse", 0.7, 6, 1, (*run).searchAbuse},
+		{"edit-and-revert", 0.7, 0, 1, (*run).editAndRevert},
+		{"drug-statistics", 0.7, 0, 1, (*run).drugStatistics},
+		{"watching-the-watchers", 0.4, 2, 1, (*run).watchers},
+		{"patient-dispute", 0.7, 0, 3, (*run).dispute},
+		{"audit-tampering", 0.4, 0, 1, (*run).tampering},
+		{"slow-export", 0.4, 0, 20, (*run).slowExport},
 	}
 }
 

@@ -41,7 +41,7 @@ func (h *Hospital) Write(dir string, progress func(done, total int)) error {
 }
 
 func (h *Hospital) writeTables(dir string) error {
-	for _, sub := range []string{"hl7", "fhir", "atna"} {
+	for _, sub := range []string{"hl7", "fhir", "atna", "ocsf"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return fmt.Errorf("simulate: make folder: %w", err)
 		}
@@ -143,7 +143,7 @@ func (f *dayFile) close() error { return firstError(f.buf.Flush(), f.file.Close(
 
 func (x *folder) close() error {
 	var failed error
-	for _, channel := range []string{"hl7", "fhir", "atna", "sql"} {
+	for _, channel := range []string{"hl7", "fhir", "atna", "sql", "ocsf"} {
 		if file := x.files[channel]; file != nil {
 			failed = firstError(failed, file.close())
 		}
@@ -160,6 +160,8 @@ func fileName(channel string, at time.Time) string {
 		return filepath.Join("fhir", "auditevents-"+day+".ndjson")
 	case "atna":
 		return filepath.Join("atna", day+".log")
+	case "ocsf":
+		return filepath.Join("ocsf", "own-"+day+".ndjson")
 	}
 	return "sqlaudit.csv"
 }
@@ -177,12 +179,13 @@ func (r *Row) csv() []byte {
 }
 
 func (h *Hospital) writeReadme(w io.Writer) error {
-	_, err := fmt.Fprintf(w, readme, h.cfg.Seed, h.cfg.Days, h.cfg.Staff, h.cfg.Patients, h.start.Format("2006-01-02"))
+	_, err := fmt.Fprintf(w, readme, h.cfg.Seed, h.cfg.Days, h.cfg.Staff, h.cfg.Patients, h.start.Format("2006-01-02"), h.habitText())
 	return err
 }
 
 const readme = `An invented hospital / 虚构的医院
 seed %d, %d days, %d staff, %d patients, first day %s. No real person is in it. 其中没有真实人物。
+habits / 习惯：%s
 
 Import in this order: first who is who, then what happened. HL7 goes in before
 the accesses, or together with them; late messages heal earlier answers.
@@ -195,6 +198,7 @@ the accesses, or together with them; late messages heal earlier answers.
   cordon import --format hl7v2     hl7/*.hl7
   cordon import --format fhir-auditevent fhir/*.ndjson
   cordon import --format atna      atna/*.log
+  cordon import --format ocsf      ocsf/*.ndjson
   cordon import --format csv --mapping content/mappings/his-audit.yaml sqlaudit.csv
 
 Add --data DIR for a stopped server, --server URL for a running one.
@@ -207,6 +211,8 @@ fhir/  AuditEvent R4 in the manner of IHE BALP, one per line; some accesses
        sent twice
 atna/  DICOM audit messages in RFC 5424 lines; the event's id is the
        X-Request-Id detail
+ocsf/  what the surveillance system tells about its own use: who asked for the
+       list of who looked, and which access a patient disputes
 sqlaudit.csv  the audit table of the HIS: id, op_time, user_code (account),
        patient_no, action, module, client_ip, reason
 truth.jsonl   the labelled violations: kind, event_uids (one per access; the
