@@ -54,6 +54,7 @@ func All() []detect.Detector {
 		newCrowd(),
 		newSilent(),
 		newVendorRemote(),
+		newExportChannel(),
 		newRoleMismatch(),
 		newSearchAbuse(),
 		newMarketing(),
