@@ -37,7 +37,7 @@ func newBreakGlass() *breakGlass {
 // Info implements [detect.Detector].
 func (*breakGlass) Info() detect.Info {
 	return detect.Info{
-		ID:    "break-glass",
+		ID: "break-glass", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "Emergency override without emergency", ZH: "无正当理由的紧急授权"},
 		Why: ocsf.Text{
 			EN: "The override opens any record. It was used without a reason that says something, or the patient was not here within a day of it, or the person uses it far more often than their department does.",

@@ -34,7 +34,7 @@ func (d *browsing) Restore(data []byte) error { return d.seen.Restore(data) }
 // Info implements [detect.Detector].
 func (*browsing) Info() detect.Info {
 	return detect.Info{
-		ID:    "browsing",
+		ID: "browsing", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Strangers' records one after the other", ZH: "连续翻看无关患者病历"},
 		Why: ocsf.Text{
 			EN: "Within an hour the person read the records of many patients without any tie to them. So phone numbers are collected for sale, or data is copied by hand.",

@@ -14,7 +14,7 @@ var _ detect.Detector = (*canary)(nil)
 // Info implements [detect.Detector].
 func (*canary) Info() detect.Info {
 	return detect.Info{
-		ID:    "canary",
+		ID: "canary", Group: detect.GroupWho, Steady: true,
 		Title: ocsf.Text{EN: "Decoy record touched", ZH: "诱饵病历被触碰"},
 		Why: ocsf.Text{
 			EN: "The patient is invented and put there as a decoy. Nobody can have a reason to open it; whoever does is searching, or copies whole tables.",

@@ -16,7 +16,7 @@ var _ detect.Detector = (*coworker)(nil)
 // Info implements [detect.Detector].
 func (*coworker) Info() detect.Info {
 	return detect.Info{
-		ID:    "coworker",
+		ID: "coworker", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "Record of a colleague opened", ZH: "查看同事病历"},
 		Why: ocsf.Text{
 			EN: "The patient works here, and nothing shows that the person takes part in the treatment. It weighs more within one department or between superior and subordinate.",

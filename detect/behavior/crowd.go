@@ -44,7 +44,7 @@ func (d *crowd) Restore(data []byte) error { return d.around.Restore(data) }
 // Info implements [detect.Detector].
 func (*crowd) Info() detect.Info {
 	return detect.Info{
-		ID:    "crowd",
+		ID: "crowd", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "Crowd around one record", ZH: "多人围观同一病历"},
 		Why: ocsf.Text{
 			EN: "Within a day many people of several departments opened one patient's record without any tie: the talk of the house, a case in the news. The case is about the record, not about one of them. Fewer people are a weak sign when far more than usual looked at the patient that day.",

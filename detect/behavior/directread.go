@@ -46,7 +46,7 @@ func (d *directRead) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*directRead) Info() detect.Info {
 	return detect.Info{
-		ID:    "direct-table-read",
+		ID: "direct-table-read", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Patients' tables read past the application", ZH: "绕过应用系统直接读取患者数据表"},
 		Why: ocsf.Text{
 			EN: "A person, or a database tool, or the account of an application from a machine or program never seen with it read tables with patients' data, and no approved ticket covers it. The application's controls and its audit are passed by.",

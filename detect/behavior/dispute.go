@@ -16,7 +16,7 @@ var _ detect.Detector = (*dispute)(nil)
 // Info implements [detect.Detector].
 func (*dispute) Info() detect.Info {
 	return detect.Info{
-		ID:    "patient-dispute",
+		ID: "patient-dispute", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "A patient disputes an access", ZH: "患者对访问提出异议"},
 		Why: ocsf.Text{
 			EN: "The patient, shown the list of who looked, says that this access had nothing to do with the treatment. Nobody knows better who took part in it, so the case comes first, whether the records explain the access or not.",

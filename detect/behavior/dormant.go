@@ -34,7 +34,7 @@ func (d *dormant) Restore(data []byte) error { return apart(data, &d.seen, &d.so
 // Info implements [detect.Detector].
 func (*dormant) Info() detect.Info {
 	return detect.Info{
-		ID:    "dormant-account",
+		ID: "dormant-account", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Sleeping account woke up", ZH: "休眠账号突然启用"},
 		Why: ocsf.Text{
 			EN: "The account was not used for months and then read patient data. Forgotten accounts are the easiest to take over. At night it weighs more. An account that was never used since its source is watched counts from then on; a first access at night, without a shift and a reason, is a weak sign sooner.",

@@ -45,7 +45,7 @@ func (d *drugScreen) Restore(data []byte) error { return d.seen.Restore(data) }
 // Info implements [detect.Detector].
 func (*drugScreen) Info() detect.Info {
 	return detect.Info{
-		ID:    "drug-statistics-screen",
+		ID: "drug-statistics-screen", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Statistics of prescriptions on a screen", ZH: "界面统方"},
 		Why: ocsf.Text{
 			EN: "A screen that counts drugs or consumables, per doctor or in all, was opened, exported or called, and no approved ticket covers it. Where the task of the person's role or department is to count drugs it is weak, unless they ask for the same few drugs month after month.",

@@ -68,7 +68,7 @@ func (d *drugSQL) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*drugSQL) Info() detect.Info {
 	return detect.Info{
-		ID:    "drug-statistics-sql",
+		ID: "drug-statistics-sql", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Prescriptions counted per doctor in SQL", ZH: "SQL 统方"},
 		Why: ocsf.Text{
 			EN: "A statement read which doctor prescribed how much of which drug, for all patients and not for one, and no approved ticket covers it. Such lists are sold to the makers of drugs. It is recognised by the tables and columns it reads: also without GROUP BY, one drug at a time, through copies, temporary tables, views and procedures, inside of strings, and in a restored backup. An application that asks for it is no exception.",

@@ -64,7 +64,7 @@ func (d *editRevert) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*editRevert) Info() detect.Info {
 	return detect.Info{
-		ID:    "edit-and-revert",
+		ID: "edit-and-revert", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "A record changed after the fact", ZH: "事后修改病历"},
 		Why: ocsf.Text{
 			EN: "A record is evidence. It is found when a document of a finished stay is changed or deleted after the patient complained or the record was sealed, when a text is changed and hours later changed back by the same person (for an inspection, a claim), and when a note is written days later for a time before a complaint. Corrections within hours, late notes and treatment that goes on are ordinary.",

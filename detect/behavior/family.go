@@ -18,7 +18,7 @@ var _ detect.Detector = (*family)(nil)
 // Info implements [detect.Detector].
 func (*family) Info() detect.Info {
 	return detect.Info{
-		ID:    "family",
+		ID: "family", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "Record of a relative opened", ZH: "查看亲属病历"},
 		Why: ocsf.Text{
 			EN: "Most known insider violations concern family. The person's phone number or identity number stands in the patient's record or among its next of kin, or the address and a name agree. A shared surname alone never counts.",

@@ -17,7 +17,7 @@ var _ detect.Detector = (*level5)(nil)
 // Info implements [detect.Detector].
 func (*level5) Info() detect.Info {
 	return detect.Info{
-		ID:    "level-5",
+		ID: "level-5", Group: detect.GroupWho, Steady: true,
 		Title: ocsf.Text{EN: "Special-disease data read by others than the attending", ZH: "非主管人员查看特殊病种数据"},
 		Why: ocsf.Text{
 			EN: "Data on HIV, sexually transmitted disease, psychiatry, reproduction or genes is level 5: for the attending staff only. Also the rest of such a patient's record must not be opened without a reason. Laboratory, pharmacy and infection control on duty may read what they work on.",

@@ -13,7 +13,7 @@ var _ detect.Detector = (*lurking)(nil)
 // Info implements [detect.Detector].
 func (*lurking) Info() detect.Info {
 	return detect.Info{
-		ID:    "lurking-after-discharge",
+		ID: "lurking-after-discharge", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "Record read long after discharge", ZH: "出院后仍查看病历"},
 		Why: ocsf.Text{
 			EN: "The person's department once had the patient, who left days ago. Since then there is no new visit, appointment, order, coding, quality or billing task that would bring the person back to the record.",

@@ -50,7 +50,7 @@ func newMarketing() *marketing {
 // Info implements [detect.Detector].
 func (*marketing) Info() detect.Info {
 	return detect.Info{
-		ID:    "marketing-trade",
+		ID: "marketing-trade", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Contacts of newborn, delivery or cancer patients in sequence", ZH: "连续查看新生儿、产妇或肿瘤患者联系方式"},
 		Why: ocsf.Text{
 			EN: "Phone numbers of young mothers and of cancer patients are sold to photographers, milk powder, insurance and quacks. Somebody whose role does not treat patients opened the contact pages of many of them one after the other, and of hardly anybody else, which the role hardly ever does here. That each single access is part of the job explains nothing.",

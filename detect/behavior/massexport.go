@@ -60,7 +60,7 @@ func (d *massExport) Restore(data []byte) error { return d.done.Restore(data) }
 // Info implements [detect.Detector].
 func (*massExport) Info() detect.Info {
 	return detect.Info{
-		ID:    "mass-export",
+		ID: "mass-export", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Many records exported", ZH: "批量导出病历"},
 		Why: ocsf.Text{
 			EN: "One person exported, printed, copied or shared the data of many patients within an hour, a day or, a few at a time, thirty days, or very many images, rows or megabytes, and no approved ticket covers it. Over thirty days only more than three times what peers usually export counts. Less, but far more than the person and their peers usually do, is a weak sign.",

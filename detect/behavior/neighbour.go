@@ -15,7 +15,7 @@ var _ detect.Detector = (*neighbour)(nil)
 // Info implements [detect.Detector].
 func (*neighbour) Info() detect.Info {
 	return detect.Info{
-		ID:    "neighbour",
+		ID: "neighbour", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "Record of a neighbour opened", ZH: "查看同址者病历"},
 		Why: ocsf.Text{
 			EN: "Person and patient give the same address (or the same building) and nothing else in common: a partner with another surname, a flatmate, a neighbour. Alone it proves nothing.",

@@ -28,7 +28,7 @@ func (d *noCare) Restore(data []byte) error { return d.usual.Restore(data) }
 // Info implements [detect.Detector].
 func (*noCare) Info() detect.Info {
 	return detect.Info{
-		ID:    "no-care-relationship",
+		ID: "no-care-relationship", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "No care relationship", ZH: "无诊疗关系"},
 		Why: ocsf.Text{
 			EN: "No visit, order, appointment, shift, consult, task or approval leads from the person to the patient. Two or three in a hundred honest accesses look like this too, so it is weak: it ranks, by the distance between person and patient, and counts together with other signs.",

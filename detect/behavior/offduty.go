@@ -13,7 +13,7 @@ var _ detect.Detector = (*offDuty)(nil)
 // Info implements [detect.Detector].
 func (*offDuty) Info() detect.Info {
 	return detect.Info{
-		ID:    "off-duty",
+		ID: "off-duty", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Record opened off duty", ZH: "非当班时间查看病历"},
 		Why: ocsf.Text{
 			EN: "The roster has the person off, two hours of slack included, and not on call, and nothing else explains the access. Where the roster says nothing about a person, their own hours stand in for it, once they are known; that is a weaker sign.",

@@ -50,7 +50,7 @@ func (d *photoProxy) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*photoProxy) Info() detect.Info {
 	return detect.Info{
-		ID:    "photo-proxy",
+		ID: "photo-proxy", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Screens shown without typing, one after the other", ZH: "连续全屏停留且无键盘输入"},
 		Why: ocsf.Text{
 			EN: "Whoever may not export takes photos: one full screen after the other, each for some seconds, and not a key is pressed. A doctor on a round does the same, so it never opens a case; it adds rank to what else is found about the person, and only counts records that nothing explains. It needs an agent on the workstation or kiosk that records it.",

@@ -37,7 +37,7 @@ func (d *repeat) Restore(data []byte) error { return d.before.Restore(data) }
 // Info implements [detect.Detector].
 func (*repeat) Info() detect.Info {
 	return detect.Info{
-		ID:    "repeat-after-warning",
+		ID: "repeat-after-warning", Group: detect.GroupWhy, Steady: true,
 		Title: ocsf.Text{EN: "Again after a warning", ZH: "警告后再犯"},
 		Why: ocsf.Text{
 			EN: "The person was asked about the same kind of access, or found at fault, within the last months, and does it again. After a notice the same night only one in fifty does; those are the ones who mean it.",

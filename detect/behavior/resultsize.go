@@ -40,7 +40,7 @@ func (d *resultSize) Restore(data []byte) error { return d.usual.Restore(data) }
 // Info implements [detect.Detector].
 func (*resultSize) Info() detect.Info {
 	return detect.Info{
-		ID:    "result-size",
+		ID: "result-size", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "A usual statement with an unusual result", ZH: "常用语句返回异常多的行"},
 		Why: ocsf.Text{
 			EN: "The same statement on patients' data, known for small results, gave a hundred times as many rows. That is what an injected condition or a widened search looks like.",

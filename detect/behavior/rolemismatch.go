@@ -68,7 +68,7 @@ func (d *roleMismatch) Restore(data []byte) error {
 // Info implements [detect.Detector].
 func (*roleMismatch) Info() detect.Info {
 	return detect.Info{
-		ID:    "role-mismatch",
+		ID: "role-mismatch", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "A document this role never opens", ZH: "查看本岗位从不接触的文书"},
 		Why: ocsf.Text{
 			EN: "A registrar has a reason to open the record but not its psychiatry notes. For a month Cordon only learns which kinds of documents each role opens. Afterwards it notes who opens one that nobody of the role ever did, though the hospital has long had it and the role opens so many that chance does not explain it. When three people of a role open it, it has become their work. It opens a case only where somebody whose role treats nobody reads what is read to treat.",

@@ -17,7 +17,7 @@ var _ detect.Detector = (*sameSurname)(nil)
 // Info implements [detect.Detector].
 func (*sameSurname) Info() detect.Info {
 	return detect.Info{
-		ID:    "same-surname",
+		ID: "same-surname", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "The same rare surname", ZH: "同一少见姓氏"},
 		Why: ocsf.Text{
 			EN: "Person and patient, or the patient's next of kin, share a surname that few members of staff have. By itself it means nothing, so it only adds to what another detector found in the same access and never opens a case. A Chinese surname is shared by millions: it counts only where the two are neighbours as well. Surnames are compared as tokens.",

@@ -14,7 +14,7 @@ var _ detect.Detector = (*sealedRecord)(nil)
 // Info implements [detect.Detector].
 func (*sealedRecord) Info() detect.Info {
 	return detect.Info{
-		ID:    "sealed-record",
+		ID: "sealed-record", Group: detect.GroupWho, Steady: true,
 		Title: ocsf.Text{EN: "Sealed record touched", ZH: "封存病历被查看"},
 		Why: ocsf.Text{
 			EN: "The record was sealed (public attention, dispute): after that nobody may view, record, copy or forward it. No explanation excuses it; only a ticket for this very patient does.",

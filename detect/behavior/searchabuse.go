@@ -59,7 +59,7 @@ func (d *searchAbuse) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*searchAbuse) Info() detect.Info {
 	return detect.Info{
-		ID:    "search-abuse",
+		ID: "search-abuse", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Searches that look for people, not patients", ZH: "异常检索"},
 		Why: ocsf.Text{
 			EN: "Curiosity begins in the search box: colleagues and protected patients typed in by name one after the other, or numbers tried until one belongs to somebody. It counts whom nothing ties to the person, and only what the role hardly ever does here: a registration desk searches all day and mistypes. Terms are compared as keyed tokens and stand in no finding. A Chinese surname, or one that several members of staff bear, looks for nobody.",

@@ -13,7 +13,7 @@ var _ detect.Detector = (*selfAccess)(nil)
 // Info implements [detect.Detector].
 func (*selfAccess) Info() detect.Info {
 	return detect.Info{
-		ID:    "self-access",
+		ID: "self-access", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "Own record opened", ZH: "查看本人病历"},
 		Why: ocsf.Text{
 			EN: "A member of staff used their work access for their own chart. Patients have a right to their data, but through the records office; work access can also change it.",

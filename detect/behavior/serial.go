@@ -56,7 +56,7 @@ func newSerial() *serial {
 // Info implements [detect.Detector].
 func (*serial) Info() detect.Info {
 	return detect.Info{
-		ID:    "serial-snooping",
+		ID: "serial-snooping", Group: detect.GroupWhy,
 		Title: ocsf.Text{EN: "Strangers' records, again and again", ZH: "长期多次查看无关患者病历"},
 		Why: ocsf.Text{
 			EN: "Within 30 days the person opened the records of several patients on several days without any tie to them, and clearly more of them than colleagues of the same role do among as many accesses. No single access would stand out.",

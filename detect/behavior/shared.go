@@ -46,7 +46,7 @@ func (d *shared) Restore(data []byte) error { return d.last.Restore(data) }
 // Info implements [detect.Detector].
 func (*shared) Info() detect.Info {
 	return detect.Info{
-		ID:    "shared-credential",
+		ID: "shared-credential", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "One account in two places at once", ZH: "同一账号同时在两处使用"},
 		Why: ocsf.Text{
 			EN: "The account was used at one place, then at another, then at the first again, within minutes: two people work with it, or it was taken over. Two workstations of the same ward (one subnet) do not count.",

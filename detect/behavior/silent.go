@@ -39,7 +39,7 @@ func (d *silent) Restore(data []byte) error { return d.rhythm.Restore(data) }
 // Info implements [detect.Detector].
 func (*silent) Info() detect.Info {
 	return detect.Info{
-		ID:    "silent-source",
+		ID: "silent-source", Group: detect.GroupMissing,
 		Title: ocsf.Text{EN: "A source fell silent", ZH: "日志来源中断"},
 		Why: ocsf.Text{
 			EN: "The source has sent nothing for several times its usual interval. The usual interval is the one a moment of the last week fell into, so a source that rests every night may rest. Without its log nothing on it can be seen, and switching it off is the first step of whoever wants that.",

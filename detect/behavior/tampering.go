@@ -42,7 +42,7 @@ func (d *tampering) Restore(data []byte) error {
 // Info implements [detect.Detector].
 func (*tampering) Info() detect.Info {
 	return detect.Info{
-		ID:    "audit-tampering",
+		ID: "audit-tampering", Group: detect.GroupMissing,
 		Title: ocsf.Text{EN: "The audit trail was tampered with", ZH: "审计记录被干预"},
 		Why: ocsf.Text{
 			EN: "Whoever wants to leave no trace works on the trace. It is found when a system says that recording was stopped (DICOM 110133), when numbers are missing in a source that counts its records one by one, when a machine's clock jumps and stays so, and when only one of two records of each access arrives from a source that always had both. What comes late or out of order is waited for, and only what a source has long kept to is expected of it.",

@@ -13,7 +13,7 @@ var _ detect.Detector = (*terminated)(nil)
 // Info implements [detect.Detector].
 func (*terminated) Info() detect.Info {
 	return detect.Info{
-		ID:    "terminated-account",
+		ID: "terminated-account", Group: detect.GroupHow, Steady: true,
 		Title: ocsf.Text{EN: "Account of somebody who left in use", ZH: "离职人员账号仍在使用"},
 		Why: ocsf.Text{
 			EN: "The contract, rotation or internship had ended before the event. Either the person still gets in, or somebody else uses the account.",

@@ -49,7 +49,7 @@ func (d *vendorRemote) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*vendorRemote) Info() detect.Info {
 	return detect.Info{
-		ID:    "vendor-remote",
+		ID: "vendor-remote", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Service session reads patients", ZH: "厂商维护会话读取患者数据"},
 		Why: ocsf.Text{
 			EN: "During a remote or local service session (DICOM 110139 to 110142) the vendor's account, or the machine under service, read patient data that no approved ticket covers. A session that begins without any ticket is told, too, more quietly. Third parties are let in for a purpose and a time.",

@@ -14,7 +14,7 @@ var _ detect.Detector = (*vip)(nil)
 // Info implements [detect.Detector].
 func (*vip) Info() detect.Info {
 	return detect.Info{
-		ID:    "vip",
+		ID: "vip", Group: detect.GroupWho, Steady: true,
 		Title: ocsf.Text{EN: "Record of a protected person opened", ZH: "查看重点保护患者病历"},
 		Why: ocsf.Text{
 			EN: "The patient is on the VIP list, or marked VIP in the record, and the person belongs neither to the doctors nor to the team on duty. A weak explanation does not excuse it, and neither does an emergency override alone.",

@@ -57,7 +57,7 @@ func newVolume() *volume {
 // Info implements [detect.Detector].
 func (*volume) Info() detect.Info {
 	return detect.Info{
-		ID:    "volume-spike",
+		ID: "volume-spike", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Many records within minutes", ZH: "短时间内大量查看病历"},
 		Why: ocsf.Text{
 			EN: "The person opened the records of many patients within minutes, which people of this role hardly ever do here; or of far more within an hour or a day than they themselves and their peers (role and department, else role, else everybody) usually do, measured robustly (median and median deviation). Phone numbers are collected that way, by people whose task explains each single access. Weak: there may be a new task, and numbers accuse nobody.",

@@ -58,7 +58,7 @@ func (d *watchers) Restore(data []byte) error { return d.people.Restore(data) }
 // Info implements [detect.Detector].
 func (*watchers) Info() detect.Info {
 	return detect.Info{
-		ID:    "watching-the-watchers",
+		ID: "watching-the-watchers", Group: detect.GroupWho,
 		Title: ocsf.Text{EN: "Misuse of Cordon itself", ZH: "监督系统自身被滥用"},
 		Why: ocsf.Text{
 			EN: "Whoever may see who looked at whom sees more than anybody. It is found when a user of Cordon looks at their own record's list or that of their household, at cases about themselves or a colleague of the same department, takes evidence out in numbers, or goes through the lists of many patients. A department head sees the department's cases by office; that is no finding.",
