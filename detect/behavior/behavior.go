@@ -55,6 +55,7 @@ func All() []detect.Detector {
 		newSilent(),
 		newVendorRemote(),
 		newExportChannel(),
+		newPacsBulk(),
 		newRoleMismatch(),
 		newSearchAbuse(),
 		newMarketing(),
