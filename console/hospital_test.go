@@ -41,6 +41,7 @@ import (
 	"github.com/cordon-health/cordon/simulate"
 	"github.com/cordon-health/cordon/store"
 	"github.com/cordon-health/cordon/store/sqlite"
+	"github.com/cordon-health/cordon/tuning"
 )
 
 // hospital is a console over real parts, filled from the simulator.
@@ -158,7 +159,8 @@ func (h *hospital) content(name string) fs.FS {
 func (h *hospital) wire() {
 	h.path = soundPath(h.Now().UnixMilli())
 	h.Alarm = h.path
-	h.Detectors, h.Health, h.Sources = h.engine.Infos, h.engine.Health, h.listSources
+	h.Detectors = func() []detect.Info { return h.engine.Infos() }
+	h.Health, h.Sources = func() []detect.Problem { return h.engine.Health() }, h.listSources
 	h.Audit = func(_ context.Context, ev *ocsf.Event) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -182,6 +184,16 @@ func (h *hospital) wire() {
 		}
 		return h.Quarantine.Settle(ctx, i.ID, quarantine.Replayed, by)
 	}
+	h.Tuning = api.Tuners{
+		Book: must[*tuning.Book](h.t)(tuning.Open(h.t.Context(), h.db, h.Book, h.Now)), Apply: h.retune, All: func() []detect.Status { return h.engine.All() },
+		Filters: func() []api.Filter {
+			return []api.Filter{{ID: "f-1", Title: "Nightly backup account", Until: "2026-09-30", Rules: 3}}
+		},
+		Plant: func(context.Context, string, string) (incident.Plant, error) { return incident.Plant{}, nil },
+		Kinds: func() []api.PlantKind {
+			return []api.PlantKind{{ID: "canary", Expect: "canary", Title: ocsf.Text{EN: "A decoy record is opened", ZH: "打开诱饵病历"}}}
+		},
+	}
 	text := ocsf.Text{EN: "Suspend the account", ZH: "停用账号"}
 	why := ocsf.Text{EN: "Locks the account for 24 hours; undone by itself.", ZH: "停用账号 24 小时，到期自动恢复。"}
 	h.Runner = must[*playbook.Runner](h.t)(playbook.New(playbook.Parts{
@@ -193,6 +205,13 @@ func (h *hospital) wire() {
 			Do:    func(context.Context, playbook.Call) (string, error) { return "suspended", nil },
 			Undo:  func(context.Context, playbook.Call) error { return nil }}},
 	}))
+}
+
+// retune puts exceptions and settings in force, as node does.
+func (h *hospital) retune(ctx context.Context) error {
+	cfg, err := h.Tuning.Book.Effective(ctx, detect.Default())
+	h.engine = h.engine.Tuned(cfg)
+	return err
 }
 
 func (h *hospital) account(id string) (account, manager string, ok bool) {
@@ -269,7 +288,7 @@ func (h *hospital) take(format, source string, data []byte, at time.Time) (int, 
 	if len(found) > 0 {
 		ok(h.t, h.db.Update(context.Background(), func(tx *sql.Tx) error {
 			_, err := h.Desk.Add(tx, found)
-			return err
+			return errors.Join(err, h.Tuning.Book.Hide(tx, h.engine.TakeHidden()))
 		}))
 	}
 	h.saw(format, source, at, evs, len(rejects))

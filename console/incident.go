@@ -24,6 +24,7 @@ type caseFile struct {
 	Findings  []foundRow
 	More      int // findings not shown
 	Parts     []partRow
+	Words     ocsf.Text // how the risk came about
 	Picture   sketch
 	Steps     []step
 	Actions   []entryRow
@@ -49,6 +50,14 @@ type foundRow struct {
 type partRow struct {
 	incident.Part
 	Title ocsf.Text
+}
+
+// here is what the part counts after calibration.
+func (x partRow) here() float64 {
+	if x.Local == 0 {
+		return x.Risk
+	}
+	return x.Local
 }
 
 // step is one line of the timeline.
@@ -116,6 +125,7 @@ func (q *request) fillFindings(ctx context.Context, m *caseFile) error {
 	for _, part := range m.Case.Parts {
 		m.Parts = append(m.Parts, partRow{part, titleOf(infos, part.Analytic)})
 	}
+	m.Words = m.Case.InWords(func(id string) ocsf.Text { return titleOf(infos, id) })
 	all, err := q.Desk.Findings(ctx, m.Case)
 	if err != nil {
 		return err

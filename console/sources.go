@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/cordon-health/cordon/api"
-	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/quarantine"
 )
@@ -134,26 +133,4 @@ func (q *request) mend() error {
 		return err
 	}
 	return q.redirect("/sources?done=" + q.r.PathValue("what") + "#quarantine")
-}
-
-// detectorRow is a detector and what it lacks here.
-type detectorRow struct {
-	detect.Info
-	Lacks []detect.Problem
-}
-
-func (q *request) detectors() error {
-	problems := q.Health()
-	var rows []detectorRow
-	for _, i := range q.Detectors() {
-		row := detectorRow{Info: i}
-		for _, p := range problems {
-			if slices.Contains(p.Detectors, i.ID) {
-				row.Lacks = append(row.Lacks, p)
-			}
-		}
-		rows = append(rows, row)
-	}
-	p := q.page("nav.detectors")
-	return q.show(p, detectorsPage(p, rows, problems))
 }

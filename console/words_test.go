@@ -108,7 +108,7 @@ func TestWordsInTwoParts(t *testing.T) {
 	parts := map[string][]string{
 		"state.":      {incident.StatusNew, incident.StatusAssigned, incident.StatusWaiting, incident.StatusClosed},
 		"filter.":     filters(),
-		"verdict.":    {string(incident.Confirmed), string(incident.Justified), string(incident.FalseCase), string(incident.Withdrawn), "confirmed.hint", "justified.hint", "false-alarm.hint"},
+		"verdict.":    {string(incident.Confirmed), string(incident.Justified), string(incident.FalseCase), string(incident.Withdrawn), string(incident.Planted), "confirmed.hint", "justified.hint", "false-alarm.hint"},
 		"quarantine.": states(),
 		"source.":     {"live", "quiet", "silent"},
 		"range.":      {"24h", "14d"},
@@ -118,7 +118,7 @@ func TestWordsInTwoParts(t *testing.T) {
 		"check.step.": {"log", "files", "records"},
 		"node.":       {"person", "patient", "department", "ward", "encounter"},
 		"note.":       {"opened", "parked", "withdrawn", "closed", "reopened"},
-		"done.":       {"signout", "welcome", "assign", "comment", "close", "reopen", "act", "approve", "deny", "undo", "playbook", "replay", "discard", "disable", "enable", "revoke"},
+		"done.":       {"signout", "welcome", "assign", "comment", "close", "reopen", "act", "approve", "deny", "undo", "playbook", "replay", "discard", "disable", "enable", "revoke", "exception", "setting", "plant", "calibration"},
 		"entry.":      {playbook.StatusWanted, playbook.StatusIntended, playbook.StatusDone, playbook.StatusFailed, playbook.StatusDenied, playbook.StatusExpired, playbook.StatusSkipped, playbook.StatusUnsure, playbook.StatusUndone},
 		"edge.":       {"none", "works-in", "on-duty", "belongs-to", string(ocsf.FactAttending), string(ocsf.FactOrder), string(ocsf.FactAppointment), string(ocsf.FactLocation)},
 	}
