@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,24 +11,31 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/simulate"
 )
 
-// Accuracy adds up one or more simulated hospitals.
+// Accuracy is what came of one simulated hospital, or of several together.
 type Accuracy struct {
-	Seeds []uint64
-	Staff int
-	Weeks float64
+	Hospitals []*Accuracy // of those together
+	Seed      uint64
+	Habits    []string
+	Staff     int
+	Weeks     float64
 
-	Legitimate, Explained int // accesses of no violation
-	First, FirstExplained int // the first of a person to a patient
-	Kinds                 map[string]int
-	Violations            map[string]*Caught // by kind
-	Cases                 []Ranked           // within the budget
-	Suspects              []Ranked           // of the baseline
-	Flagged               int                // violations' own accesses without an explanation
+	Legitimate, Explained   int // accesses of no violation
+	First, FirstExplained   int // the first of a person to a patient
+	Repeat, RepeatExplained int // the others
+	Direct                  int // explained by a record that names the person
+	Misused, Misexplained   int // accesses of violations, and those explained all the same
+	Excused                 int // violations all of whose accesses are explained
+	Kinds                   map[string]int
+	Violations              map[string]*Caught // by kind
+	Cases                   []Ranked           // within the budget
+	Suspects                []Ranked           // of the baseline, within the same budget
+	Minutes                 []float64          // from a violation's first access to the finding that names it
 }
 
 // Ranked is a case, or a person, and whether a violation's access is in it.
@@ -60,34 +66,54 @@ func precision(list []Ranked, n int) (guilty, of int) {
 }
 
 // Caught is how many violations of a kind there are, how many are in an open
-// case, and how many in any case.
-type Caught struct{ All, Open, Any int }
+// case, how many in any case, and how many the rules alone would have shown.
+type Caught struct{ All, Open, Any, Rules int }
 
 // Judge invents a hospital, reads it in the order of its README into a new
 // folder, and compares what cordon explain and cordon incidents say with the
-// truth. It adds to a.
+// truth.
 //
 // Legitimate is every access that is not part of a violation, both halves of
 // one that two systems recorded counting once. First accesses are those where
 // the person had not opened that patient's record before. A violation is found
-// when one of its accesses is in a case that is open (new or assigned), that
-// is, within the budget of 33 cases a day. Precision at 100 is the share of
-// the hundred riskiest cases of all hospitals together that hold an access of a
-// violation: one hospital has only some 44 violations, fewer than a hundred
-// cases could hold. Two baselines stand beside it: rules on single accesses alone (see listRules), and every
-// access without an explanation taken for a warning.
-func Judge(ctx context.Context, p *Program, dir string, seed uint64, a *Accuracy) error {
+// when one of its events is in a case that is open (new or assigned), that is,
+// within the budget of 33 cases a day. Precision at 100 is the share of the
+// hundred riskiest cases that hold an event of a violation; one hospital has
+// only some 60 violations, so its own figure cannot reach much above a half,
+// and the goal is held against all hospitals together. The baseline beside it
+// is what a product of rules would show: the findings of rules on single
+// accesses alone (see listRules), summed per person and day, and the 33
+// riskiest people of each day; it is spared what our explanations excuse.
+func Judge(ctx context.Context, p *Program, dir string, seed uint64, habits []string) (*Accuracy, error) {
 	hospital, data := filepath.Join(dir, "hospital"), filepath.Join(dir, "data")
-	h, err := simulate.New(simulate.Config{Seed: seed})
+	h, err := simulate.New(simulate.Config{Seed: seed, Habits: habits})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := h.Write(hospital, nil); err != nil {
-		return err
+		return nil, err
 	}
+	if err := read(ctx, p, hospital, data); err != nil {
+		return nil, err
+	}
+	t, err := newTruth(filepath.Join(hospital, "truth.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	a := &Accuracy{Seed: seed, Habits: habits, Staff: 400, Weeks: 30.0 / 7, Kinds: map[string]int{}, Violations: map[string]*Caught{}}
+	for _, ask := range []func(context.Context, *Program, string, string, *truth) error{a.explanations, a.incidents, a.findings} {
+		if err := ask(ctx, p, dir, data, t); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// read imports a simulated hospital in the order of its README.
+func read(ctx context.Context, p *Program, hospital, data string) error {
 	for _, in := range [][]string{
 		{"directory", "directory.csv"}, {"roster", "roster.csv"}, {"tickets", "tickets.csv"}, {"watchlist", "watchlist.csv"},
-		{"hl7v2", "hl7"}, {"fhir-auditevent", "fhir"}, {"atna", "atna"}, {"csv", "sqlaudit.csv"},
+		{"hl7v2", "hl7"}, {"fhir-auditevent", "fhir"}, {"atna", "atna"}, {"ocsf", "ocsf"}, {"csv", "sqlaudit.csv"},
 	} {
 		args := []string{"import", "--format", in[0], filepath.Join(hospital, in[1])}
 		if in[0] == "csv" {
@@ -97,25 +123,21 @@ func Judge(ctx context.Context, p *Program, dir string, seed uint64, a *Accuracy
 			return err
 		}
 	}
-	t, err := newTruth(filepath.Join(hospital, "truth.jsonl"))
-	if err != nil {
-		return err
-	}
-	a.Seeds = append(a.Seeds, seed)
-	a.Staff, a.Weeks = 400, a.Weeks+30.0/7
-	if err := a.explanations(ctx, p, dir, data, t); err != nil {
-		return err
-	}
-	if err := a.incidents(ctx, p, dir, data, t); err != nil {
-		return err
-	}
-	return a.baseline(ctx, p, dir, data, t)
+	return nil
 }
 
 // truth is what the simulator says.
 type truth struct {
 	all []simulate.Violation
 	of  map[string]int // event uid to the violation
+}
+
+// violation is the one an event belongs to. Further patients of one record
+// have its uid and a number.
+func (t *truth) violation(uid string) (int, bool) {
+	uid, _, _ = strings.Cut(uid, "#")
+	v, ok := t.of[uid]
+	return v, ok
 }
 
 func newTruth(path string) (*truth, error) {
@@ -162,10 +184,8 @@ func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data strin
 		return err
 	}
 	seen := map[[2]string]bool{}
-	if a.Kinds == nil {
-		a.Kinds = map[string]int{}
-	}
-	return eachLine(path, func(line []byte) error {
+	excused := map[int]bool{}
+	err := eachLine(path, func(line []byte) error {
 		var x struct {
 			UID, Person, Patient, Kind string
 			Explained                  bool
@@ -176,34 +196,48 @@ func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data strin
 		pair := [2]string{x.Person, x.Patient}
 		first := !seen[pair]
 		seen[pair] = true
-		a.access(x.UID, x.Kind, x.Explained, first, t)
+		a.access(x.UID, x.Kind, x.Explained, first, t, excused)
 		return nil
 	})
+	for _, all := range excused {
+		if all {
+			a.Excused++
+		}
+	}
+	return err
 }
 
-func (a *Accuracy) access(uid, kind string, explained, first bool, t *truth) {
-	if i := bytes.IndexByte([]byte(uid), '#'); i > 0 {
-		uid = uid[:i] // further patients of one record
-	}
-	if _, guilty := t.of[uid]; guilty {
-		if !explained {
-			a.Flagged++
+func (a *Accuracy) access(uid, kind string, explained, first bool, t *truth, excused map[int]bool) {
+	if v, guilty := t.violation(uid); guilty {
+		a.Misused++
+		if explained {
+			a.Misexplained++
 		}
+		all, known := excused[v]
+		excused[v] = explained && (all || !known)
 		return
 	}
 	a.Legitimate++
+	n, good := &a.Repeat, &a.RepeatExplained
 	if first {
-		a.First++
+		n, good = &a.First, &a.FirstExplained
 	}
+	*n++
 	if !explained {
 		a.Kinds["none"]++
 		return
 	}
+	*good++
 	a.Kinds[kind]++
 	a.Explained++
-	if first {
-		a.FirstExplained++
+	if slices.Contains(directKinds(), kind) {
+		a.Direct++
 	}
+}
+
+// directKinds are the explanations by a record that names the person.
+func directKinds() []string {
+	return []string{"attending", "consult", "order", "result", "appointment", "referral", "document", "registration", "ticket", "care-team"}
 }
 
 // incidentLine is what is read of cordon incidents --json.
@@ -232,7 +266,7 @@ func (i incidentLine) violations(t *truth) map[int]bool {
 
 func (f findingInfo) violations(t *truth, found map[int]bool) {
 	for _, e := range f.RelatedEvents {
-		if v, ok := t.of[e.UID]; ok {
+		if v, ok := t.violation(e.UID); ok {
 			found[v] = true
 		}
 	}
@@ -245,43 +279,92 @@ func listRules() []string {
 		"break-glass", "terminated-account", "off-duty"}
 }
 
-// baseline ranks people by the sum of what list rules alone found about them,
-// also where the access was explained later.
-func (a *Accuracy) baseline(ctx context.Context, p *Program, dir, data string, t *truth) error {
+// suspect is a person on a day, as the baseline sees them.
+type suspect struct {
+	day   int64
+	risk  float64
+	found map[int]bool
+}
+
+// findingLine is what is read of cordon findings --json.
+type findingLine struct {
+	Info  findingInfo `json:"finding_info"`
+	Actor struct{ User struct{ UID string } }
+	Risk  float64 `json:"risk_score"`
+	Time  int64
+}
+
+// findings reads how soon violations were named, and ranks people by what list
+// rules alone found about them on a day, also where it was explained later.
+func (a *Accuracy) findings(ctx context.Context, p *Program, dir, data string, t *truth) error {
 	path := filepath.Join(dir, "findings.jsonl")
 	if err := pourFile(ctx, p, path, data, "findings", "--withdrawn", "--json"); err != nil {
 		return err
 	}
-	type suspect struct {
-		risk  float64
-		found map[int]bool
-	}
-	people := map[string]*suspect{}
+	people, soonest := map[string]*suspect{}, map[int]float64{}
 	err := eachLine(path, func(line []byte) error {
-		var f struct {
-			Info  findingInfo `json:"finding_info"`
-			Actor struct{ User struct{ UID string } }
-			Risk  float64 `json:"risk_score"`
-		}
+		var f findingLine
 		if err := json.Unmarshal(line, &f); err != nil {
 			return err
 		}
-		if !slices.Contains(listRules(), f.Info.Analytic.UID) {
-			return nil
+		f.name(t, soonest)
+		if slices.Contains(listRules(), f.Info.Analytic.UID) {
+			f.suspect(t, people)
 		}
-		s := people[f.Actor.User.UID]
-		if s == nil {
-			s = &suspect{found: map[int]bool{}}
-			people[f.Actor.User.UID] = s
-		}
-		s.risk += f.Risk
-		f.Info.violations(t, s.found)
 		return nil
 	})
-	for _, s := range people {
+	a.Minutes = slices.Sorted(maps.Values(soonest))
+	a.baseline(t, people)
+	return err
+}
+
+// name notes how long after a violation's beginning this finding named it.
+func (f *findingLine) name(t *truth, soonest map[int]float64) {
+	found := map[int]bool{}
+	f.Info.violations(t, found)
+	for v := range found {
+		minutes := max(0, float64(f.Time-t.all[v].First.UnixMilli())/60_000)
+		if was, ok := soonest[v]; !ok || minutes < was {
+			soonest[v] = minutes
+		}
+	}
+}
+
+func (f *findingLine) suspect(t *truth, people map[string]*suspect) {
+	const day = 24 * 3600 * 1000
+	today := f.Time / day
+	key := fmt.Sprint(f.Actor.User.UID, " ", today)
+	s := people[key]
+	if s == nil {
+		s = &suspect{day: today, found: map[int]bool{}}
+		people[key] = s
+	}
+	s.risk += f.Risk
+	f.Info.violations(t, s.found)
+}
+
+// budget is how many cases a day one person can work through.
+const budget = 33
+
+func (a *Accuracy) baseline(t *truth, people map[string]*suspect) {
+	list := slices.Collect(maps.Values(people))
+	slices.SortFunc(list, func(x, y *suspect) int {
+		return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(y.risk, x.risk), cmp.Compare(len(x.found), len(y.found)))
+	})
+	shown, today, found := 0, int64(-1), map[int]bool{}
+	for _, s := range list {
+		if s.day != today {
+			today, shown = s.day, 0
+		}
+		if shown++; shown > budget {
+			continue
+		}
+		maps.Copy(found, s.found)
 		a.Suspects = append(a.Suspects, Ranked{s.risk, len(s.found) > 0})
 	}
-	return err
+	for v := range found {
+		a.Violations[t.all[v].Kind].Rules++
+	}
 }
 
 // pourFile runs a command into a file.
@@ -318,9 +401,6 @@ func (a *Accuracy) incidents(ctx context.Context, p *Program, dir, data string, 
 }
 
 func (a *Accuracy) count(t *truth, open, all map[int]bool) {
-	if a.Violations == nil {
-		a.Violations = map[string]*Caught{}
-	}
 	for i, v := range t.all {
 		c := a.Violations[v.Kind]
 		if c == nil {
@@ -337,37 +417,70 @@ func (a *Accuracy) count(t *truth, open, all map[int]bool) {
 	}
 }
 
-// Lines are the promises about accuracy.
-func (a *Accuracy) Lines() []Line {
-	var all, found int
+// caught adds up the violations of all kinds.
+func (a *Accuracy) caught() (all Caught) {
 	for _, c := range a.Violations {
-		all, found = all+c.All, found+c.Open
+		all.All, all.Open, all.Any, all.Rules = all.All+c.All, all.Open+c.Open, all.Any+c.Any, all.Rules+c.Rules
 	}
-	share := func(n, of int) float64 { return float64(n) / float64(max(of, 1)) }
-	top, of := precision(a.Cases, 100)
-	rulesTop, rulesOf := precision(a.Suspects, 100)
+	return all
+}
+
+// weakest is the kind of violation that is found least.
+func (a *Accuracy) weakest() (kind string, least float64) {
+	least = 2
+	for _, k := range slices.Sorted(maps.Keys(a.Violations)) {
+		if c := a.Violations[k]; share(c.Open, c.All) < least {
+			kind, least = k, share(c.Open, c.All)
+		}
+	}
+	return kind, least
+}
+
+func (a *Accuracy) falsePerWeek() float64 {
 	guilty, cases := precision(a.Cases, len(a.Cases))
-	perWeek := float64(cases-guilty) / a.Weeks / (float64(a.Staff) / 1000)
+	return float64(cases-guilty) / a.Weeks / (float64(a.Staff) / 1000)
+}
+
+func (a *Accuracy) median() float64 {
+	if len(a.Minutes) == 0 {
+		return 0
+	}
+	return a.Minutes[len(a.Minutes)/2]
+}
+
+func share(n, of int) float64 { return float64(n) / float64(max(of, 1)) }
+
+// Lines are the promises about accuracy, over all hospitals.
+func (a *Accuracy) Lines() []Line {
+	all := a.caught()
+	top, of := precision(a.Cases, 100)
+	rules, rulesOf := precision(a.Suspects, 100)
+	kind, least := a.weakest()
 	return []Line{
 		{What: "legitimate accesses explained", Goal: "≥ 94 %", Measured: percent(a.Explained, a.Legitimate), Met: judge(share(a.Explained, a.Legitimate) >= .94),
-			How: fmt.Sprintf("simulated hospitals with seeds %v, 30 days, 400 staff, %s accesses", a.Seeds, count(int64(a.Legitimate)))},
-		{What: "of those, first accesses of a person to a patient", Measured: percent(a.FirstExplained, a.First), How: count(int64(a.First)) + " accesses"},
-		{What: "violations in a case within 33 cases a day", Goal: "≥ 80 %", Measured: percent(found, all), Met: judge(share(found, all) >= .8), How: fmt.Sprintf("%d of %d; by kind below", found, all)},
-		{What: "precision at 100", Goal: "≥ 58 %", Measured: percent(top, of), Met: judge(share(top, of) >= .58),
-			How: fmt.Sprintf("of the riskiest cases of all %d hospitals, %d hold an access of one of the %d violations", len(a.Seeds), top, all)},
-		{What: "baseline: people ranked by list rules alone, precision at 100", Measured: percent(rulesTop, rulesOf)},
-		{What: "baseline: every unexplained access a warning, precision", Measured: percent(a.Flagged, a.Flagged+a.Kinds["none"])},
-		{What: "false cases per 1,000 staff and week", Measured: fmt.Sprintf("%.1f", perWeek), How: fmt.Sprintf("%d of %d cases", cases-guilty, cases)},
+			How: fmt.Sprintf("%d simulated hospitals, 30 days and 400 staff each, %s accesses; hospital by hospital below", len(a.Hospitals), count(int64(a.Legitimate)))},
+		{What: "of those, first accesses of a person to a patient", Goal: "≥ 85 %", Measured: percent(a.FirstExplained, a.First), Met: judge(share(a.FirstExplained, a.First) >= .85),
+			How: count(int64(a.First)) + " accesses; repeated ones " + percent(a.RepeatExplained, a.Repeat) + "; by a record that names the person " + percent(a.Direct, a.Legitimate)},
+		{What: "violations falsely explained", Goal: "≤ 5 %", Measured: percent(a.Excused, all.All), Met: judge(share(a.Excused, all.All) <= .05),
+			How: fmt.Sprintf("%d of %d violations have an explanation for every access; of their %d accesses one by one %s", a.Excused, all.All, a.Misused, percent(a.Misexplained, a.Misused))},
+		{What: "violations in a case within 33 cases a day", Goal: "≥ 80 %", Measured: percent(all.Open, all.All), Met: judge(share(all.Open, all.All) >= .8),
+			How: fmt.Sprintf("%d of %d; baseline of rules alone %s", all.Open, all.All, percent(all.Rules, all.All))},
+		{What: "the same, for the kind found least", Goal: "≥ 60 %", Measured: fmt.Sprintf("%.1f %%", 100*least), Met: judge(least >= .6), How: kind + "; by kind below"},
+		{What: "precision at 100", Goal: "≥ 60 %", Measured: percent(top, of), Met: judge(share(top, of) >= .6),
+			How: fmt.Sprintf("of the riskiest cases of all hospitals; baseline of rules alone %s", percent(rules, rulesOf))},
+		{What: "false cases per 1,000 staff and week", Measured: fmt.Sprintf("%.1f", a.falsePerWeek()), How: fmt.Sprintf("%d cases opened", len(a.Cases))},
+		{What: "minutes from a violation's first access to the finding, median", Measured: fmt.Sprintf("%.1f", a.median()),
+			How: "in the time of the events; what Cordon itself takes stands under warnings"},
 	}
 }
 
-// Tables are the details: by kind of violation, by kind of explanation.
+// Tables are the details: by hospital, kind of violation and of explanation.
 func (a *Accuracy) Tables() []Table {
-	byKind := Table{Title: "Violations by kind", Header: []string{"kind", "violations", "in an open case", "in any case"},
+	byKind := Table{Title: "Violations by kind", Header: []string{"kind", "violations", "in an open case", "in any case", "rules alone"},
 		Note: "An open case is within the budget of 33 a day; any case includes those that waited."}
 	for _, kind := range slices.Sorted(maps.Keys(a.Violations)) {
 		c := a.Violations[kind]
-		byKind.Rows = append(byKind.Rows, []string{kind, fmt.Sprint(c.All), percent(c.Open, c.All), percent(c.Any, c.All)})
+		byKind.Rows = append(byKind.Rows, []string{kind, fmt.Sprint(c.All), percent(c.Open, c.All), percent(c.Any, c.All), percent(c.Rules, c.All)})
 	}
 	kinds := slices.Collect(maps.Keys(a.Kinds))
 	slices.SortFunc(kinds, func(x, y string) int { return cmp.Or(cmp.Compare(a.Kinds[y], a.Kinds[x]), cmp.Compare(x, y)) })
@@ -375,24 +488,95 @@ func (a *Accuracy) Tables() []Table {
 	for _, kind := range kinds {
 		byWhy.Rows = append(byWhy.Rows, []string{kind, percent(a.Kinds[kind], a.Legitimate)})
 	}
-	return []Table{byKind, byWhy}
+	return []Table{a.byHospital(), byKind, byWhy}
 }
 
-// JudgeAll is Judge over several seeds, one hospital on disk at a time.
-func JudgeAll(ctx context.Context, p *Program, dir string, seeds []uint64, progress func(string)) (*Accuracy, error) {
-	var a Accuracy
+func (a *Accuracy) byHospital() Table {
+	t := Table{Title: "Accuracy by hospital", Header: []string{"seed and habits", "explained", "first", "repeated", "direct only", "violations explained",
+		"found at 33 a day", "rules alone", "precision at 100", "rules alone", "false cases per 1,000 staff and week", "minutes"},
+		Note: "One hospital has some 60 violations: the precision of its first 100 cases cannot be much above a half. What the habits mean: cordon simulate writes them into README.txt."}
+	for _, h := range append(slices.Clone(a.Hospitals), a) {
+		name := fmt.Sprint(h.Seed, " ", strings.Join(h.Habits, ", "))
+		if len(h.Hospitals) > 0 {
+			name = "all"
+		} else if len(h.Habits) == 0 {
+			name = fmt.Sprint(h.Seed, " as in the textbook")
+		}
+		c := h.caught()
+		top, of := precision(h.Cases, 100)
+		rules, rulesOf := precision(h.Suspects, 100)
+		t.Rows = append(t.Rows, []string{name, percent(h.Explained, h.Legitimate), percent(h.FirstExplained, h.First), percent(h.RepeatExplained, h.Repeat),
+			percent(h.Direct, h.Legitimate), percent(h.Excused, c.All), percent(c.Open, c.All), percent(c.Rules, c.All),
+			percent(top, of), percent(rules, rulesOf), fmt.Sprintf("%.1f", h.falsePerWeek()), fmt.Sprintf("%.1f", h.median())})
+	}
+	return t
+}
+
+// add takes a hospital into those together.
+func (a *Accuracy) add(h *Accuracy) {
+	a.Hospitals = append(a.Hospitals, h)
+	a.Staff, a.Weeks = h.Staff, a.Weeks+h.Weeks
+	for _, n := range []struct{ to, from *int }{
+		{&a.Legitimate, &h.Legitimate}, {&a.Explained, &h.Explained}, {&a.First, &h.First}, {&a.FirstExplained, &h.FirstExplained},
+		{&a.Repeat, &h.Repeat}, {&a.RepeatExplained, &h.RepeatExplained}, {&a.Direct, &h.Direct}, {&a.Misused, &h.Misused},
+		{&a.Misexplained, &h.Misexplained}, {&a.Excused, &h.Excused},
+	} {
+		*n.to += *n.from
+	}
+	for kind, n := range h.Kinds {
+		a.Kinds[kind] += n
+	}
+	for kind, c := range h.Violations {
+		if a.Violations[kind] == nil {
+			a.Violations[kind] = &Caught{}
+		}
+		to := a.Violations[kind]
+		to.All, to.Open, to.Any, to.Rules = to.All+c.All, to.Open+c.Open, to.Any+c.Any, to.Rules+c.Rules
+	}
+	a.Cases, a.Suspects = append(a.Cases, h.Cases...), append(a.Suspects, h.Suspects...)
+	a.Minutes = slices.Sorted(slices.Values(append(a.Minutes, h.Minutes...)))
+}
+
+// habitsOf are the habits a seed is judged with: "seed" for its own, "plain"
+// for none, else names with commas.
+func habitsOf(seed uint64, habits string) []string {
+	switch habits {
+	case "plain", "":
+		return nil
+	case "seed":
+		return simulate.DrawHabits(seed)
+	}
+	return strings.Split(habits, ",")
+}
+
+// JudgeAll is Judge over several seeds, one hospital on disk at a time. The
+// first seed is also judged as in the textbook.
+func JudgeAll(ctx context.Context, p *Program, dir string, seeds []uint64, habits string, progress func(string)) (*Accuracy, error) {
+	a := &Accuracy{Kinds: map[string]int{}, Violations: map[string]*Caught{}}
+	type hospital struct {
+		seed   uint64
+		habits []string
+	}
+	var list []hospital
+	if habits == "seed" && len(seeds) > 0 {
+		list = append(list, hospital{seeds[0], nil})
+	}
 	for _, seed := range seeds {
+		list = append(list, hospital{seed, habitsOf(seed, habits)})
+	}
+	for i, h := range list {
 		begun := time.Now()
-		one := filepath.Join(dir, fmt.Sprint("seed", seed))
+		one := filepath.Join(dir, fmt.Sprint("hospital", i))
 		if err := os.MkdirAll(one, 0o755); err != nil {
 			return nil, err
 		}
-		err := Judge(ctx, p, one, seed, &a)
+		judged, err := Judge(ctx, p, one, h.seed, h.habits)
 		_ = os.RemoveAll(one) // the whole folder goes at the end
 		if err != nil {
-			return nil, fmt.Errorf("hospital %d: %w", seed, err)
+			return nil, fmt.Errorf("hospital %d: %w", h.seed, err)
 		}
-		progress(fmt.Sprintf("hospital with seed %d judged in %s", seed, time.Since(begun).Round(time.Second)))
+		a.add(judged)
+		progress(fmt.Sprintf("hospital %d (%s) judged in %s", h.seed, strings.Join(h.habits, ", "), time.Since(begun).Round(time.Second)))
 	}
-	return &a, nil
+	return a, nil
 }

@@ -130,13 +130,17 @@ func TestHistogramBetweenTwoReadings(t *testing.T) {
 
 func TestAccuracyCounts(t *testing.T) {
 	tr := &truth{of: map[string]int{"a": 0, "a2": 0, "b": 1}, all: []simulate.Violation{{Kind: "vip"}, {Kind: "family"}}}
-	var a Accuracy
-	a.Kinds = map[string]int{}
-	a.access("x", "ward-shift", true, true, tr)
-	a.access("x#2", "", false, false, tr)
-	a.access("a2", "", false, true, tr)
-	if a.Legitimate != 2 || a.Explained != 1 || a.First != 1 || a.FirstExplained != 1 || a.Flagged != 1 || a.Kinds["none"] != 1 {
-		t.Errorf("%+v", a)
+	a := Accuracy{Kinds: map[string]int{}, Violations: map[string]*Caught{}}
+	excused := map[int]bool{}
+	a.access("x", "ward-shift", true, true, tr, excused)
+	a.access("x#2", "", false, false, tr, excused)
+	a.access("y", "order", true, false, tr, excused)
+	a.access("a2", "", false, true, tr, excused)
+	a.access("a#2", "duty", true, true, tr, excused)
+	a.access("b", "duty", true, true, tr, excused)
+	if a.Legitimate != 3 || a.Explained != 2 || a.First != 1 || a.FirstExplained != 1 || a.Repeat != 2 || a.Direct != 1 ||
+		a.Misused != 3 || a.Misexplained != 2 || a.Kinds["none"] != 1 || excused[0] || !excused[1] {
+		t.Errorf("%+v %v", a, excused)
 	}
 	var i incidentLine
 	if err := json.Unmarshal([]byte(`{"status":"New","finding_info_list":[{"analytic":{"uid":"vip"},"related_events":[{"uid":"z"},{"uid":"a2"}]}]}`), &i); err != nil {
@@ -146,11 +150,43 @@ func TestAccuracyCounts(t *testing.T) {
 		t.Errorf("open %v, found %v", i.open(), found)
 	}
 	a.count(tr, map[int]bool{0: true}, map[int]bool{0: true})
-	if got := a.Violations["vip"]; *got != (Caught{1, 1, 1}) {
+	if got := a.Violations["vip"]; *got != (Caught{All: 1, Open: 1, Any: 1}) {
 		t.Errorf("vip: %+v", *got)
 	}
 	if got := a.Violations["family"]; *got != (Caught{All: 1}) {
 		t.Errorf("family: %+v", *got)
+	}
+}
+
+func TestBaselineKeepsTheBudget(t *testing.T) {
+	tr := &truth{all: []simulate.Violation{{Kind: "vip"}, {Kind: "family"}}}
+	a := Accuracy{Violations: map[string]*Caught{"vip": {All: 1}, "family": {All: 1}}}
+	people := map[string]*suspect{
+		"low": {day: 1, risk: 1, found: map[int]bool{0: true}}, "next day": {day: 2, risk: 1, found: map[int]bool{1: true}},
+	}
+	for i := range budget {
+		people[fmt.Sprint(i)] = &suspect{day: 1, risk: 2, found: map[int]bool{}}
+	}
+	a.baseline(tr, people)
+	if len(a.Suspects) != budget+1 || a.Violations["vip"].Rules != 0 || a.Violations["family"].Rules != 1 {
+		t.Errorf("%d suspects, %+v, %+v", len(a.Suspects), *a.Violations["vip"], *a.Violations["family"])
+	}
+}
+
+func TestHospitalsAddUp(t *testing.T) {
+	one := &Accuracy{Seed: 1, Staff: 400, Weeks: 4, Legitimate: 10, Explained: 9, Violations: map[string]*Caught{"vip": {All: 2, Open: 1}},
+		Kinds: map[string]int{"order": 9}, Cases: []Ranked{{9, true}, {3, false}}, Minutes: []float64{1, 5}}
+	all := &Accuracy{Kinds: map[string]int{}, Violations: map[string]*Caught{}}
+	all.add(one)
+	all.add(one)
+	if c := all.caught(); c != (Caught{All: 4, Open: 2}) || all.Explained != 18 || all.Kinds["order"] != 18 || all.Weeks != 8 || len(all.Minutes) != 4 {
+		t.Errorf("%+v", all)
+	}
+	if kind, least := all.weakest(); kind != "vip" || least != .5 {
+		t.Errorf("weakest %s %v", kind, least)
+	}
+	if table := all.byHospital(); len(table.Rows) != 3 || len(table.Rows[0]) != len(table.Header) || table.Rows[2][0] != "all" {
+		t.Errorf("%+v", table)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/simulate"
@@ -15,12 +16,20 @@ type simulateCmd struct {
 	Staff    int    `help:"Members of staff." default:"400"`
 	Patients int    `help:"Patients." default:"4000"`
 	Start    string `help:"First day." placeholder:"YYYY-MM-DD"`
+	Habits   string `help:"What is unlike the textbook: 'seed' for what belongs to the seed, 'plain' for nothing, or names with commas." default:"seed"`
 	Out      string `help:"Folder to write." required:"" placeholder:"DIR" type:"path"`
 }
 
 // Run writes the hospital.
 func (c simulateCmd) Run(w *world) error {
 	cfg := simulate.Config{Seed: c.Seed, Days: c.Days, Staff: c.Staff, Patients: c.Patients}
+	switch c.Habits {
+	case "", "plain":
+	case "seed":
+		cfg.Habits = simulate.DrawHabits(c.Seed)
+	default:
+		cfg.Habits = strings.Split(c.Habits, ",")
+	}
 	if c.Start != "" {
 		day, err := time.ParseInLocation(time.DateOnly, c.Start, time.FixedZone("", 8*3600))
 		if err != nil {
