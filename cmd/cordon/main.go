@@ -59,6 +59,9 @@ type cli struct {
 	Query      queryCmd      `cmd:"" help:"Ask any question over the events in SQL."`
 	Verify     verifyCmd     `cmd:"" help:"Check evidence offline: a data folder or an exported bundle."`
 	Evidence   evidenceCmd   `cmd:"" help:"Export the evidence of a case as one signed file."`
+	Quality    qualityCmd    `cmd:"" help:"How well the watch works: precision, recall on planted violations, alerts, delays."`
+	Plant      plantCmd      `cmd:"" help:"Commit a violation that is none, to see whether it is found."`
+	Exceptions exceptionsCmd `cmd:"" help:"What detectors are silent about: list, add, review, end."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay or discard input that could not be used."`
 	Detect     detectCmd     `cmd:"" help:"Try Sigma rules on a file of events, offline."`
 	Simulate   simulateCmd   `cmd:"" help:"Write a synthetic hospital with labelled violations."`

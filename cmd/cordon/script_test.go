@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "Asia/Shanghai")
 			env.Setenv("LANG", "en_US.UTF-8")
+			env.Setenv("SOON", time.Now().AddDate(0, 1, 0).Format(time.DateOnly))
 			return nil
 		},
 	})
