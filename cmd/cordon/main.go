@@ -56,6 +56,7 @@ type cli struct {
 	Findings   findingsCmd   `cmd:"" help:"List what detectors found."`
 	Explain    explainCmd    `cmd:"" help:"Say why accesses were legitimate, or that nothing says so."`
 	Accesses   accessesCmd   `cmd:"" help:"Who looked at a patient, when, and why it was allowed."`
+	Dispute    disputeCmd    `cmd:"" help:"Take down that a patient says of an access: it was not for me."`
 	Query      queryCmd      `cmd:"" help:"Ask any question over the events in SQL."`
 	Verify     verifyCmd     `cmd:"" help:"Check evidence offline: a data folder or an exported bundle."`
 	Evidence   evidenceCmd   `cmd:"" help:"Export the evidence of a case as one signed file."`

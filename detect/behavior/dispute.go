@@ -83,11 +83,14 @@ func (*dispute) Detect(c *detect.Context, ev *ocsf.Event) {
 	if who != "" {
 		name = who
 	}
-	f.Title = text("Patient %s disputes that %s opened the record (%s)", "患者 %s 对 %s 查看病历提出异议（%s）", patient.UID, name, c.Clock())
-	at, err := strconv.ParseInt(access.Label(labelAccessAt), 10, 64)
-	if err == nil && c.ExplainedFor(*ev.User, patient.UID, at) {
-		f.Risk = 82
-		f.Why = text("The records explain the access of %[2]s, yet patient %[1]s says that it was not for the treatment.", "记录对 %[2]s 的该次访问有解释，但患者 %[1]s 表示与其诊疗无关。", patient.UID, c.At(at))
+	when := c.Clock()
+	if at, err := strconv.ParseInt(access.Label(labelAccessAt), 10, 64); err == nil {
+		when = c.At(at)
+		if c.ExplainedFor(*ev.User, patient.UID, at) {
+			f.Risk = 82
+			f.Why = text("The records explain the access, yet patient %s says that it was not for the treatment.", "记录对该次访问有解释，但患者 %s 表示与其诊疗无关。", patient.UID)
+		}
 	}
+	f.Title = text("Patient %s disputes that %s opened the record (%s)", "患者 %s 对 %s 查看病历提出异议（%s）", patient.UID, name, when)
 	c.Find(f)
 }
