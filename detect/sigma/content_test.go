@@ -4,10 +4,11 @@ package sigma
 // leave alone. Outside rules load too, without examples.
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -38,10 +39,18 @@ func TestContent(t *testing.T) {
 				t.Fatalf("refused: %s", r.Reason)
 			}
 			r := rules.list[0]
-			if other, ok := ids[r.id]; ok {
-				t.Errorf("%s has the same id", other)
+			if len(rules.corr.list) > 0 { // the last one speaks for the others
+				r = &rules.corr.list[len(rules.corr.list)-1].rule
 			}
-			ids[r.id] = name
+			for _, x := range rules.List() {
+				if other, ok := ids[x.ID]; ok {
+					t.Errorf("%s has the same id %s", other, x.ID)
+				}
+				ids[x.ID] = name
+				if x.Idle {
+					t.Errorf("no event of Cordon leads to the log source of %s", x.Title)
+				}
+			}
 			explained(t, r, data)
 			examples(t, rules, r, data)
 		})
@@ -58,9 +67,6 @@ func explained(t *testing.T, r *rule, data []byte) {
 	if r.title.EN == r.title.ZH || r.why.EN == r.why.ZH {
 		t.Error("title or why is missing in Chinese (section cordon)")
 	}
-	if len(r.routes) == 0 {
-		t.Error("no event of Cordon leads to its log source")
-	}
 	_, after, ok := strings.Cut(string(data), "\n  playbook: ")
 	book, _, _ := strings.Cut(after, "\n")
 	if _, err := os.Stat("../../content/playbooks/" + book + ".json"); !ok || err != nil {
@@ -73,26 +79,67 @@ func explained(t *testing.T, r *rule, data []byte) {
 	}
 }
 
+// examples runs the examples of a rule: a hit is one event or a story of several,
+// one a line. A line "# 120 times, every 20s" repeats the next one, with {i}
+// counting from 1 and the time moving on.
 func examples(t *testing.T, rules *Rules, r *rule, data []byte) {
 	zone := time.FixedZone("", 8*3600)
 	hits, misses := 0, 0
 	for _, f := range txtar.Parse(data).Files {
 		kind, why, _ := strings.Cut(f.Name, ":")
-		fits := slices.Contains(rules.Fits(f.Data, zone), r.id)
-		switch {
-		case kind == "hit":
+		if kind != "hit" && kind != "miss" {
+			continue
+		}
+		fits := false
+		stats, err := rules.Scan(strings.NewReader(story(t, string(f.Data))), zone, func(m Match) error {
+			fits = fits || m.Rule == r.id
+			return nil
+		})
+		if err != nil || stats.NBad > 0 || stats.Events == 0 {
+			t.Errorf("%s: %v, %d events, lines %v are none", f.Name, err, stats.Events, stats.Bad)
+		}
+		if kind == "hit" {
 			hits++
-			if !fits {
-				t.Errorf("must hit:%s", why)
-			}
-		case kind == "miss":
+		} else {
 			misses++
-			if fits {
-				t.Errorf("must miss:%s", why)
-			}
+		}
+		if fits != (kind == "hit") {
+			t.Errorf("must %s:%s", kind, why)
 		}
 	}
 	if hits == 0 || misses == 0 {
 		t.Errorf("%d hits and %d near misses; at least one of each is needed", hits, misses)
 	}
+}
+
+// story writes repeated lines out.
+func story(t *testing.T, text string) string {
+	var out strings.Builder
+	n, step := 1, time.Duration(0)
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "# "); ok {
+			var every string
+			if _, err := fmt.Sscanf(rest, "%d times, every %s", &n, &every); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			step, _ = time.ParseDuration(every)
+			continue
+		}
+		for i := range n {
+			out.WriteString(moved(strings.ReplaceAll(line, "{i}", strconv.Itoa(i+1)), time.Duration(i)*step))
+		}
+		n, step = 1, 0
+	}
+	return out.String()
+}
+
+// moved is an event at a later time.
+func moved(line string, by time.Duration) string {
+	before, after, _ := strings.Cut(line, `"time": `)
+	digits, rest, _ := strings.Cut(after, ",")
+	at, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || by == 0 {
+		return line
+	}
+	return before + `"time": ` + strconv.FormatInt(at+by.Milliseconds(), 10) + "," + rest
 }

@@ -228,6 +228,13 @@ func lookup(x *rule, rec record, name string, out []value) []value {
 	if out = rec.lookup(name, out); len(out) > before {
 		return out
 	}
+	if name == whoField { // lines of a file know nobody
+		for _, other := range whoFields() {
+			if out = rec.lookup(other, out); len(out) > before {
+				return out
+			}
+		}
+	}
 	for _, w := range x.routes {
 		if other, ok := w.fields[name]; ok {
 			if out = rec.lookup(other, out); len(out) > before {
@@ -237,6 +244,12 @@ func lookup(x *rule, rec record, name string, out []value) []value {
 	}
 	return out
 }
+
+// whoField is the person behind an event by whatever account, or else the
+// account; whoFields are where lines of a file have one.
+const whoField = "who"
+
+func whoFields() []string { return []string{"actor.user.uid", "actor.user.name"} }
 
 // values adds one input per value that the correlation counts.
 func (k *correlator) values(x *rule, f *feed, rec record) {

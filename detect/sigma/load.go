@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v3"
@@ -275,7 +276,7 @@ func (l *loader) enter(made entity) {
 
 // finish makes the rules ready to run.
 func (l *loader) finish() *Rules {
-	r := &Rules{list: l.rules, filters: l.filters}
+	r := &Rules{list: l.rules, filters: l.filters, figures: &atomic.Pointer[CorrelationStats]{}}
 	for _, d := range l.docs {
 		if d.loaded {
 			d.node = nil // what is kept for evidence and later reloads is the text

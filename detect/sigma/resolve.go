@@ -208,6 +208,10 @@ func (c *correlation) connect(fields *fieldNames) {
 		named := func(list []string) (out []string) {
 			for _, name := range list { // names are known to what reads events
 				out = append(out, fields.names[fields.add(c.field(name, p))])
+				if name == whoField {
+					fields.add(whoFields()[0])
+					fields.add(whoFields()[1])
+				}
 			}
 			return out
 		}

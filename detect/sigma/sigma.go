@@ -44,7 +44,7 @@ type Rules struct {
 	corr    *correlator
 	ticked  int64 // the clock of correlations at the last tick
 	noted   CorrelationStats
-	figures atomic.Pointer[CorrelationStats]
+	figures *atomic.Pointer[CorrelationStats]
 
 	// Detect is called by one goroutine.
 	look  *look
@@ -153,7 +153,7 @@ func (r *eventRecord) lookup(name string, out []value) []value {
 // beside the event.
 func isKnown(name string) bool {
 	switch name {
-	case "person.uid", "person.role", "person.department", "person.on_duty", "local.hour", "local.weekday", "ticket":
+	case "who", "patient.watched", "person.uid", "person.role", "person.department", "person.on_duty", "local.hour", "local.weekday", "ticket":
 		return true
 	}
 	return false
@@ -161,6 +161,10 @@ func isKnown(name string) bool {
 
 func (r *eventRecord) known(name string, out []value) []value {
 	switch name {
+	case "who":
+		out = appendText(out, r.c.Who())
+	case "patient.watched":
+		out = r.watched(out)
 	case "person.uid":
 		if p, ok := r.c.Person(); ok {
 			out = append(out, value{text: p.ID})
@@ -177,6 +181,16 @@ func (r *eventRecord) known(name string, out []value) []value {
 		out = clockField(name, time.UnixMilli(r.ev.Time).In(r.c.Zone()), out)
 	case "ticket":
 		out = appendBool(out, r.ticketed())
+	}
+	return out
+}
+
+// watched are the lists that the patient is on.
+func (r *eventRecord) watched(out []value) []value {
+	for _, kind := range [...]string{care.WatchVIP, care.WatchSealed, care.WatchCanary, care.WatchSensitive} {
+		if _, ok := r.c.Watched(kind); ok {
+			out = append(out, value{text: kind})
+		}
 	}
 	return out
 }
