@@ -22,6 +22,7 @@ type engine struct {
 	rules  []*rule
 	names  []string
 	number map[string]int
+	others map[string][]string // further names of fields
 	paths  *paths
 	// ofEvent are the fields that an event of the pipeline has itself, ofTime
 	// those that a line of JSON has through its time.
@@ -47,7 +48,7 @@ func (r *Rules) compile() {
 		r.fields.add(name)
 	}
 	e := &engine{
-		rules: r.list, names: r.fields.names, number: r.fields.number, paths: newPaths(r.fields),
+		rules: r.list, names: r.fields.names, number: r.fields.number, others: r.fields.others, paths: newPaths(r.fields),
 		byID: map[string]int32{}, sources: newSources(r),
 	}
 	e.classify()

@@ -14,11 +14,14 @@ func load(detection string) (*Rules, []Refused) {
 	return Load(fstest.MapFS{"r.yml": {Data: []byte("title: t\nid: r\nlogsource: {category: test}\ndetection:\n" + detection)}})
 }
 
-func TestDetections(t *testing.T) {
-	cases := []struct {
-		name, detection string
-		hits, misses    []string
-	}{
+// detectionCase is a detection with events that fit it, and events that do not.
+type detectionCase struct {
+	name, detection string
+	hits, misses    []string
+}
+
+func detectionCases() []detectionCase {
+	return []detectionCase{
 		{"text, in any case", "  s: {a: Foo}\n  condition: s", []string{`{"a":"foo"}`, `{"a":["x","FOO"]}`, `{"o":{"a":"foo"}}`}, []string{`{"a":"food"}`, `{"b":"foo"}`, `{"a":null}`}},
 		{"cased", "  s: {a|cased: Foo}\n  condition: s", []string{`{"a":"Foo"}`}, []string{`{"a":"foo"}`}},
 		{"number", "  s: {a: 4688}\n  condition: s", []string{`{"a":4688}`, `{"a":"4688"}`}, []string{`{"a":46880}`}},
@@ -61,7 +64,10 @@ func TestDetections(t *testing.T) {
 		{"several conditions", "  x: {a: 1}\n  y: {b: 1}\n  condition: [x, y]", []string{`{"b":1}`}, []string{`{"c":1}`}},
 		{"dots and XML attributes", "  s: {e.id: 7, Provider_Name: P}\n  condition: s", []string{`{"e":{"id":7},"System":{"Provider":{"#attributes":{"Name":"P"}}}}`}, []string{`{"e":{"id":7}}`}},
 	}
-	for _, c := range cases {
+}
+
+func TestDetections(t *testing.T) {
+	for _, c := range detectionCases() {
 		t.Run(c.name, func(t *testing.T) {
 			r, refused := load(c.detection)
 			if len(refused) > 0 {
