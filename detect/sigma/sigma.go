@@ -74,9 +74,10 @@ func (r *Rules) Info() detect.Info {
 // Everywhere is the same rules, but a scan with them tries each on every event,
 // whatever log source the event is of.
 func (r *Rules) Everywhere() *Rules {
-	out := *r
-	out.everywhere, out.look = true, newLook(r.engine, nil)
-	return &out
+	return &Rules{
+		list: r.list, routes: r.routes, fields: r.fields, engine: r.engine, everywhere: true,
+		filters: r.filters, docs: r.docs, corr: newCorrelator(r.corr.list), look: newLook(r.engine, nil),
+	}
 }
 
 // Detect implements [detect.Detector].
