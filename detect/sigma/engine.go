@@ -34,9 +34,13 @@ type engine struct {
 	asked []int // how many atoms ask for a field
 
 	witnesses []witness // by rule
-	// autos are the automata of fields; the last is that of keywords.
-	autos   []*automaton
-	present [][]int32 // by field: the rules that want it to be there
+	// autos are the automata of fields; the last is that of all keywords.
+	autos []*automaton
+	// keywords are automata for the keywords of one log source alone, by its
+	// number: most events can have those of one or two, and small tables stay
+	// in the processor's cache.
+	keywords []*automaton
+	present  [][]int32 // by field: the rules that want it to be there
 
 	sources sources
 	routing []bool // by field: events are routed by it
@@ -105,12 +109,31 @@ func (e *engine) index() {
 			needles[a.field] = append(needles[a.field], list...)
 		}
 	}
+	e.keywords = make([]*automaton, len(e.sources.list))
+	for i, rules := range e.sources.rules {
+		if list := e.wordsOf(rules); len(list) > 0 {
+			e.keywords[i] = newAutomaton(list)
+		}
+	}
 	e.autos = make([]*automaton, len(needles))
 	for f, list := range needles {
 		if len(list) > 0 {
 			e.autos[f] = newAutomaton(list)
 		}
 	}
+}
+
+// wordsOf are the needles among keywords that are witnesses of some rules.
+func (e *engine) wordsOf(rules []int32) (out []needle) {
+	for _, r := range rules {
+		for _, a := range e.witnesses[r].atoms {
+			if e.atoms[a].field == len(e.names) {
+				list, _ := e.needles(a)
+				out = append(out, list...)
+			}
+		}
+	}
+	return out
 }
 
 // loose says that nothing in an event is a reason to try the rule.

@@ -209,9 +209,17 @@ func (l *look) gather() {
 			l.witnesses(n)
 		}
 	}
-	if w.words && l.e.autos[len(l.e.names)] != nil {
-		l.ran[len(l.e.names)] = l.turn
-		a := l.e.autos[len(l.e.names)]
+	l.hear()
+}
+
+// hear looks for keywords in all texts. Only the automaton of all keywords
+// tells what is not there.
+func (l *look) hear() {
+	all := len(l.e.names)
+	for _, a := range l.way.keywords {
+		if a == l.e.autos[all] {
+			l.ran[all] = l.turn
+		}
 		for i := l.texts[0]; i < l.texts[1]; i++ {
 			if v := &l.leaves[i]; !v.null {
 				a.find(l.caseless(v), l.told)

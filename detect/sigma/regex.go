@@ -7,6 +7,7 @@ import (
 	"regexp/syntax"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // regex matches a regular expression. Most need some text to be there, which
@@ -14,6 +15,11 @@ import (
 type regex struct {
 	re    *regexp.Regexp
 	gates []string
+	// least is how many bytes anything that matches has.
+	least int
+	// run is how many characters in a row, of which a line is made, are all
+	// that is asked for; 0 if there is more to it.
+	run int
 	// ahead are what must, or must not, follow the beginning of the text.
 	ahead []ahead
 }
@@ -45,6 +51,7 @@ func newRegex(pattern, flags string) (matcher, error) {
 	}
 	r.re = re
 	if tree, err := syntax.Parse(head+rest, syntax.Perl); err == nil {
+		r.least, r.run = least(tree), runOf(tree)
 		r.gates = gates(tree.Simplify())
 	}
 	return r, nil
@@ -128,10 +135,17 @@ func (r *regex) match(l *look, v *value) bool {
 	if v.null {
 		return false
 	}
-	if !l.oracle && !r.open(l.low(v)) {
-		return false
-	}
 	s := l.text(v)
+	if !l.oracle {
+		switch {
+		case len(s) < r.least:
+			return false
+		case r.run > 0 && len(r.ahead) == 0:
+			return hasRun(s, r.run)
+		case len(r.gates) > 0 && !r.open(l.low(v)):
+			return false
+		}
+	}
 	for _, a := range r.ahead {
 		if a.re.MatchString(s) != a.want {
 			return false
@@ -146,7 +160,52 @@ func (r *regex) open(low string) bool {
 			return true
 		}
 	}
-	return len(r.gates) == 0
+	return false
+}
+
+// hasRun says that a line of the text has n characters.
+func hasRun(s string, n int) bool {
+	for line := range strings.SplitSeq(s, "\n") {
+		if len(line) >= n && utf8.RuneCountInString(line) >= n {
+			return true
+		}
+	}
+	return false
+}
+
+// runOf is n of an expression that is .{n,} and nothing else.
+func runOf(re *syntax.Regexp) int {
+	if re.Op == syntax.OpRepeat && re.Sub[0].Op == syntax.OpAnyCharNotNL {
+		return re.Min
+	}
+	return 0
+}
+
+// least is the fewest bytes that a text has in which something matches.
+func least(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpCapture, syntax.OpPlus:
+		return least(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min * least(re.Sub[0])
+	case syntax.OpConcat:
+		n := 0
+		for _, sub := range re.Sub {
+			n += least(sub)
+		}
+		return n
+	case syntax.OpAlternate:
+		n := least(re.Sub[0])
+		for _, sub := range re.Sub[1:] {
+			n = min(n, least(sub))
+		}
+		return n
+	}
+	return 0
 }
 
 func (r *regex) id() string {

@@ -84,8 +84,9 @@ type way struct {
 	loose   []int32  // rules to try without any reason
 	uses    []uint8  // by field: whether a value of it can be a reason
 	late    []int    // such fields that need not stand in JSON
-	words   bool     // keywords can be a reason
-	renames [][2]int // fields, and under which name the source has them
+	// keywords are the automata by which keywords are looked for.
+	keywords []*automaton
+	renames  [][2]int // fields, and under which name the source has them
 }
 
 func (w *way) allows(r int32) bool { return w.allowed[r>>6]&(1<<(r&63)) != 0 }
@@ -228,6 +229,10 @@ func (l logsource) agrees(to logsource) bool {
 	return shared
 }
 
+// maxKeywords is how many small automata are worth running instead of the one
+// of all keywords.
+const maxKeywords = 2
+
 // finish notes what can be a reason for the allowed rules.
 func (w *way) finish(e *engine, pipeline bool) {
 	for i := range e.rules {
@@ -245,8 +250,15 @@ func (w *way) finish(e *engine, pipeline bool) {
 			w.uses[f] = 1
 		}
 	}
+	for i, a := range e.keywords {
+		if a != nil && w.allows(e.sources.rules[i][0]) {
+			w.keywords = append(w.keywords, a)
+		}
+	}
 	n := len(e.names)
-	w.words = w.uses[n] != 0
+	if len(w.keywords) > maxKeywords {
+		w.keywords = []*automaton{e.autos[n]}
+	}
 	for f := range n {
 		if w.uses[f] != 0 && (pipeline && e.ofEvent[f] || !pipeline && e.ofTime[f]) {
 			w.late = append(w.late, f)

@@ -174,10 +174,6 @@ func (n needle) cut() (_ needle, whole bool) {
 	if len(n.text) <= maxNeedle {
 		return n, true
 	}
-	if n.from && !n.to {
-		n.text = n.text[:maxNeedle]
-		return n, false
-	}
 	n.text, n.from = n.text[len(n.text)-maxNeedle:], false
 	return n, false
 }
@@ -225,7 +221,14 @@ var everyday = [...]string{
 }
 
 func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
+	i := 0
+	for ; i+8 <= len(s); i += 8 { // one load
+		b := s[i : i+8]
+		if (b[0]|b[1]|b[2]|b[3]|b[4]|b[5]|b[6]|b[7])&utf8.RuneSelf != 0 {
+			return false
+		}
+	}
+	for ; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
 			return false
 		}

@@ -9,6 +9,11 @@ import (
 // been checked. Bytes that are not UTF-8 and lone surrogates become U+FFFD.
 func unescape(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
+		if n := plainRun(text[i:]); n > 0 {
+			dst = append(dst, text[i:i+n]...)
+			i += n
+			continue
+		}
 		c := text[i]
 		switch {
 		case c == '\\' && text[i+1] == 'u':
