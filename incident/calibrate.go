@@ -29,7 +29,8 @@ const calibrationID = "site"
 // The numbers of calibration. A factor multiplies the odds that what a
 // detector says is real.
 const (
-	prior      = 8.0  // verdicts that the built-in risk is worth
+	prior      = 12.0 // verdicts that the built-in risk is worth
+	surest     = 0.75 // what a risk may promise at most: near certainty two verdicts would count for too much
 	leastWhere = 5    // verdicts of a department before it has a factor of its own
 	lowest     = 0.33 // a detector never vanishes
 	highest    = 2.0
@@ -286,7 +287,7 @@ func (t *tally) add(o tally) {
 }
 
 // mean is the share of real cases that was expected.
-func (t tally) mean() float64 { return max(.05, min(t.expected/t.weight, .95)) }
+func (t tally) mean() float64 { return max(.05, min(t.expected/t.weight, surest)) }
 
 // seen is the share after the verdicts, shrunk towards what was expected.
 func (t tally) seen(expected float64) float64 { return (prior*expected + t.real) / (prior + t.weight) }

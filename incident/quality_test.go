@@ -297,7 +297,7 @@ func TestPlantedCloseAtOnce(t *testing.T) {
 		}
 	}
 	who := ReservedPrefix + "abc123"
-	ch := o.add(o.finding("c", who, 92, func(f *ocsf.Finding) { f.Analytic, f.Patient = "canary", who + "-1" }))
+	ch := o.add(o.finding("c", who, 92, func(f *ocsf.Finding) { f.Analytic, f.Patient = "canary", who+"-1" }))
 	if len(ch) != 0 {
 		t.Fatalf("somebody is told: %+v", ch)
 	}

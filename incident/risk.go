@@ -14,6 +14,10 @@ import (
 const (
 	weakKnee = 0.45
 	weakCap  = 0.65
+	// One weak detector alone stays below what a strong one begins with,
+	// however often it speaks.
+	aloneKnee = 0.42
+	aloneCap  = 0.52
 	// lift is what the lesser of strong and weak evidence adds to the other.
 	lift = 0.4
 )
@@ -56,6 +60,9 @@ func partOf(id string, group []ocsf.Finding) Part {
 		miss *= 1 - share*clamp(f.Risk)/100
 		p.Weak, p.Statistical, p.Steady = p.Weak && f.Weak, p.Statistical && f.Statistical, p.Steady || f.Steady
 	}
+	if p.Weak {
+		miss = 1 - soften(-math.Log(miss), aloneKnee, aloneCap)
+	}
 	p.Risk = round(100 * (1 - miss))
 	return p
 }
@@ -95,20 +102,20 @@ func (s *sum) add(risk float64, weak bool) {
 
 // total is 0 to 100 and grows with every finding.
 func (s sum) total() float64 {
-	a, b := -math.Expm1(-s.strong), soften(s.weak)
+	a, b := -math.Expm1(-s.strong), soften(s.weak, weakKnee, weakCap)
 	return 100 * (1 - (1-max(a, b))*(1-lift*min(a, b)))
 }
 
 // soften turns the sum of weak evidence into a chance: as it is up to the
 // knee, from there on ever slower towards the cap.
-func soften(h float64) float64 {
+func soften(h, knee, limit float64) float64 {
 	x := -math.Expm1(-h)
-	if x <= weakKnee {
+	if x <= knee {
 		return x
 	}
-	room := weakCap - weakKnee
-	t := (h + math.Log1p(-weakKnee)) * (1 - weakKnee) / room
-	return weakKnee + room*t/(1+t)
+	room := limit - knee
+	t := (h + math.Log1p(-knee)) * (1 - knee) / room
+	return knee + room*t/(1+t)
 }
 
 func clamp(r float64) float64 { return max(0, min(r, 99.9)) }
