@@ -305,7 +305,8 @@ func (n *Normalizer) setFHIRCall(e *ocsf.Event, c *call, path string) {
 	if id := activityOfCode(op); id != ocsf.ActivityUnknown {
 		e.ActivityID = id
 	}
-	if q.export {
+	export := q.export && !strings.Contains(path, "$export-") // not how one is coming along
+	if export {
 		op, e.ActivityID = "$export", ocsf.AccessExport
 	}
 	e.Metadata.EventCode = op
@@ -314,7 +315,7 @@ func (n *Normalizer) setFHIRCall(e *ocsf.Event, c *call, path string) {
 		id = "~" + n.key.Token("id", id)
 	}
 	e.WebResources = []ocsf.Resource{{Type: cmp.Or(kind, q.resource, "Bundle"), UID: id}}
-	if e.ActivityID == ocsf.AccessSearch || strings.Contains(c.target, "?") || q.export {
+	if e.ActivityID == ocsf.AccessSearch || strings.Contains(c.target, "?") || export {
 		e.QueryInfo = &ocsf.QueryInfo{Text: q.text, UID: n.key.Token("query", c.target)}
 	}
 	if q.patient != "" && !isResidentID(q.patient) {

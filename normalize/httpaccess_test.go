@@ -35,6 +35,7 @@ func TestAccessLogs(t *testing.T) {
 		"export":         {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "GET /fhir/Group/9/$export?_type=Patient HTTP/1.1" 202 0 "-" "etl/2"`, "6001/7 $export app etl 10.2.0.9 Group/9 Group?_type=Patient 202 " + nine},
 		"a page":         {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "GET /fhir?_getpages=a-b&_getpagesoffset=40&_count=20 HTTP/1.1" 200 5`, "6001/5 search-system app  10.2.0.9 Bundle ?_getpages=a-b&_getpagesoffset=40&_count=20 200 " + nine},
 		"everything":     {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "GET /fhir/Patient/1001/$everything HTTP/2.0" 200 5`, "6001/2 $everything app  10.2.0.9 P:1001 Patient/1001 200 " + nine},
+		"export, later":  {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "GET /fhir/$export-poll-status?_jobId=1 HTTP/1.1" 202 0`, "4002/3  app  10.2.0.9 202 " + nine},
 		"form search":    {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "POST /fhir/Patient/_search HTTP/1.1" 200 5`, "6001/5 search-type app  10.2.0.9 Patient Patient 200 " + nine},
 		"update":         {`10.2.0.9 - app [03/Mar/2026:09:00:00 +0800] "PUT /fhir/Patient/1001 HTTP/1.1" 200 5`, "6001/3 update app  10.2.0.9 P:1001 Patient/1001 200 " + nine},
 		"metadata":       {`10.2.0.9 - - [03/Mar/2026:09:00:00 +0800] "GET /fhir/metadata HTTP/1.1" 200 5`, "4002/3    10.2.0.9 200 " + nine},

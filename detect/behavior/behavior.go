@@ -56,6 +56,7 @@ func All() []detect.Detector {
 		newVendorRemote(),
 		newExportChannel(),
 		newPacsBulk(),
+		newAPIMisuse(),
 		newRoleMismatch(),
 		newSearchAbuse(),
 		newMarketing(),
