@@ -27,11 +27,11 @@ func feeds() []feed {
 		{"no-people", ocsf.Text{
 			EN: "The directory is empty: nobody can be recognised. Import directory.csv or set up LDAP.",
 			ZH: "人员目录为空，无法识别任何人。请导入 directory.csv 或配置 LDAP。",
-		}, []string{"self-access", "family", "coworker", "terminated-account", "no-care-relationship"}, func(h *holdings) bool { return h.people == 0 }},
+		}, []string{"self-access", "family", "coworker", "terminated-account", "no-care-relationship", "role-mismatch", "search-abuse", "marketing-trade", "same-surname", "watching-the-watchers"}, func(h *holdings) bool { return h.people == 0 }},
 		{"no-homes", ocsf.Text{
 			EN: "No phone numbers or addresses of staff are known: relatives and neighbours cannot be recognised. Add the columns phone and address to directory.csv.",
 			ZH: "没有员工电话或住址，无法识别亲属与邻居。请在 directory.csv 中补充 phone 与 address 列。",
-		}, []string{"family", "neighbour"}, func(h *holdings) bool { return h.people > 0 && h.homes == 0 }},
+		}, []string{"family", "neighbour", "watching-the-watchers"}, func(h *holdings) bool { return h.people > 0 && h.homes == 0 }},
 		{"no-staff-ids", ocsf.Text{
 			EN: "No identity numbers of staff are known: staff who are patients are found by name and phone only. Add the column national_id to directory.csv.",
 			ZH: "没有员工身份证号，只能靠姓名加电话识别本院职工患者。请在 directory.csv 中补充 national_id 列。",

@@ -271,6 +271,8 @@ func (n *Normalizer) mapped(in Input, out *Output, item int, data []byte, get fu
 	if e.QueryInfo != nil {
 		e.QueryInfo.Text = n.maskNumbers(e.QueryInfo.Text)
 	}
+	in.Mapping.searched(n, e, get)
+	in.Mapping.traceMapped(n, e, get)
 	out.Event(e)
 }
 

@@ -93,6 +93,17 @@ type Mapping struct {
 	// Request joins the records of client and server about one access.
 	Request From `yaml:"request"`
 
+	// Search is what was typed into a search box; only tokens of it are kept.
+	Search From `yaml:"search"`
+	// Sequence is the number the source gave the row, counting by one.
+	Sequence From `yaml:"sequence"`
+	// Version, Content (its hash) and Dated (the time it was written for) are
+	// of the document written; Matches is how many results a search had.
+	Version From `yaml:"version"`
+	Content From `yaml:"content"`
+	Dated   From `yaml:"dated"`
+	Matches From `yaml:"matches"`
+
 	// Statement, Database, Table and Rows are of a statement (kind sql).
 	Statement From `yaml:"statement"`
 	Database  From `yaml:"database"`
@@ -331,6 +342,7 @@ func (m *Mapping) fields() []*From {
 		&m.IP, &m.Host, &m.Server, &m.Patient, &m.Encounter, &m.Activity, &m.Status, &m.Detail,
 		&m.ResourceType, &m.ResourceID, &m.ResourceName, &m.Document, &m.Label, &m.Count,
 		&m.Purpose, &m.Reason, &m.BreakGlass, &m.Incidental, &m.Request,
+		&m.Search, &m.Sequence, &m.Version, &m.Content, &m.Dated, &m.Matches,
 		&m.Statement, &m.Database, &m.Table, &m.Rows, &m.File, &m.FileSize, &m.Product}
 }
 

@@ -21,9 +21,21 @@ func (d *device) search() *ocsf.QueryInfo {
 	if typed == "" {
 		return nil
 	}
-	t := searchTerms{n: d.n}
+	return d.n.typedQuery(typed)
+}
+
+// typedQuery is the query behind what was typed.
+func (n *Normalizer) typedQuery(typed string) *ocsf.QueryInfo {
+	t := searchTerms{n: n}
 	t.typed(typed)
-	return &ocsf.QueryInfo{UID: d.n.key.Token("query", typed), Text: strings.Join(t.terms, "&")}
+	return &ocsf.QueryInfo{UID: n.key.Token("query", typed), Text: strings.Join(t.terms, "&")}
+}
+
+// searched takes what was typed from a row's column.
+func (m *Mapping) searched(n *Normalizer, e *ocsf.Event, get func(string) string) {
+	if typed := strings.TrimSpace(m.Search.get(get)); typed != "" && e.ClassUID == ocsf.WebResourcesActivity {
+		e.QueryInfo = n.typedQuery(typed)
+	}
 }
 
 // typed reads a search term of unknown kind by its form.

@@ -151,3 +151,14 @@ func (d *device) traceDevice(e *ocsf.Event) {
 	}
 	t.end()
 }
+
+// traceMapped reads the trace in the columns of a row.
+func (m *Mapping) traceMapped(n *Normalizer, e *ocsf.Event, get func(string) string) {
+	t := trace{n: n, e: e}
+	t.sequence(m.Sequence.get(get))
+	t.say(ocsf.LabelVersion, m.Version.get(get))
+	t.say(ocsf.LabelContent, m.Content.get(get))
+	t.say(ocsf.LabelDated, m.Dated.get(get))
+	t.say(ocsf.LabelMatches, m.Matches.get(get))
+	t.end()
+}

@@ -81,3 +81,34 @@ func TestSearchTerms(t *testing.T) {
 		})
 	}
 }
+
+// TestMappedTraces: the same from a hospital's own table.
+func TestMappedTraces(t *testing.T) {
+	m, err := ParseMapping(strings.NewReader(`name: emr
+kind: access
+time: {column: at}
+account: {column: who}
+patient: {column: patient}
+activity: {column: what, values: {update: update, search: search}}
+search: {column: typed}
+sequence: {column: no}
+version: {column: ver}
+content: {column: digest}
+matches: {column: found}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	evs, rejects := New(Options{}).Normalize(Input{Format: "csv", Source: "emr", Received: 1772503200000, Mapping: m,
+		Data: []byte("at,who,patient,what,typed,no,ver,digest,found\n2026-03-03 09:00:00,li,P1,update,,41,3,abc,\n2026-03-03 09:01:00,li,,search,张三,42,,,0\n")})
+	if len(evs) != 2 || len(rejects) != 0 {
+		t.Fatalf("%d events, rejects %v", len(evs), rejects)
+	}
+	var key keyed.Key
+	if r := &evs[0].WebResources[0]; evs[0].Metadata.Sequence != 41 || r.Label(ocsf.LabelVersion) != "3" || r.Label(ocsf.LabelContent) != key.Token("content", "abc") {
+		t.Errorf("update: %d %q", evs[0].Metadata.Sequence, r.Labels)
+	}
+	if q := evs[1].QueryInfo; q == nil || q.Text != "name=~"+key.Token(keyed.Name, "张三") || evs[1].WebResources[0].Label(ocsf.LabelMatches) != "0" {
+		t.Errorf("search: %+v %+v", evs[1].QueryInfo, evs[1].WebResources)
+	}
+}

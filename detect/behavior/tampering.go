@@ -17,12 +17,14 @@ type tampering struct {
 	clocks  detect.Memory[clock]   // by source and machine
 	pairs   detect.Memory[pairs]   // by source
 	waiting queue                  // records whose second half may still come
+	feed    detect.Feed            // records with a number
 }
 
 var (
 	_ detect.Detector = (*tampering)(nil)
 	_ detect.Stateful = (*tampering)(nil)
 	_ detect.Paired   = (*tampering)(nil)
+	_ detect.Fed      = (*tampering)(nil)
 )
 
 func newTampering() *tampering {
@@ -31,12 +33,20 @@ func newTampering() *tampering {
 
 // Snapshot implements [detect.Stateful].
 func (d *tampering) Snapshot() ([]byte, error) {
-	return together(&d.counts, &d.clocks, &d.pairs, &d.waiting)
+	return together(&d.counts, &d.clocks, &d.pairs, &d.waiting, &d.feed)
 }
 
 // Restore implements [detect.Stateful].
 func (d *tampering) Restore(data []byte) error {
-	return apart(data, &d.counts, &d.clocks, &d.pairs, &d.waiting)
+	return apart(data, &d.counts, &d.clocks, &d.pairs, &d.waiting, &d.feed)
+}
+
+// Missing implements [detect.Fed].
+func (d *tampering) Missing() (ocsf.Text, bool) {
+	return ocsf.Text{
+		EN: "No source numbers its records: one that is missing cannot be noticed. Let syslog senders add sequenceId (RFC 5424), other systems a field seq that counts by one.",
+		ZH: "没有来源对记录逐条编号，无法发现缺失的记录。请让 syslog 发送端附加 sequenceId（RFC 5424），其他系统附加逐一递增的 seq 字段。",
+	}, !d.feed.Came()
 }
 
 // Info implements [detect.Detector].
@@ -94,6 +104,7 @@ func (d *tampering) trace(c *detect.Context, ev *ocsf.Event) {
 	}
 	machine := name + "|" + firstWord(ev.Device.Hostname, ev.Device.Name, ev.Metadata.Product.Name)
 	if ev.Metadata.Sequence > 0 {
+		d.feed.Note()
 		d.number(c, ev, d.counts.Keep(machine, ev.Time))
 	}
 	if ev.Metadata.LoggedTime != 0 && len(ev.Care) == 0 {

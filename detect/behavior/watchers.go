@@ -10,6 +10,7 @@ import (
 // watchers: those who watch look where they should not.
 type watchers struct {
 	people detect.Memory[watcher] // by person
+	feed   detect.Feed            // users of Cordon who are known as staff
 }
 
 // watcher is what somebody lately looked at in Cordon.
@@ -43,6 +44,7 @@ const maxPeeks = 200
 var (
 	_ detect.Detector = (*watchers)(nil)
 	_ detect.Stateful = (*watchers)(nil)
+	_ detect.Fed      = (*watchers)(nil)
 )
 
 func newWatchers() *watchers {
@@ -50,10 +52,18 @@ func newWatchers() *watchers {
 }
 
 // Snapshot implements [detect.Stateful].
-func (d *watchers) Snapshot() ([]byte, error) { return d.people.Snapshot() }
+func (d *watchers) Snapshot() ([]byte, error) { return together(&d.people, &d.feed) }
 
 // Restore implements [detect.Stateful].
-func (d *watchers) Restore(data []byte) error { return d.people.Restore(data) }
+func (d *watchers) Restore(data []byte) error { return apart(data, &d.people, &d.feed) }
+
+// Missing implements [detect.Fed].
+func (d *watchers) Missing() (ocsf.Text, bool) {
+	return ocsf.Text{
+		EN: "No user of Cordon is known as a member of staff: their own, their relatives' and their colleagues' records cannot be told from others. Give the person_id when inviting users.",
+		ZH: "本系统用户均未关联职工信息，无法识别其查看本人、家人或同事的内容。邀请用户时请填写 person_id。",
+	}, !d.feed.Came()
+}
 
 // Info implements [detect.Detector].
 func (*watchers) Info() detect.Info {
@@ -86,6 +96,9 @@ func (d *watchers) Detect(c *detect.Context, ev *ocsf.Event) {
 	operation, ok := own(ev)
 	if !ok || operation == opDispute || c.Who() == "" || ev.StatusID == ocsf.StatusFailure {
 		return
+	}
+	if _, staff := c.Person(); staff {
+		d.feed.Note()
 	}
 	if patient, ok := resource(ev, typePatient); ok && operation == opTrail {
 		d.trail(c, ev, patient.UID)
