@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cordon-health/cordon/ocsf"
+	"github.com/cordon-health/cordon/statement"
 )
 
 // setClass decides what kind of event a device's record is, from the fields
@@ -104,13 +105,13 @@ func (d *device) setResources(e *ocsf.Event, file *ocsf.File) {
 	}
 }
 
-// setDatabase reads the record of a database audit. Literals are taken out of
-// the statement: they are what names a patient.
+// setDatabase reads the record of a database audit. Texts that may name a
+// patient are taken out of the statement.
 func (d *device) setDatabase(e *ocsf.Event, sql string) {
 	e.ClassUID = ocsf.DatastoreActivity
 	e.ActivityID = statementVerb(sql)
 	if sql != "" {
-		e.QueryInfo = &ocsf.QueryInfo{Text: withoutLiterals(sql), UID: d.n.key.Token("query", sql)}
+		e.QueryInfo = &ocsf.QueryInfo{Text: d.n.statementText(sql, statement.DialectOf(d.product+" "+d.vendor)), UID: d.n.key.Token("query", sql)}
 		rows := d.take("rows", "rowcount", "affectedrows", "returnrows", "行数", "返回行数", "影响行数")
 		if n, err := strconv.ParseInt(rows, 10, 64); err == nil {
 			e.QueryInfo.Rows = n
@@ -141,40 +142,6 @@ func statementVerb(sql string) int {
 		return 7
 	}
 	return ocsf.ActivityOther
-}
-
-// withoutLiterals replaces quoted strings and long numbers by "?".
-func withoutLiterals(sql string) string {
-	var b strings.Builder
-	for i := 0; i < len(sql); i++ {
-		c := sql[i]
-		switch {
-		case c == '\'':
-			end := i + 1
-			for end < len(sql) && (sql[end] != '\'' || end+1 < len(sql) && sql[end+1] == '\'') {
-				if sql[end] == '\'' {
-					end++
-				}
-				end++
-			}
-			b.WriteByte('?')
-			i = end
-		case c >= '0' && c <= '9' && (i == 0 || !isWordByte(sql[i-1]) && sql[i-1] < 0x80):
-			end := i
-			for end < len(sql) && (sql[end] >= '0' && sql[end] <= '9' || sql[end] == '.') {
-				end++
-			}
-			if end-i >= 5 {
-				b.WriteByte('?')
-			} else {
-				b.WriteString(sql[i:end])
-			}
-			i = end - 1
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // signIn says whether words tell of a sign-in or sign-out.

@@ -269,7 +269,7 @@ func (n *Normalizer) mapped(in Input, out *Output, item int, data []byte, get fu
 		return
 	}
 	if e.QueryInfo != nil {
-		e.QueryInfo.Text = n.maskNumbers(e.QueryInfo.Text)
+		e.QueryInfo.Text = n.statementOf(e)
 	}
 	in.Mapping.searched(n, e, get)
 	in.Mapping.traceMapped(n, e, get)

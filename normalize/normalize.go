@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"regexp"
 	"time"
 
 	"github.com/cordon-health/cordon/internal/keyed"
@@ -74,6 +75,10 @@ type Normalizer struct {
 	key     keyed.Key
 	zone    *time.Location
 	formats map[string]Format
+	// patterns of the logs of databases
+	pg     *pgPatterns
+	mysql  *mysqlPatterns
+	oracle *regexp.Regexp
 }
 
 // Format is one entry of the table of formats.
@@ -115,6 +120,18 @@ func Formats() []Format {
 		{Name: "http-access", parse: (*Normalizer).parseHTTP, split: splitLines, About: ocsf.Text{
 			EN: "access logs of FHIR, DICOMweb and other web servers: common, combined, JSON lines, HAPI",
 			ZH: "FHIR、DICOMweb 及其他 Web 服务的访问日志：common、combined、JSON 行、HAPI"}},
+		{Name: "pgaudit", parse: (*Normalizer).parsePgaudit, split: splitDatabase, About: ocsf.Text{
+			EN: "log of PostgreSQL with pgaudit: stderr, csvlog, jsonlog, or inside syslog lines",
+			ZH: "PostgreSQL 日志（pgaudit）：stderr、csvlog、jsonlog，可在 syslog 行内"}},
+		{Name: "mysql-audit", parse: (*Normalizer).parseMySQLAudit, split: splitMySQL, About: ocsf.Text{
+			EN: "audit of MySQL Enterprise or Percona (JSON), MariaDB server_audit, general log",
+			ZH: "MySQL 企业版或 Percona 审计（JSON）、MariaDB server_audit、通用日志"}},
+		{Name: "oracle-audit", parse: (*Normalizer).parseOracleAudit, split: splitDatabase, About: ocsf.Text{
+			EN: "Oracle unified or traditional audit: rows as CSV or JSON, XML files, syslog",
+			ZH: "Oracle 统一审计或传统审计：CSV/JSON 行、XML 文件、syslog"}},
+		{Name: "mssql-audit", parse: (*Normalizer).parseMSSQLAudit, split: splitMSSQL, About: ocsf.Text{
+			EN: "SQL Server Audit: rows of fn_get_audit_file as CSV or JSON, Windows event 33205 as XML or text",
+			ZH: "SQL Server 审计：fn_get_audit_file 的 CSV/JSON 行、Windows 事件 33205 的 XML 或文本"}},
 		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
 			EN: "OCSF events: an object, an array or NDJSON",
 			ZH: "OCSF 事件：对象、数组或 NDJSON"}},
@@ -129,7 +146,8 @@ func Formats() []Format {
 
 // New makes a Normalizer for all formats.
 func New(o Options) *Normalizer {
-	n := &Normalizer{key: o.Key, zone: o.Zone, formats: map[string]Format{}}
+	n := &Normalizer{key: o.Key, zone: o.Zone, formats: map[string]Format{},
+		pg: newPgPatterns(), mysql: newMySQLPatterns(), oracle: newOraclePair()}
 	if n.zone == nil {
 		n.zone = time.UTC
 	}

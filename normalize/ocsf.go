@@ -57,7 +57,7 @@ func (n *Normalizer) settle(e *ocsf.Event) error {
 		e.HTTPRequest.URL, _, _ = strings.Cut(e.HTTPRequest.URL, "?")
 	}
 	if e.QueryInfo != nil {
-		e.QueryInfo.Text = n.maskNumbers(e.QueryInfo.Text)
+		e.QueryInfo.Text = n.statementOf(e)
 	}
 	if e.ClassUID == ocsf.WebResourcesActivity && e.Access == nil {
 		e.Access = &ocsf.Access{}

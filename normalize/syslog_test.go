@@ -139,7 +139,7 @@ func TestDeviceFieldsAreKept(t *testing.T) {
 	e = oneOf(t, "syslog", `user=li act=view patient=7 patient_name=张伟 phone=13800138000 note=x`)
 	check(t, "tokens", string(e.Unmapped), `{"act":"view","patient_name":"~`+key.Token(keyed.Name, "张伟")+`","phone":"~`+key.Token(keyed.Phone, "13800138000")+`","note":"x"}`)
 	e = oneOf(t, "syslog", `dbuser=his sql="select a from t where n='张''伟' and id=700001 and x=5"`)
-	check(t, "statement", e.QueryInfo.Text, "select a from t where n=? and id=? and x=5")
+	check(t, "statement", e.QueryInfo.Text, "select a from t where n='~OEO7IHH5AIGYDOCI' and id=700001 and x=5")
 }
 
 func TestSyslogMixes(t *testing.T) {

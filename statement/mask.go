@@ -13,32 +13,36 @@ func Mask(text string, d Dialect, token func(string) string) string {
 
 func mask(text string, d Dialect, token func(string) string, depth int) string {
 	var s scanner
+	text = text[:min(len(text), maxText)] // what is not read may hold anything
 	s.reset(text, d)
 	var b strings.Builder
 	done := 0
 	for _, t := range s.all() {
-		if t.kind != stringTok || harmlessText(t.text) {
-			continue
-		}
-		if t.dq && d != MySQL {
-			continue
-		}
-		body := ""
-		switch {
-		case depth < maxInner && looksLikeSQL(t.text):
-			body = strings.ReplaceAll(mask(t.text, d, token, depth+1), "'", "''")
-		default:
-			body = token(t.text)
-		}
-		b.WriteString(text[done:t.pos])
-		b.WriteString(quoted(text[t.pos:t.end], body))
+		b.WriteString(gap(text[done:t.pos]))
 		done = t.end
+		old := text[t.pos:t.end]
+		switch {
+		case t.kind != stringTok || harmlessText(t.text):
+			b.WriteString(old)
+		case depth < maxInner && looksLikeSQL(t.text):
+			b.WriteString(quoted(old, strings.ReplaceAll(mask(t.text, d, token, depth+1), "'", "''")))
+		default:
+			b.WriteString(quoted(old, token(t.text)))
+		}
 	}
-	if len(text) > maxText { // what was not read may hold anything
-		text = text[:maxText]
-	}
-	b.WriteString(text[min(done, len(text)):])
+	b.WriteString(gap(text[done:]))
 	return b.String()
+}
+
+// gap is what stands between two tokens. A comment with words becomes an empty
+// one, except the opening of one that MySQL executes.
+func gap(text string) string {
+	for i := range len(text) {
+		if c := text[i]; isWord(c) && !isDigit(c) && c != 'M' {
+			return " /**/ "
+		}
+	}
+	return text
 }
 
 // quoted is a new text in the quotes of the old one.

@@ -30,6 +30,7 @@ package statement
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 )
@@ -178,6 +179,19 @@ func (r *Reader) Read(text string, d Dialect) (*Reading, Values) {
 		r.keep(exact, got)
 	}
 	return got, valuesOf(got, toks)
+}
+
+// Table is the reading of a record that names a table and no statement: that it
+// was read, and nothing of how.
+func (r *Reader) Table(schema, name string) *Reading {
+	got := &Reading{Verb: "select"}
+	p := &parser{reader: r, reading: got}
+	o := &origin{}
+	o.table(p, strings.ToLower(name), strings.ToLower(schema), false)
+	if k := o.kinds(); k != 0 {
+		got.Queries = []Facts{{Kinds: k}}
+	}
+	return got
 }
 
 // keep remembers a reading. A full memory starts anew: what is usual is back

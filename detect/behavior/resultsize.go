@@ -63,7 +63,7 @@ func (*resultSize) Info() detect.Info {
 // Detect implements [detect.Detector].
 func (d *resultSize) Detect(c *detect.Context, ev *ocsf.Event) {
 	q := d.sql.of(c, ev)
-	if q == nil || !q.Reads() || q.rows == 0 || q.Level() < 4 {
+	if q == nil || !q.Reads() || q.rows == 0 || q.Fingerprint == 0 || q.Level() < 4 {
 		return
 	}
 	u := d.usual.Keep(strconv.FormatUint(q.Fingerprint, 36), ev.Time)

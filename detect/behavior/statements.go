@@ -102,7 +102,8 @@ func newStatements() *statements {
 // of is the statement of an event, nil for an event without one. A statement
 // that failed read nothing.
 func (s *statements) of(c *detect.Context, ev *ocsf.Event) *query {
-	if ev.ClassUID != ocsf.DatastoreActivity || ev.QueryInfo == nil || ev.QueryInfo.Text == "" || ev.StatusID == ocsf.StatusFailure {
+	sql := ev.QueryInfo != nil && ev.QueryInfo.Text != ""
+	if ev.ClassUID != ocsf.DatastoreActivity || ev.StatusID == ocsf.StatusFailure || !sql && !tableRead(ev) {
 		return nil
 	}
 	s.feed.Note()
@@ -111,12 +112,26 @@ func (s *statements) of(c *detect.Context, ev *ocsf.Event) *query {
 	}
 	s.prepare(c.World().Tables)
 	s.event = ev
-	s.read = query{rows: max(0, ev.QueryInfo.Rows)}
-	s.read.Reading, s.read.values = s.reader.Read(ev.QueryInfo.Text, dialectOf(ev))
+	s.read = query{}
+	if ev.QueryInfo != nil {
+		s.read.rows = max(0, ev.QueryInfo.Rows)
+	}
+	if sql {
+		s.read.Reading, s.read.values = s.reader.Read(ev.QueryInfo.Text, dialectOf(ev))
+	} else {
+		s.read.Reading = s.reader.Table(ev.Table.UID, ev.Table.Name)
+	}
 	s.who(c, ev)
 	s.remember(ev)
 	s.place(ev)
 	return &s.read
+}
+
+// tableRead says that a record tells of a table that was read, without the
+// statement: many audits keep no more.
+func tableRead(ev *ocsf.Event) bool {
+	const read, query = 1, 4
+	return ev.Table != nil && ev.Table.Name != "" && (ev.ActivityID == read || ev.ActivityID == query)
 }
 
 func (s *statements) prepare(catalog *statement.Catalog) {
@@ -326,7 +341,7 @@ func placeOf(ev *ocsf.Event, t statement.Use) string {
 	if t.Schema != "" && t.Schema != "dbo" && t.Schema != "public" {
 		return t.Schema
 	}
-	if ev.Database != nil {
+	if ev.Database != nil && ev.Database.Name != ev.Metadata.Product.Name { // which stands in where the source names none
 		return strings.ToLower(ev.Database.Name)
 	}
 	return ""
