@@ -34,6 +34,11 @@ func (n *Node) Bundle(ctx context.Context, caseID, lang string, w io.Writer) err
 	if err != nil {
 		return err
 	}
+	rules, err := n.ruleRecords(ctx, findings)
+	if err != nil {
+		return err
+	}
+	records = append(records, rules...)
 	events, err := n.caseEvents(ctx, findings)
 	if err != nil {
 		return err
@@ -115,6 +120,12 @@ func describe(r evidence.Record) ocsf.Text {
 		var f ocsf.Finding
 		if json.Unmarshal(r.Body, &f) == nil {
 			return f.Title
+		}
+	}
+	if r.Kind == kindRule {
+		var x ruleRecord
+		if json.Unmarshal(r.Body, &x) == nil {
+			return ocsf.Text{EN: x.Title + " · " + x.Version, ZH: x.Title + " · " + x.Version}
 		}
 	}
 	return ocsf.Text{}

@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,8 +84,9 @@ type Node struct {
 	users      *identity.Users
 	ldap       *ldap.Client // nil when not configured
 	notices    *notices
-	refused    []sigma.Refused
-	rules      atomic.Pointer[sigma.Rules] // those at work
+	refused    atomic.Pointer[[]sigma.Refused] // at the last reload
+	reloading  sync.Mutex                      // held while rules are reloaded
+	rules      atomic.Pointer[sigma.Rules]     // those at work
 	tuning     *tuning.Book
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
@@ -248,7 +250,7 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 	if err := n.openTuning(ctx); err != nil {
 		return err
 	}
-	if n.detect, err = n.newDetect(); err != nil {
+	if n.detect, err = n.newDetect(ctx); err != nil {
 		return err
 	}
 	if err := n.openPlaybooks(ctx); err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/detect/behavior"
-	"github.com/cordon-health/cordon/detect/sigma"
 	"github.com/cordon-health/cordon/directory/ldap"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/strict"
@@ -22,25 +21,11 @@ import (
 
 // newDetect makes the detectors: behaviours, and Sigma rules from content and
 // the hospital's own folders.
-func (n *Node) newDetect() (*detect.Engine, error) {
-	rules, err := fs.Sub(content.Files(), "rules")
+func (n *Node) newDetect(ctx context.Context) (*detect.Engine, error) {
+	loaded, err := n.loadRules(ctx)
 	if err != nil {
 		return nil, err
 	}
-	folders := []fs.FS{rules}
-	if _, err := os.Stat(n.rulesFolder()); err == nil {
-		folders = append(folders, n.imported())
-	}
-	for _, dir := range n.cfg.Detect.Rules {
-		folders = append(folders, os.DirFS(dir))
-	}
-	loaded, refused := sigma.Load(folders...)
-	for _, r := range refused {
-		n.log.Warn("sigma rule not loaded", "file", r.File, "title", r.Title, "reason", r.Reason)
-	}
-	n.refused = refused
-	n.loadedRules.Store(int64(loaded.Len()))
-	n.refusedRules.Store(int64(len(refused)))
 	tables, err := n.tables()
 	if err != nil {
 		return nil, err
@@ -53,7 +38,7 @@ func (n *Node) newDetect() (*detect.Engine, error) {
 		return nil, err
 	}
 	n.rules.Store(loaded)
-	return n.tuned(context.Background(), e)
+	return n.tuned(ctx, e)
 }
 
 func (n *Node) sourceStates() []detect.SourceState {

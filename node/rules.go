@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing/fstest"
 
+	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/detect/sigma"
 	"github.com/cordon-health/cordon/directory"
@@ -33,16 +35,19 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 	if err := os.MkdirAll(n.rulesFolder(), 0o700); err != nil {
 		return c, err
 	}
+	refused, err := n.tryRules(files)
+	if err != nil {
+		return c, err
+	}
 	for _, name := range sortedKeys(files) {
 		if !ruleName(name) {
 			c.Warnings = append(c.Warnings, "not a rule, left out: "+filepath.Base(name))
 			continue
 		}
 		c.Read++
-		_, refused := sigma.Load(fstest.MapFS{name: {Data: files[name]}})
-		if len(refused) > 0 {
+		if reason, bad := refused[name]; bad {
 			c.Quarantined++
-			c.Rejects = append(c.Rejects, directory.Reject{Line: c.Read, Reason: name + ": " + refused[0].Reason, Data: files[name]})
+			c.Rejects = append(c.Rejects, directory.Reject{Line: c.Read, Reason: name + ": " + reason, Data: files[name]})
 			continue
 		}
 		path := filepath.Join(n.rulesFolder(), filepath.Base(name))
@@ -58,7 +63,35 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 	if c.Accepted == 0 {
 		return c, nil
 	}
-	return c, n.reloadRules()
+	return c, n.reloadRules(ctx)
+}
+
+// tryRules loads files together with the rules there are, for they may refer to
+// those and to each other. It returns why files are refused, by name.
+func (n *Node) tryRules(files map[string][]byte) (map[string]string, error) {
+	own, err := fs.Sub(content.Files(), "rules")
+	if err != nil {
+		return nil, err
+	}
+	const incoming = "incoming/"
+	fresh := fstest.MapFS{}
+	for name, data := range files {
+		if ruleName(name) {
+			fresh[incoming+name] = &fstest.MapFile{Data: data}
+		}
+	}
+	_, refused := sigma.Load(append(append([]fs.FS{own}, n.ruleFolders()...), fresh)...)
+	out := map[string]string{}
+	for _, r := range refused {
+		if name, ok := strings.CutPrefix(r.File, incoming); ok {
+			name, _, _ = strings.Cut(name, ".txtar/") // a rule within an archive
+			if _, whole := files[name]; !whole {
+				name += ".txtar"
+			}
+			out[name] = r.Reason
+		}
+	}
+	return out, nil
 }
 
 // ruleName says whether a file holds a rule. The map of log sources is not one.
@@ -98,15 +131,6 @@ func ruleFiles(r io.Reader) (map[string][]byte, error) {
 		}
 		files[filepath.Base(h.Name)] = body
 	}
-}
-
-// reloadRules makes the detectors anew, with the memory of the old ones.
-func (n *Node) reloadRules() error {
-	next, err := n.newDetect()
-	if err != nil {
-		return err
-	}
-	return n.pipe.swap(next)
 }
 
 func (p *pipeline) swap(next *detect.Engine) error {

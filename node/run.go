@@ -91,6 +91,7 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	doors.run("upkeep", n.upkeep)
 	doors.run("ranking", n.tend)
 	doors.run("directory", n.syncDirectory)
+	doors.run("rules", n.watchRules)
 	for _, c := range append(collectors, own...) {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}

@@ -75,6 +75,8 @@ type Text struct {
 	ID, Title, File, Version string
 	// Kind is "rule", "correlation" or "filter".
 	Kind string
+	// Folder is which of the file systems File is in.
+	Folder int
 	// Text is the YAML that the version is the hash of.
 	Text string
 	// Rules are the versions, by id, of the rules that a correlation counts.
@@ -103,5 +105,17 @@ func (r *Rules) Texts() []Text {
 }
 
 func (x *rule) written(kind string) Text {
-	return Text{ID: x.id, Title: x.title.EN, File: x.file, Version: x.version, Kind: kind, Text: strings.ToValidUTF8(string(x.doc.text), "\uFFFD")}
+	return Text{ID: x.id, Title: x.title.EN, File: x.file, Folder: x.doc.folder, Version: x.version, Kind: kind, Text: strings.ToValidUTF8(string(x.doc.text), "\uFFFD")}
+}
+
+// Former are rules that only stand in, at the next reload, for those of the
+// same files that cannot be loaded then.
+func Former(texts []Text) *Rules {
+	r := &Rules{}
+	for _, t := range texts {
+		d := &document{file: t.File, folder: t.Folder, text: []byte(t.Text), loaded: true}
+		d.meta.ID = t.ID
+		r.docs = append(r.docs, d)
+	}
+	return r
 }
