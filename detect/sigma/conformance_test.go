@@ -14,7 +14,8 @@ package sigma
 //	CASE/found          what a stream must give: "LINE TITLE"
 //	CASE/refused        the rules are refused; each line occurs in a reason
 //
-// Only what others can call is used: Load and Scan.
+// Only what others can call is used, Load and Scan; and every single event is
+// shown to the rules once more with all that makes them fast switched off.
 
 import (
 	"fmt"
@@ -151,6 +152,11 @@ func (c *trial) each(t *testing.T, rules *Rules, what, events string, want bool)
 	for i, e := range lines(events) {
 		if got := len(scanned(t, rules, e+"\n")) > 0; got != want {
 			t.Errorf("%s %d: %s", what, i+1, e)
+		}
+		plain := rules.scan(time.UTC)
+		plain.oracle = true
+		if hits, ok := plain.line([]byte(e)); !ok || len(hits) > 0 != want {
+			t.Errorf("%s %d, with nothing optimised: %s", what, i+1, e)
 		}
 	}
 }
