@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/evidence"
+	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
@@ -64,4 +67,31 @@ func TestDisputesOfNothing(t *testing.T) {
 		s.ask(officer, "POST", "/api/v1/disputes", body).want(status)
 	}
 	s.ask(auditor, "POST", "/api/v1/disputes", `{"patient":"P1","event_uid":"e1"}`).want(403)
+}
+
+// TestReadersAreTold: lists and cases name their reader, and a case whom it is
+// about.
+func TestReadersAreTold(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/api/v1/findings", "/api/v1/incidents", "/api/v1/quarantine"} {
+		s.ask(officer, "GET", path, "").want(200)
+	}
+	all, err := s.Desk.List(t.Context(), incident.Query{})
+	if err != nil || len(all) == 0 {
+		t.Fatal("no case to look at", err)
+	}
+	s.ask(officer, "GET", "/api/v1/incidents/"+all[0].ID, "").want(200)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var got []string
+	for _, ev := range s.watched {
+		got = append(got, ev.API.Operation)
+	}
+	if diff := cmp.Diff([]string{api.LookedAtFindings, api.LookedAtCases, api.LookedAtQuarantine, api.LookedAtCase}, got); diff != "" {
+		t.Fatalf("told (-want +got):\n%s", diff)
+	}
+	last := s.watched[3]
+	if last.Resources[0].UID != all[0].ID || all[0].Person != "" && last.Resources[1].UID != all[0].Person || last.Actor.User.UID == "" {
+		t.Errorf("the look at a case: %+v", last)
+	}
 }

@@ -34,7 +34,7 @@ type version struct {
 
 const (
 	maxVersions  = 6
-	maxDocuments = 20_000
+	maxDocuments = 10_000
 )
 
 var (

@@ -14,8 +14,17 @@ import (
 // searchAbuse: what somebody types into search boxes.
 type searchAbuse struct {
 	people detect.Memory[searches] // by person
-	roles  detect.Memory[speed]    // on how many days of work a role did so
+	roles  detect.Memory[desk]     // how a role searches
 	feed   detect.Feed
+}
+
+// desk is how a role searches: on how many days of work it was too much, and
+// how many of the searches for a person were for colleagues and protected
+// patients, who are patients, too.
+type desk struct {
+	speed
+	Asked  fading `json:"a"`
+	Sought fading `json:"s"`
 }
 
 // searches are a person's latest.
@@ -26,6 +35,8 @@ type searches struct {
 	Sought  []peek `json:"s,omitempty"`
 	Numbers []peek `json:"n,omitempty"`
 	Misses  []peek `json:"m,omitempty"`
+	// Asked counts the day's searches for a person.
+	Asked fading `json:"a"`
 	// Day is the last day of work, Hit the last day it was too much, in days
 	// since 1970.
 	Day int64 `json:"d"`
@@ -39,7 +50,7 @@ var (
 )
 
 func newSearchAbuse() *searchAbuse {
-	return &searchAbuse{people: detect.NewMemory[searches](5_000, 2*day), roles: detect.NewMemory[speed](1_000, 0)}
+	return &searchAbuse{people: detect.NewMemory[searches](20_000, 2*day), roles: detect.NewMemory[desk](1_000, 0)}
 }
 
 // Snapshot implements [detect.Stateful].
@@ -104,18 +115,44 @@ func (d *searchAbuse) Detect(c *detect.Context, ev *ocsf.Event) {
 			s.Numbers = note(s.Numbers, peek{t.value, ev.Metadata.UID, ev.Time}, hour)
 		}
 	}
-	if who := sought(c, terms, ev.Time); who != "" {
-		s.Sought = note(s.Sought, peek{who, ev.Metadata.UID, ev.Time}, day)
-	}
+	d.persons(c, ev, s, r, terms)
 	if missed(ev) && len(terms) > 0 {
 		s.Misses = note(s.Misses, peek{ev.Metadata.UID, ev.Metadata.UID, ev.Time}, hour)
 	}
 	d.judge(c, ev, s, r)
 }
 
+// persons counts a search for a person, and notes whom it was for.
+func (d *searchAbuse) persons(c *detect.Context, ev *ocsf.Event, s *searches, r *desk, terms []term) {
+	if !slices.ContainsFunc(terms, func(t term) bool { return t.token }) {
+		return
+	}
+	s.Asked.add(ev.Time, day, 1)
+	r.Asked.add(ev.Time, month, 1)
+	if who := sought(c, terms, ev.Time); who != "" {
+		r.Sought.add(ev.Time, month, 1)
+		s.Sought = note(s.Sought, peek{who, ev.Metadata.UID, ev.Time}, day)
+	}
+}
+
+// curious says whether more of a day's searches were for colleagues and
+// protected patients than chance gives to somebody of the role who searches as
+// much. Until a role is known, one in twenty is taken for usual.
+func (d *searchAbuse) curious(c *detect.Context, s *searches, r *desk, at int64) bool {
+	const usual, weight, chance = 0.05, 20, 0.002
+	n := len(s.Sought)
+	if n < int(c.Param("people")) {
+		return false
+	}
+	asked := max(s.Asked.at(at, day), float64(n))
+	others := max(0, r.Asked.at(at, month)-asked)
+	hits := max(0, r.Sought.at(at, month)-float64(n))
+	return atLeast(n, asked*(hits+usual*weight)/(others+weight)) < chance
+}
+
 // judge says what is too much, if it is.
-func (d *searchAbuse) judge(c *detect.Context, ev *ocsf.Event, s *searches, r *speed) {
-	people, numbers, misses := len(s.Sought) >= int(c.Param("people")), d.probing(c, s), len(s.Misses) >= int(c.Param("misses"))
+func (d *searchAbuse) judge(c *detect.Context, ev *ocsf.Event, s *searches, r *desk) {
+	people, numbers, misses := d.curious(c, s, r, ev.Time), d.probing(c, s), len(s.Misses) >= int(c.Param("misses"))
 	if !people && !numbers && !misses || !d.rare(c, ev, s, r) || approved(c, ev) {
 		return
 	}
@@ -148,7 +185,7 @@ func (d *searchAbuse) judge(c *detect.Context, ev *ocsf.Event, s *searches, r *s
 
 // rare counts the day, and says whether the role is known and hardly ever has
 // such days.
-func (d *searchAbuse) rare(c *detect.Context, ev *ocsf.Event, s *searches, r *speed) bool {
+func (d *searchAbuse) rare(c *detect.Context, ev *ocsf.Event, s *searches, r *desk) bool {
 	days, often := r.Days.at(ev.Time, month), r.Fast.at(ev.Time, month)
 	if today := ev.Time / day; s.Hit < today {
 		s.Hit = today
