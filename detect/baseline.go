@@ -306,6 +306,14 @@ func (s *Sketch) usual(least float64, of ocsf.Text) Usual {
 	return u
 }
 
+// Count is how many there are by now, this event included; cheaper than Pace.
+func (c *Context) Count(m Measure) int {
+	if p := c.engine.baseline.people.Get(c.Who()); p != nil {
+		return p.now(m, c.ev.Time+c.offset())
+	}
+	return 0
+}
+
 // Pace compares what the event's person does, this event included, with what
 // is usual for them and for their peers: the role in their department, failing
 // that the role, failing that everybody.

@@ -142,15 +142,10 @@ func throughAPI(ev *ocsf.Event) bool {
 	return isExport(ev)
 }
 
-func requestText(ev *ocsf.Event) string {
-	text := ""
-	if ev.HTTPRequest != nil {
-		text = ev.HTTPRequest.URL
-	}
-	if ev.API != nil {
-		text += " " + ev.API.Operation
-	}
-	return text + " " + ev.Metadata.EventCode
+// asks says whether a request names an operation.
+func asks(ev *ocsf.Event, operation string) bool {
+	return strings.Contains(ev.Metadata.EventCode, operation) || ev.HTTPRequest != nil && strings.Contains(ev.HTTPRequest.URL, operation) ||
+		ev.API != nil && strings.Contains(ev.API.Operation, operation)
 }
 
 // clientOf is the program, else the account.
@@ -168,7 +163,7 @@ func clientOf(c *detect.Context, ev *ocsf.Event) string {
 
 // isExport says that a request, or the AuditEvent about one, was $export.
 func isExport(ev *ocsf.Event) bool {
-	return strings.Contains(requestText(ev), "$export") ||
+	return asks(ev, "$export") ||
 		ev.Metadata.LogName == "fhir-auditevent" && ev.ActivityID == ocsf.AccessExport && ev.Patient == nil && ev.QueryInfo != nil
 }
 

@@ -133,8 +133,11 @@ func (p *pace) spike(c *detect.Context, ev *ocsf.Event) {
 		{detect.PatientsPerDay, "day", ev.Time / day, "in a day", "一天内"},
 	} {
 		last := &p.Spikes[i]
+		if n := c.Count(s.measure); n < int(c.Param(s.least)) || last.No == s.no && n < last.Next {
+			continue
+		}
 		now := c.Pace(s.measure)
-		if now.Now < int(c.Param(s.least)) || last.No == s.no && now.Now < last.Next || now.Z() < c.Param("deviations") || !now.Own.Known {
+		if now.Z() < c.Param("deviations") || !now.Own.Known {
 			continue
 		}
 		if last.No != s.no {
