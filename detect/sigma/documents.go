@@ -23,6 +23,8 @@ type document struct {
 	text []byte
 	node *yaml.Node
 	meta ruleFile
+	// fault is why meta could not be read.
+	fault error
 }
 
 // version is the hash of a document's text.

@@ -63,6 +63,7 @@ func (r *Rules) compile() {
 		e.asked[e.atoms[i].field]++
 	}
 	e.index()
+	e.byID = nil
 	r.engine = e
 	r.look = newLook(e, nil)
 	r.look.strict = true
@@ -109,18 +110,16 @@ func (e *engine) index() {
 			needles[a.field] = append(needles[a.field], list...)
 		}
 	}
-	e.keywords = make([]*automaton, len(e.sources.list))
-	for i, rules := range e.sources.rules {
-		if list := e.wordsOf(rules); len(list) > 0 {
-			e.keywords[i] = newAutomaton(list)
-		}
+	for _, rules := range e.sources.rules {
+		needles = append(needles, e.wordsOf(rules))
 	}
-	e.autos = make([]*automaton, len(needles))
-	for f, list := range needles {
-		if len(list) > 0 {
-			e.autos[f] = newAutomaton(list)
+	autos := make([]*automaton, len(needles))
+	parallel(len(needles), func(i int) {
+		if len(needles[i]) > 0 {
+			autos[i] = newAutomaton(needles[i])
 		}
-	}
+	})
+	e.autos, e.keywords = autos[:len(e.names)+1], autos[len(e.names)+1:]
 }
 
 // wordsOf are the needles among keywords that are witnesses of some rules.

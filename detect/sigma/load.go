@@ -1,13 +1,17 @@
 package sigma
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -26,6 +30,8 @@ type loader struct {
 	lists   map[string][]string
 	refused []Refused
 	fields  *fieldNames
+	// settings are files that are about rules and hold none, by name.
+	settings map[string][]byte
 }
 
 // entity is a rule, a correlation or a filter.
@@ -106,6 +112,7 @@ func (d *document) again() *document {
 	if out.node == nil {
 		return nil
 	}
+	out.fault = out.decode()
 	return out
 }
 
@@ -115,19 +122,41 @@ func (d *document) sameAs(o *document) bool {
 }
 
 func (l *loader) folder(number int, f fs.FS) {
+	var names []string
 	err := fs.WalkDir(f, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+		switch {
+		case err != nil:
 			l.refuse(Refused{File: name, Reason: err.Error(), folder: number})
-			return nil
-		}
-		if !d.IsDir() {
-			l.file(number, f, name)
+		case !d.IsDir():
+			names = append(names, name)
 		}
 		return nil
 	})
 	if err != nil {
 		l.refuse(Refused{File: ".", Reason: err.Error(), folder: number})
 	}
+	files := make([]loader, len(names)) // read side by side, taken in their order
+	parallel(len(names), func(i int) { files[i].file(number, f, names[i]) })
+	for i := range files {
+		for name, data := range files[i].settings {
+			l.setting(name, data)
+		}
+		l.docs, l.refused = append(l.docs, files[i].docs...), append(l.refused, files[i].refused...)
+	}
+}
+
+// parallel does n things on all processors, and returns when they are done.
+func parallel(n int, do func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func (l *loader) refuse(r Refused) { l.refused = append(l.refused, r) }
@@ -142,17 +171,22 @@ func (l *loader) file(folder int, fsys fs.FS, name string) {
 		l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
 		return
 	}
-	switch strings.TrimSuffix(path.Base(name), ext) {
-	case "logsources":
-		l.sources(name, data)
-	case "placeholders":
-		l.placeholders(name, data)
+	switch base := strings.TrimSuffix(path.Base(name), ext); {
+	case base == "logsources" || base == "placeholders":
+		l.settings = map[string][]byte{name: data}
+	case ext == ".txtar":
+		l.archive(folder, name, data)
 	default:
-		if ext == ".txtar" {
-			l.archive(folder, name, data)
-		} else {
-			l.text(folder, name, data)
-		}
+		l.text(folder, name, data)
+	}
+}
+
+// setting reads a file that is about rules and holds none.
+func (l *loader) setting(name string, data []byte) {
+	if strings.HasPrefix(path.Base(name), "logsources.") {
+		l.sources(name, data)
+	} else {
+		l.placeholders(name, data)
 	}
 }
 
@@ -162,10 +196,14 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
+	var buf bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= maxFile {
+		buf.Grow(int(info.Size()) + bytes.MinRead)
 	}
-	return fs.ReadFile(fsys, name)
+	if n, err := buf.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil || n <= maxFile {
+		return buf.Bytes(), err
+	}
+	return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
 }
 
 // archive reads a rule that brings its examples along; only the rule counts.
@@ -200,7 +238,9 @@ func (l *loader) text(folder int, name string, data []byte) {
 		case err != nil:
 			l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
 		case n != nil:
-			l.docs = append(l.docs, &document{file: name, folder: folder, text: text, node: n})
+			d := &document{file: name, folder: folder, text: text, node: n}
+			d.fault = d.decode()
+			l.docs = append(l.docs, d)
 		}
 	}
 	if !found {
@@ -222,16 +262,21 @@ func (l *loader) compile() {
 	l.resolve()
 }
 
-func (l *loader) document(d *document) error {
-	d.meta, d.loaded = ruleFile{}, false
+// decode reads what a document says about itself.
+func (d *document) decode() error {
 	if d.node.Kind != yaml.MappingNode {
 		return errors.New("not a rule: it is no map")
 	}
 	if err := d.node.Decode(&d.meta); err != nil {
 		return fmt.Errorf("not a rule: %w", shortened(err))
 	}
-	if err := d.meta.check(); err != nil {
-		return err
+	return d.meta.check()
+}
+
+func (l *loader) document(d *document) error {
+	d.loaded = false
+	if d.fault != nil {
+		return d.fault
 	}
 	made, err := l.make(d)
 	if err != nil {
@@ -279,7 +324,8 @@ func (l *loader) finish() *Rules {
 	r := &Rules{list: l.rules, filters: l.filters, figures: &atomic.Pointer[CorrelationStats]{}}
 	for _, d := range l.docs {
 		if d.loaded {
-			d.node = nil // what is kept for evidence and later reloads is the text
+			// what is kept for evidence and later reloads is the text
+			d.node, d.meta.Detection, d.meta.Correlation, d.meta.Filter = nil, yaml.Node{}, yaml.Node{}, yaml.Node{}
 			r.docs = append(r.docs, d)
 		}
 	}

@@ -3,7 +3,7 @@ package sigma
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // node is a piece of a rule that is true or false about an event. Trees are
@@ -44,17 +44,23 @@ func (n negate) eval(l *look) bool { return !n.node.eval(l) }
 
 func (never) eval(*look) bool { return false }
 
-func (n allOf) id() string  { return "all" + ids(n) }
-func (n anyOf) id() string  { return "any" + ids(n) }
-func (n negate) id() string { return "not(" + n.node.id() + ")" }
+func (n allOf) id() string  { return ids("all", n) }
+func (n anyOf) id() string  { return ids("any", n) }
+func (n negate) id() string { return ids("not", []node{n.node}) }
 func (never) id() string    { return "never" }
 
-func ids(list []node) string {
-	texts := make([]string, len(list))
-	for i, n := range list {
-		texts[i] = n.id()
+func ids(kind string, list []node) string {
+	out := []byte(kind)
+	for _, n := range list {
+		out = quoted(out, n.id())
 	}
-	return fmt.Sprintf("%q", texts)
+	return string(out)
+}
+
+// quoted appends a text and its length, so that texts in a row cannot be read
+// in two ways.
+func quoted(dst []byte, s string) []byte {
+	return append(append(strconv.AppendInt(append(dst, ' '), int64(len(s)), 10), ':'), s...)
 }
 
 // oneOf is true when a value of the field fits one of the matchers.
@@ -80,12 +86,21 @@ func (n *oneOf) eval(l *look) bool {
 }
 
 func (n *oneOf) id() string {
-	texts := make([]string, len(n.ms))
-	for i, m := range n.ms {
+	out := strconv.AppendInt(nil, int64(n.field), 10)
+	out = strconv.AppendBool(out, n.null)
+	return string(matcherIDs(out, n.ms))
+}
+
+func matcherIDs(dst []byte, ms []matcher) []byte {
+	texts := make([]string, len(ms))
+	for i, m := range ms {
 		texts[i] = m.id()
 	}
 	slices.Sort(texts)
-	return fmt.Sprintf("%d:%v:%q", n.field, n.null, slices.Compact(texts))
+	for _, s := range slices.Compact(texts) {
+		dst = quoted(dst, s)
+	}
+	return dst
 }
 
 type exists struct {
@@ -142,10 +157,4 @@ func (n *words) eval(l *look) bool {
 	return false
 }
 
-func (n *words) id() string {
-	texts := make([]string, len(n.ms))
-	for i, m := range n.ms {
-		texts[i] = m.id()
-	}
-	return "words " + strings.Join(texts, "\x00")
-}
+func (n *words) id() string { return string(matcherIDs([]byte("words"), n.ms)) }

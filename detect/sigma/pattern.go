@@ -142,7 +142,13 @@ func (g *glob) fits(s string) bool {
 	return g.how.fits(s, g.text)
 }
 
-func (g *glob) id() string { return fmt.Sprintf("glob %v %q", g.cased, g.parts) }
+func (g *glob) id() string {
+	out := strconv.AppendBool([]byte("glob"), g.cased)
+	for _, p := range g.parts {
+		out = quoted(append(out, '0'+p.wild), p.text)
+	}
+	return string(out)
+}
 
 // fits says whether s stands to t as it should.
 func (h globHow) fits(s, t string) bool {
