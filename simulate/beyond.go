@@ -25,7 +25,7 @@ func (r *run) sideWork() {
 // number, with typing errors.
 func (r *run) officeSearches() {
 	desk := r.h.department(deptRegister)
-	for range r.d.times(float64(r.h.cfg.Staff) * 0.15) {
+	for range r.d.times(float64(r.h.cfg.Staff) * 0.08) {
 		at := dayStart(r.day) + r.d.within(8*hour, 17*hour)
 		who, p := r.h.onDuty(r.d, desk, at, registrar), pick(r.d, r.h.patients)
 		if who == nil || p.canary || r.h.down(at) {
@@ -35,13 +35,21 @@ func (r *run) officeSearches() {
 		if r.d.chance(0.12) {
 			found = 0
 		}
-		r.search(at, who, pick(r.d, []string{"name=" + fullName(p.family, p.given), "phone=" + p.phone, "identifier=" + p.id}), found)
+		r.search(at, who, pick(r.d, []string{"name=" + fullName(p.family, p.given), "phone=" + p.phone}), found)
 	}
 	if at := dayStart(r.day) + r.d.within(8*hour, 20*hour); r.d.chance(0.5) {
 		if who := r.h.onDuty(r.d, pick(r.d, r.h.clinics()), at, nurse); who != nil && !r.h.down(at) {
 			p := pick(r.d, r.h.patients)
 			r.search(at, who, "name="+fullName(p.family, p.given), 1)
 		}
+	}
+}
+
+// lookUp: who comes to the desk is found by the number on the card.
+func (r *run) lookUp(desk *person, p *patient, at tick) {
+	l := look{at: at, who: desk, pat: p}
+	if r.day >= 0 && desk != nil && r.d.chance(0.25) && r.proper(l) {
+		r.search(at, desk, "identifier="+p.id, 1)
 	}
 }
 

@@ -486,6 +486,7 @@ func (r *run) visit(p *patient, x *department, doctor *person, at tick) {
 	e.discharge = at + r.d.within(40*minute, 3*hour)
 	r.bonds[p.n].busy = e.discharge + hour
 	r.adt("A04", e, at, at, desk)
+	r.lookUp(desk, p, at-r.d.within(10*second, 2*minute))
 	r.see(desk, e, at+r.d.within(0, 2*minute), hisScreen("REGISTRATION"))
 	if r.d.chance(0.6) {
 		r.see(r.h.onDuty(r.d, x, at, nurse), e, at+r.d.within(3*minute, 15*minute), vitals())

@@ -52,7 +52,8 @@ func (*level5) Detect(c *detect.Context, ev *ocsf.Event) {
 		f.Why = text("Patient %[2]s has level-5 data, and nothing explains why %[1]s opened the record.",
 			"患者 %[2]s 有五级数据，且没有记录能解释 %[1]s 为何查看。", c.Who(), ev.Patient.UID)
 	} else if c.Loose() {
-		f.Risk = 72
+		// Only what makes somebody one of the patient's own explains such data.
+		f.Risk, f.Unexplained = 72, true
 	}
 	c.Find(f)
 }

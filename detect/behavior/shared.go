@@ -113,10 +113,17 @@ func (d *shared) turned(c *detect.Context, ev *ocsf.Event, p *places, before pla
 			p.Turns, c.At(p.Begin)),
 	}
 	f.Risk = min(46+6*float64(p.Turns), 66)
-	if p.Turns == 1 { // once may be a clock or a quick walk
+	if p.Turns == 1 || common(c.Role()) { // once may be a clock or a quick walk
 		f.Weak, f.Risk = true, 38
 	}
 	c.Find(f)
+}
+
+// common says that personnel itself lists the account as one of many people:
+// that is to be mended, but no news.
+func common(role string) bool {
+	role = strings.ToLower(role)
+	return strings.Contains(role, "shared") || strings.Contains(role, "公用") || strings.Contains(role, "共用")
 }
 
 // place is the part of the network a workstation is in: a /24 or /64; a host
