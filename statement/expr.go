@@ -15,7 +15,7 @@ type meaning struct {
 	constant bool
 	// sub is a subquery that is all of the expression.
 	sub *Object
-	lit int // the token of a single literal, -1 none
+	of  members // whose columns
 }
 
 func isAggregate(w string) bool {
@@ -38,10 +38,7 @@ func isHarmless(w string) bool {
 
 // expr reads an expression.
 func (b *reading) expr(lo, hi int) meaning {
-	m := meaning{constant: true, plain: true, lit: -1}
-	if hi-lo == 1 && (b.p.toks[lo].kind == numberTok || b.p.toks[lo].kind == stringTok && !b.p.toks[lo].dq) {
-		m.lit = lo
-	}
+	m := meaning{constant: true, plain: true}
 	b.walk(lo, hi, &m, false)
 	m.constant = m.constant && m.columns == 0 && m.sub == nil
 	m.plain = m.plain && m.columns == 1
@@ -145,12 +142,16 @@ func (b *reading) named(i, hi int, m *meaning, counted bool) int {
 			qualifier = lower(p.toks[i-2].text)
 		}
 	}
-	set := b.sc.column(p, qualifier, name)
+	set, of := b.sc.column(p, qualifier, name)
 	if set == 0 && qualifier == "" {
-		set = b.aliased(name)
+		if set = b.aliased(name); set == 0 && b.sc.from != nil {
+			set = b.sc.row(name)
+			m.plain = m.plain && set == 0
+		}
 	}
 	b.f.Refs |= set
 	m.set |= set
+	m.of |= of
 	m.columns++
 	return i + 1
 }
@@ -179,9 +180,10 @@ func (b *reading) function(name string, open, hi int, m *meaning, counted bool) 
 		b.parens(open, end, open, next, m, counted)
 	default:
 		m.plain = m.plain && isHarmless(name)
-		inner := meaning{constant: true, plain: true, lit: -1}
+		inner := meaning{constant: true, plain: true}
 		b.walk(open+1, end, &inner, counted)
 		m.set |= inner.set
+		m.of |= inner.of
 		m.columns += inner.columns
 		m.plain = m.plain && inner.plain
 	}
@@ -248,13 +250,14 @@ func (b *reading) over(what string, lo, hi int) {
 
 // found is what a condition does.
 type found struct {
-	bound, narrow bool
-	filter        Set
+	bound  members // the sources it ties to one patient
+	narrow bool
+	filter Set
 }
 
 // condition reads a condition. Only what stands under AND binds; of what
 // stands under OR all must.
-func (b *reading) condition(lo, hi int, binding bool) found {
+func (b *reading) condition(lo, hi int) found {
 	p := b.p
 	p.depth++
 	defer func() { p.depth-- }()
@@ -262,19 +265,23 @@ func (b *reading) condition(lo, hi int, binding bool) found {
 		p.strange = p.strange || lo < hi
 		return found{}
 	}
-	if parts := p.split(lo, hi, "or"); len(parts) > 1 {
-		out := found{bound: true, narrow: true}
+	parts := p.split(lo, hi, "or")
+	if (p.dialect == MySQL || p.dialect == Generic) && len(parts) == 1 {
+		parts = p.split(lo, hi, "||")
+	}
+	if len(parts) > 1 {
+		out := found{bound: ^members(0), narrow: true}
 		for _, s := range parts {
-			f := b.condition(s.lo, s.hi, binding)
-			out.bound, out.narrow = out.bound && f.bound, out.narrow && f.narrow
+			f := b.condition(s.lo, s.hi)
+			out.bound, out.narrow = out.bound&f.bound, out.narrow && f.narrow
 			out.filter |= f.filter
 		}
 		return out
 	}
 	var out found
 	for _, s := range p.conjuncts(lo, hi) {
-		f := b.term(s.lo, s.hi, binding)
-		out.bound, out.narrow = out.bound || f.bound, out.narrow || f.narrow
+		f := b.term(s.lo, s.hi)
+		out.bound, out.narrow = out.bound|f.bound, out.narrow || f.narrow
 		out.filter |= f.filter
 	}
 	return out
@@ -309,21 +316,25 @@ func (p *parser) conjuncts(lo, hi int) []span {
 }
 
 // term reads one predicate, or a condition in parentheses.
-func (b *reading) term(lo, hi int, binding bool) found {
+func (b *reading) term(lo, hi int) found {
 	p := b.p
 	if lo >= hi {
 		return found{}
 	}
 	if w := p.word(lo); w == "not" {
-		f := b.term(lo+1, hi, binding)
+		f := b.term(lo+1, hi)
 		return found{filter: f.filter, narrow: f.narrow}
 	} else if w == "exists" && p.at(lo+1) == "(" {
+		b.sc.touched = 0
 		o := p.query(lo+2, min(int(p.match[lo+1]), hi), b.sc)
 		b.nested(o)
-		return found{bound: o.bound(), narrow: true}
+		if !o.bound() {
+			return found{narrow: true}
+		}
+		return found{bound: b.sc.touched, narrow: true}
 	}
 	if p.at(lo) == "(" && int(p.match[lo]) == hi-1 && p.word(lo+1) != "select" && p.word(lo+1) != "with" {
-		return b.condition(lo+1, hi-1, binding)
+		return b.condition(lo+1, hi-1)
 	}
 	at, op := p.comparison(lo, hi)
 	if op == "" {
@@ -395,10 +406,20 @@ func (b *reading) compare(l, r meaning, op string) found {
 	switch {
 	case r.constant && !l.constant:
 		f := found{filter: l.set, narrow: !l.set.Any(SetOf(Row)) && op != "is" && op != "not"}
-		f.bound = op == "=" && l.plain && l.set.Any(ofPatient())
+		if op == "=" && l.plain && l.set.Any(ofPatient()) {
+			f.bound = l.of
+		}
 		return f
 	case op == "=" && r.sub != nil:
-		return found{bound: l.plain && l.set.Any(ofPatient()) && r.sub.bound(), filter: l.set, narrow: true}
+		f := found{filter: l.set, narrow: true}
+		if l.plain && l.set.Any(ofPatient()) && r.sub.bound() {
+			f.bound = l.of
+		}
+		return f
+	case op == "=" && (l.of == 0) != (r.of == 0): // for each row of the block around it
+		b.f.Dims |= l.set | r.set
+	case op == "=" && l.plain && r.plain && (l.set | r.set).Any(ofPatient()) && b.sc.from != nil:
+		b.sc.from.link(l.of | r.of)
 	}
 	return found{}
 }
@@ -411,7 +432,7 @@ func (b *reading) in(l meaning, op string, lo, hi int) found {
 	p := b.p
 	if p.at(lo) != "(" {
 		b.expr(lo, hi)
-		return found{filter: l.set, narrow: true, bound: op == "in" && l.plain && l.set.Any(ofPatient())}
+		return b.tied(l, op == "in" && l.plain, l.set)
 	}
 	end := min(int(p.match[lo]), hi)
 	if w := p.word(lo + 1); w == "select" || w == "with" || p.at(lo+1) == "(" && p.word(lo+2) == "select" {
@@ -424,13 +445,22 @@ func (b *reading) in(l meaning, op string, lo, hi int) found {
 		if filter != 0 {
 			filter |= l.set
 		}
-		return found{filter: filter, narrow: true, bound: op == "in" && l.plain && l.set.Any(ofPatient()) && o.bound()}
+		return b.tied(l, op == "in" && l.plain && o.bound(), filter)
 	}
 	r := b.expr(lo+1, end)
 	b.numbers(l, lo+1, end)
 	few := len(p.split(lo+1, end, ",")) <= mostOf
 	tuple := p.at(lo+1) == "("
-	return found{filter: l.set, narrow: true, bound: op == "in" && (l.plain || tuple) && l.set.Any(ofPatient()) && few && (r.constant || tuple && r.columns == 0)}
+	return b.tied(l, op == "in" && (l.plain || tuple) && few && (r.constant || tuple && r.columns == 0), l.set)
+}
+
+// tied is what a comparison with a list finds.
+func (b *reading) tied(l meaning, binds bool, filter Set) found {
+	f := found{filter: filter, narrow: true}
+	if binds && l.set.Any(ofPatient()) {
+		f.bound = l.of
+	}
+	return f
 }
 
 // bound says whether all that a subquery gives is about one patient.

@@ -43,20 +43,26 @@ func (r *Reader) column(t *Table, name string) Class {
 	return c
 }
 
-// column is what a name means in the scope, with its qualifier if it has one.
-func (s *scope) column(p *parser, qualifier, name string) Set {
-	switch name {
-	case "rownum", "row_number", "rn", "rownumber", "row_num", "rnum":
-		if set, ok := s.lookup(p, qualifier, name); ok {
-			return set
+// members is a set of sources of one FROM, by their number.
+type members uint64
+
+func member(i int) members { return 1 << min(i, 63) }
+
+// column is what a name means in the scope, with its qualifier if it has one,
+// and which source of the innermost FROM it comes from.
+func (s *scope) column(p *parser, qualifier, name string) (Set, members) {
+	set, of, ok := s.lookup(p, qualifier, name)
+	if !ok {
+		switch name {
+		case "rownum", "row_number", "rn", "rownumber", "row_num", "rnum":
+			return SetOf(Row), 0
 		}
-		return SetOf(Row)
 	}
-	set, _ := s.lookup(p, qualifier, name)
-	return set
+	return set, of
 }
 
-func (s *scope) lookup(p *parser, qualifier, name string) (Set, bool) {
+// lookup also notes at outer scopes which of their sources were named.
+func (s *scope) lookup(p *parser, qualifier, name string) (Set, members, bool) {
 	for sc := s; sc != nil; sc = sc.parent {
 		if sc.from == nil {
 			continue
@@ -66,12 +72,26 @@ func (s *scope) lookup(p *parser, qualifier, name string) (Set, bool) {
 			if qualifier != "" && src.alias != qualifier && (src.alias != "" || src.name != qualifier) && src.name != qualifier {
 				continue
 			}
-			if set, ok := src.column(p, name); ok {
-				return set, true
+			set, ok := src.column(p, name)
+			if ok || qualifier != "" && src.table == nil && src.object == nil { // its columns are unknown
+				if sc != s {
+					sc.touched |= member(i)
+					return set, 0, true
+				}
+				return set, member(i), true
 			}
 		}
 	}
-	return 0, false
+	return 0, 0, false
+}
+
+// row is the whole row of a source, by its name.
+func (s *scope) row(name string) Set {
+	var set Set
+	for _, c := range s.star(name) {
+		set |= c.Is
+	}
+	return set
 }
 
 // column is what a name means in one source; ok is false where the source does
@@ -122,7 +142,7 @@ func (r *Reader) kindTable(k Kind) *Table {
 }
 
 // star are the columns that * shows, of one source or of all.
-func (s *scope) star(_ *parser, qualifier string) []Column {
+func (s *scope) star(qualifier string) []Column {
 	var out []Column
 	for i := range s.from.list {
 		src := &s.from.list[i]

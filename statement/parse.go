@@ -281,6 +281,12 @@ func (p *parser) hand(fs ...Facts) {
 	}
 }
 
+// what is kept of an object
+const (
+	mostColumns = 100
+	mostQueries = 20
+)
+
 // make notes an object made from a query; what it takes from no table is not
 // worth it.
 func (p *parser) make(name string, o *Object) {
@@ -289,7 +295,10 @@ func (p *parser) make(name string, o *Object) {
 	}
 	made := *o
 	made.Name = name
+	made.Columns = made.Columns[:min(len(made.Columns), mostColumns)]
+	made.Queries = made.Queries[:min(len(made.Queries), mostQueries)]
 	made.From = p.sources()
+	made.From = made.From[:min(len(made.From), mostQueries)]
 	for _, t := range p.reading.Tables {
 		made.Level = max(made.Level, t.Level)
 	}
@@ -334,8 +343,9 @@ func (p *parser) insert(lo, hi int) {
 	_, name, next := p.tableName(i, hi)
 	if p.word(lo) == "merge" {
 		if u := p.find(next, hi, "using"); u < hi {
-			o := p.from(u+1, p.find(u+1, hi, "on", "when"), nil)
-			p.make(name, o.object())
+			o := p.from(u+1, p.find(u+1, hi, "on", "when"), nil).object()
+			p.hand(o.Queries...)
+			p.make(name, o)
 		}
 		return
 	}
@@ -373,6 +383,9 @@ func (p *parser) insert(lo, hi int) {
 // change reads the subqueries of UPDATE and DELETE, which show nothing, but
 // what RETURNING and OUTPUT show.
 func (p *parser) change(lo, hi int) {
+	if set := p.find(lo, hi, "set"); set < hi { // what is written into the table
+		p.inside(set, p.find(set, hi, "where"))
+	}
 	if at := p.find(lo, hi, "returning", "output"); at < hi {
 		_, name, _ := p.tableName(p.skip(lo+1, hi, "from", "only"), hi)
 		o := &origin{}
@@ -381,8 +394,8 @@ func (p *parser) change(lo, hi int) {
 		f := Facts{Kinds: o.kinds(), Shown: o.all()}
 		if w < hi {
 			b := &reading{p: p, sc: &scope{from: o}}
-			c := b.condition(w+1, p.find(w+1, hi, "returning", "output"), true)
-			f.Bound, f.Filter, f.Narrow = c.bound, c.filter, true
+			c := b.condition(w+1, p.find(w+1, hi, "returning", "output"))
+			f.Bound, f.Filter, f.Narrow = o.isBound(c.bound), c.filter, true
 		}
 		p.hand(f)
 	}

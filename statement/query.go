@@ -9,6 +9,10 @@ type origin struct {
 	list []source
 	// facts of the subqueries that the rows come from.
 	facts Facts
+	// bound are the sources that are about one patient, links those that
+	// numbers of patients, visits or prescriptions join.
+	bound members
+	links []members
 }
 
 // source is one table, object or subquery.
@@ -28,6 +32,8 @@ type scope struct {
 	ctes   map[string]*Object
 	// shown are the columns of the select list, by alias.
 	shown []Column
+	// touched are sources of from that inner blocks named.
+	touched members
 }
 
 func (s *scope) cte(name string) (*Object, bool) {
@@ -168,6 +174,7 @@ func (p *parser) block(lo, hi int, outer *scope) *Object {
 		b.clause(c.lo, c.hi)
 	}
 	b.f.Kinds |= b.sc.from.kinds()
+	b.f.Bound = b.sc.from.isBound(0)
 	if b.distinct {
 		b.f.Dims |= b.f.Shown
 		b.f.Counted = true
@@ -242,7 +249,7 @@ func (b *reading) item(lo, hi int) {
 			qualifier = p.at(hi - 3)
 		}
 		if hi-lo == 1 || qualifier != "" {
-			for _, c := range b.sc.star(p, qualifier) {
+			for _, c := range b.sc.star(qualifier) {
 				b.f.Shown |= c.Is
 				b.sc.shown = append(b.sc.shown, c)
 			}
@@ -267,8 +274,10 @@ func (b *reading) clause(lo, hi int) {
 	switch p.word(lo) {
 	case "where", "connect", "start", "having", "qualify":
 		at := p.skip(lo+1, hi, "by", "with", "nocycle")
-		c := b.condition(at, hi, true)
-		b.f.Bound = b.f.Bound || c.bound && p.word(lo) != "having"
+		c := b.condition(at, hi)
+		if p.word(lo) != "having" {
+			b.sc.from.bound |= c.bound
+		}
 		b.f.Filter |= c.filter
 		b.f.Narrow = b.f.Narrow || c.narrow
 	case "group":
@@ -330,7 +339,8 @@ func isJoin(w string) bool {
 
 // joins reads a chain of joins.
 func (p *parser) joins(lo, hi int, o *origin, sc *scope) {
-	from, outer := lo, false
+	from, outer, loose := lo, false, p.find(lo, hi, "lateral", "using") < hi
+	first := len(o.list)
 	var conds []span
 	var outers []bool
 	flush := func(to int, next bool) {
@@ -355,17 +365,27 @@ func (p *parser) joins(lo, hi int, o *origin, sc *scope) {
 			for k := range o.list {
 				o.list[k].outer = true
 			}
-			o.facts.Bound = false
+			o.bound = 0
+		}
+		if p.word(i) == "apply" || p.word(begin) == "natural" {
+			loose = true
 		}
 		from, outer = i+1, left || right
 	}
 	flush(hi, false)
+	if loose { // joined by all columns of the same name, or row by row
+		for i := first + 1; i < len(o.list); i++ {
+			o.link(member(i-1) | member(i))
+		}
+	}
 	for i, c := range conds {
 		b := &reading{p: p, sc: sc}
-		got := b.condition(c.lo, c.hi, !outers[i])
+		got := b.condition(c.lo, c.hi)
 		o.facts.Filter |= got.filter
 		o.facts.Refs |= b.f.Refs
-		o.facts.Bound = o.facts.Bound || got.bound && !outers[i]
+		if !outers[i] {
+			o.bound |= got.bound
+		}
 		o.facts.Narrow = o.facts.Narrow || got.narrow && !outers[i]
 	}
 }
@@ -454,6 +474,12 @@ func (p *parser) tableFunction(name string, open, hi int, o *origin, sc *scope, 
 		o.add(p, source{object: p.query(at, end, &scope{parent: sc}), outer: outer})
 		return
 	}
+	for i := open + 1; i+1 < end; i++ { // TABLE(CAST(MULTISET(SELECT ...)))
+		if p.at(i) == "(" && p.word(i+1) == "select" && int(p.match[i]) > i {
+			o.add(p, source{alias: p.aliasAt(end+1, hi), object: p.query(i+1, min(int(p.match[i]), end), &scope{parent: sc}), outer: outer})
+			return
+		}
+	}
 	if name == "table" || name == "lateral" {
 		p.source(open+1, end, o, sc, outer)
 		return
@@ -481,7 +507,56 @@ func (o *origin) add(p *parser, s source) {
 		o.facts.Counted = o.facts.Counted || q.Counted
 		o.facts.Narrow = o.facts.Narrow || q.Narrow && !s.outer
 	}
-	o.facts.Bound = o.facts.Bound || bound && !s.outer
+	if bound && !s.outer {
+		o.bound |= member(len(o.list) - 1)
+	}
+}
+
+// link notes sources that are joined.
+func (o *origin) link(m members) {
+	if m&(m-1) != 0 && len(o.links) < 200 {
+		o.links = append(o.links, m)
+	}
+}
+
+// isBound says whether everything about prescriptions is joined with what is
+// about one patient.
+func (o *origin) isBound(also members) bool {
+	reached := o.bound | also
+	for grew := reached != 0; grew; {
+		grew = false
+		for _, m := range o.links {
+			if m&reached != 0 && m&^reached != 0 {
+				reached |= m
+				grew = true
+			}
+		}
+	}
+	if reached == 0 {
+		return false
+	}
+	for i := range o.list {
+		if o.list[i].prescribing() && reached&member(i) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// prescribing says whether a source is about prescriptions.
+func (src *source) prescribing() bool {
+	if src.table != nil {
+		return src.table.Kind == Items || src.table.Kind == Prescriptions
+	}
+	if src.object == nil {
+		return false
+	}
+	for i := range src.object.Queries {
+		if q := &src.object.Queries[i]; !q.Bound && (q.Kinds.Has(Items) || q.Kinds.Has(Prescriptions)) {
+			return true
+		}
+	}
+	return false
 }
 
 // named joins a table, an object or a common table expression by name.
@@ -571,10 +646,10 @@ func (o *origin) whole() []Facts { return o.object().Queries }
 // object is the origin as SELECT * gives it.
 func (o *origin) object() *Object {
 	f := o.facts
-	f.Kinds = o.kinds()
+	f.Kinds, f.Bound = o.kinds(), o.isBound(0)
 	out := &Object{}
 	sc := &scope{from: o}
-	for _, c := range sc.star(nil, "") {
+	for _, c := range sc.star("") {
 		f.Shown |= c.Is
 		out.Columns = append(out.Columns, c)
 	}

@@ -81,7 +81,7 @@ type home struct {
 
 const (
 	mostStations = 32
-	mostPrints   = 400
+	mostPrints   = 200
 	// aCrew is how many accounts make a program an application.
 	aCrew = 5
 	// known from then on, in days
@@ -91,7 +91,7 @@ const (
 func newStatements() *statements {
 	s := &statements{
 		made:     detect.NewMemory[statement.Object](4000, 120*day),
-		accounts: detect.NewMemory[accountUse](4000, 180*day),
+		accounts: detect.NewMemory[accountUse](1500, 180*day),
 		programs: detect.NewMemory[crew](1000, 180*day),
 		homes:    detect.NewMemory[home](4000, 0),
 		unmapped: detect.NewMemory[int](500, 90*day),
