@@ -259,7 +259,7 @@ func (r *renderer) member(name string) {
 	if r.out[len(r.out)-1] != '{' {
 		r.out = append(r.out, ',')
 	}
-	r.out = appendString(r.out, []byte(name))
+	r.out = appendString(r.out, name)
 	r.out = append(r.out, ':')
 }
 

@@ -139,7 +139,7 @@ func appendOne(dst []byte, kind byte, data []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	switch kind {
 	case kindString, kindXML:
-		return appendString(dst, appendUTF16(nil, data)), nil
+		return appendWideString(dst, data), nil
 	case kindANSI:
 		return appendString(dst, latin(data)), nil
 	case kindInt8:
@@ -287,6 +287,23 @@ func appendUTF16(dst, data []byte) []byte {
 	return dst
 }
 
+// appendWideString appends a text as a JSON string. Most are plain.
+func appendWideString(dst, data []byte) []byte {
+	from := len(dst)
+	dst = append(dst, '"')
+	for i := 0; i+1 < len(data); i += 2 {
+		c := data[i]
+		if data[i+1] != 0 || c < 0x20 || c >= utf8.RuneSelf || c == '"' {
+			return appendString(dst[:from], appendUTF16(nil, data))
+		}
+		if c == '\\' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, '"')
+}
+
 // latin reads text of the code page that Windows' western editions have, whose
 // few letters between 0x80 and 0x9f become U+FFFD.
 func latin(data []byte) []byte {
@@ -305,11 +322,12 @@ func latin(data []byte) []byte {
 }
 
 // appendString appends a JSON string of valid UTF-8.
-func appendString(dst, s []byte) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	from := 0
-	for i, b := range s {
+	for i := range len(s) {
+		b := s[i]
 		if b >= 0x20 && b != '"' && b != '\\' {
 			continue
 		}
