@@ -112,3 +112,21 @@ matches: {column: found}
 		t.Errorf("search: %+v %+v", evs[1].QueryInfo, evs[1].WebResources)
 	}
 }
+
+// FuzzTyped: whatever somebody typed, a query keeps no more of it in clear
+// than a number.
+func FuzzTyped(f *testing.F) {
+	for _, s := range []string{"张三", "王", "欧阳", "Smith*", "WANG^WEI", "13800138000", "11010519491231002X", "100023", "a=b&c", "~", ""} {
+		f.Add(s)
+	}
+	n := New(Options{})
+	f.Fuzz(func(t *testing.T, typed string) {
+		text := n.typedQuery(typed).Text
+		for term := range strings.SplitSeq(text, "&") {
+			_, value, _ := strings.Cut(term, "=")
+			if value != "" && value[0] != '~' && strings.Trim(value, "0123456789") != "" {
+				t.Errorf("%q stands in clear in %q", typed, text)
+			}
+		}
+	})
+}
