@@ -36,6 +36,7 @@ import (
 	"github.com/cordon-health/cordon/quarantine"
 	"github.com/cordon-health/cordon/store"
 	"github.com/cordon-health/cordon/store/sqlite"
+	"github.com/cordon-health/cordon/tuning"
 )
 
 // site is a small hospital: real parts, a handful of events.
@@ -46,6 +47,7 @@ type site struct {
 	handler http.Handler
 	tokens  map[identity.Role]string
 	logged  *bytes.Buffer
+	applied int // how often changed settings were put in force
 	mu      sync.Mutex
 	watched []*ocsf.Event // guarded by mu
 }
@@ -112,6 +114,18 @@ func (s *site) openParts(dir string, now func() time.Time, log *slog.Logger) {
 			return directory.Counts{}, errors.New("only the directory here")
 		}
 		return s.People.ImportPeople(ctx, r, progress)
+	}
+	s.Tuning = api.Tuners{
+		Book: must[*tuning.Book](t)(tuning.Open(ctx, s.db, s.Book, now)), Apply: func(context.Context) error { s.applied++; return nil },
+		All: func() []detect.Status {
+			return []detect.Status{{Info: detect.Info{ID: "vip", Params: []detect.Param{{Name: "days", Default: 3}}}}}
+		},
+		Filters: func() []api.Filter { return []api.Filter{{ID: "f1", Title: "backup"}} },
+		Kinds:   func() []api.PlantKind { return []api.PlantKind{{ID: "canary", Expect: "canary"}} },
+		Plant: func(ctx context.Context, kind, by string) (incident.Plant, error) {
+			p := incident.Plant{ID: "p1", Kind: kind, At: noon.UnixMilli(), Asked: by}
+			return p, s.Desk.Planting(ctx, p)
+		},
 	}
 	s.Replay = func(ctx context.Context, i quarantine.Item, data []byte, by string) error {
 		if !bytes.HasPrefix(data, []byte("MSH")) {

@@ -137,7 +137,7 @@ func (m *qualityFile) kind(id string) ocsf.Text {
 }
 
 func (q *request) fillCalibration(m *qualityFile) error {
-	all, err := q.Desk.Calibrations(q.r.Context())
+	all, err := q.Desk.Calibrations(q.r.Context(), mostPast+1)
 	if err != nil {
 		return err
 	}

@@ -165,14 +165,14 @@ func (d *Desk) Calibration(ctx context.Context) (c *Calibration, err error) {
 	return c, err
 }
 
-// Calibrations lists all versions, the newest first.
-func (d *Desk) Calibrations(ctx context.Context) ([]*Calibration, error) {
-	recs, err := d.book.History(ctx, KindCalibration, calibrationID)
+// Calibrations lists the newest versions, the newest first.
+func (d *Desk) Calibrations(ctx context.Context, most int) ([]*Calibration, error) {
+	recs, err := d.book.Recent(ctx, KindCalibration, calibrationID, most)
 	if err != nil {
 		return nil, fmt.Errorf("list calibrations: %w", err)
 	}
 	var out []*Calibration
-	for _, rec := range slices.Backward(recs) {
+	for _, rec := range recs {
 		c, err := decodeCalibration(rec)
 		if err != nil {
 			return nil, err
@@ -190,15 +190,14 @@ func (d *Desk) SetCalibration(ctx context.Context, mode string, version int, by,
 	}
 	var back *Calibration
 	if version > 0 {
-		all, err := d.Calibrations(ctx)
+		rec, err := d.book.Version(ctx, KindCalibration, calibrationID, version)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(all, func(c *Calibration) bool { return c.version == version })
-		if i < 0 {
-			return fmt.Errorf("calibration version %d: %w", version, fs.ErrNotExist)
+		if back, err = decodeCalibration(rec); err != nil {
+			return err
 		}
-		back, mode = all[i], CalibrationFrozen
+		mode = CalibrationFrozen
 	}
 	return d.db.Update(ctx, func(tx *sql.Tx) error {
 		old, err := d.calibration(tx)

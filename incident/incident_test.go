@@ -25,13 +25,18 @@ type office struct {
 
 func newOffice(t *testing.T, cfg Config) *office {
 	t.Helper()
-	ctx := t.Context()
-	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	now := func() time.Time { return noon }
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "s.db"))
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return officeOn(t, cfg, db)
+}
+
+func officeOn(t *testing.T, cfg Config, db *store.DB) *office {
+	t.Helper()
+	ctx := t.Context()
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	now := func() time.Time { return noon }
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
 	book, err := evidence.Open(ctx, evidence.Config{Dir: dir, KeyDir: dir, Origin: "test.example/log"}, db, now, log)

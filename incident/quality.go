@@ -28,8 +28,9 @@ type Quality struct {
 	Daily []DayFigures `json:"daily"`
 	// Waiting is how many cases wait beyond the budget now.
 	Waiting int `json:"waiting"`
-	// EventToCase is how long after its newest event a case stood; cases of
-	// events that came more than a day late (history) are counted in Late.
+	// EventToCase is how long after its newest event a case stood that had a
+	// place in the budget; cases of events that came more than a day late
+	// (history) are counted in Late.
 	EventToCase Spread `json:"event_to_case"`
 	Late        int    `json:"late"`
 	// CaseToAsk is until the person was asked, CaseToAct until somebody
@@ -239,16 +240,16 @@ func (d *Desk) delays(tx *sql.Tx, q *Quality) error {
 	late := fmt.Sprintf("late <= %d", dayMS)
 	var errs [4]error
 	q.EventToCase, errs[0] = spread(tx, "late", late, since)
-	q.CaseToAsk, errs[1] = spread(tx, "asked - shown", "asked > 0 AND shown > 0 AND asked >= shown", since)
-	q.CaseToAct, errs[2] = spread(tx, "acted - shown", "acted > 0 AND shown > 0 AND acted >= shown", since)
-	errs[3] = tx.QueryRow(`SELECT count(*) FROM incident_cases WHERE planted = 0 AND began >= $1 AND late > $2`, since, dayMS).Scan(&q.Late)
+	q.CaseToAsk, errs[1] = spread(tx, "asked - shown", "asked >= shown", since)
+	q.CaseToAct, errs[2] = spread(tx, "acted - shown", "acted >= shown", since)
+	errs[3] = tx.QueryRow(`SELECT count(*) FROM incident_cases WHERE planted = 0 AND shown >= $1 AND shown > 0 AND late > $2`, since, dayMS).Scan(&q.Late)
 	return errors.Join(errs[:]...)
 }
 
-// spread finds quantiles of a column over the cases begun since a time.
+// spread finds quantiles of a column over the cases opened since a time.
 func spread(tx *sql.Tx, column, where string, since int64) (Spread, error) {
 	var s Spread
-	from := ` FROM incident_cases WHERE planted = 0 AND began >= $1 AND ` + where
+	from := ` FROM incident_cases WHERE planted = 0 AND shown >= $1 AND shown > 0 AND ` + where
 	if err := tx.QueryRow(`SELECT count(*)`+from, since).Scan(&s.N); err != nil || s.N == 0 {
 		return s, err
 	}

@@ -144,7 +144,7 @@ func TestVerdictsMoveTheRanking(t *testing.T) {
 	if !strings.Contains(w.EN, "1 of 12 like this were confirmed here") || !strings.Contains(w.ZH, "已判定 12 起，属实 1 起") {
 		t.Error(w)
 	}
-	all, err := o.desk.Calibrations(t.Context())
+	all, err := o.desk.Calibrations(t.Context(), 100)
 	last := all[len(all)-1]
 	if err != nil || len(all) != 36 || len(last.Moved) != 1 || last.Moved[0].From != 1 || len(last.Cases) != 1 {
 		t.Fatal(len(all), last, err)
