@@ -92,6 +92,8 @@ type Services struct {
 	Detectors func() []detect.Info
 	Health    func() []detect.Problem
 	Sources   func() []Source
+	// Rules lists the Sigma rules at work and those refused.
+	Rules func() RuleSet
 	// Alarm tells and tests the alarm path.
 	Alarm AlarmPathReporter
 	// Import reads a list: a name of ImportKinds. progress may be nil.

@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/detect/sigma"
 	"github.com/cordon-health/cordon/evidence"
@@ -168,6 +169,27 @@ func (n *Node) reloadRules(ctx context.Context) error {
 		return err
 	}
 	return n.pipe.swap(next)
+}
+
+// ruleSet describes the rules at work and those refused.
+func (n *Node) ruleSet() api.RuleSet {
+	out := api.RuleSet{Rules: []api.RuleLine{}, Refused: []api.RefusedRule{}, Filters: n.filters()}
+	rules := n.rules.Load()
+	if rules == nil {
+		return out
+	}
+	for _, r := range rules.List() {
+		out.Rules = append(out.Rules, api.RuleLine{
+			ID: r.ID, Title: r.Title, Level: r.Level, File: r.File, Version: r.Version, Correlation: r.Correlation, Idle: r.Idle,
+			Waits: r.Waits, Replaces: r.Replaces, Through: r.Through, Filters: r.Filters,
+		})
+	}
+	for _, r := range *n.refused.Load() {
+		out.Refused = append(out.Refused, api.RefusedRule{File: r.File, ID: r.ID, Title: r.Title, Reason: r.Reason, Kept: r.Kept})
+	}
+	s := rules.Correlations()
+	out.Groups, out.Bytes, out.Forgotten, out.Late = s.Groups, s.Bytes, s.Evicted, s.Late
+	return out
 }
 
 // kindRule is the kind of record that holds the text of a rule.

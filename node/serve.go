@@ -34,6 +34,7 @@ func (n *Node) services() api.Services {
 			All: func() []detect.Status { return n.pipe.detectors().All() }},
 		Detectors: func() []detect.Info { return n.pipe.detectors().Infos() },
 		Health:    func() []detect.Problem { return n.pipe.detectors().Health() },
+		Rules:     n.ruleSet,
 		Sources:   n.sources.list, Import: n.Import, Replay: n.Replay, Verify: n.Verify, Bundle: n.Bundle,
 		Audit: n.watchWatchers, KeepDispute: n.keepDispute, Budget: n.cfg.Incident.Budget, Version: n.version, Key: n.key, Now: n.now, Log: n.log,
 	}

@@ -60,14 +60,21 @@ var _ detect.Troubled = (*Rules)(nil)
 
 // Problems implements [detect.Troubled].
 func (r *Rules) Problems() []detect.Problem {
-	s := r.Correlations()
-	if s.Evicted+s.Cut == 0 {
-		return nil
+	var out []detect.Problem
+	if n := len(r.refused); n > 0 {
+		first := r.refused[0].File + ": " + r.refused[0].Reason
+		out = append(out, detect.Problem{ID: "rules-refused", Detectors: []string{"sigma"}, Text: ocsf.Text{
+			EN: fmt.Sprintf("%d Sigma rules are not at work as their files have them. The first: %s", n, first),
+			ZH: fmt.Sprintf("%d 条 Sigma 规则未能按其文件加载。第一条：%s", n, first),
+		}})
 	}
-	return []detect.Problem{{ID: "correlations-forget", Detectors: []string{"sigma"}, Text: ocsf.Text{
-		EN: fmt.Sprintf("Correlation rules have no room: %d groups were forgotten and %d events left out before their time. Shorten a timespan or narrow a group-by.", s.Evicted, s.Cut),
-		ZH: fmt.Sprintf("关联规则内存不足：已有 %d 个分组被提前遗忘、%d 个事件被提前舍弃。请缩短 timespan 或收窄 group-by。", s.Evicted, s.Cut),
-	}}}
+	if s := r.Correlations(); s.Evicted+s.Cut > 0 {
+		out = append(out, detect.Problem{ID: "correlations-forget", Detectors: []string{"sigma"}, Text: ocsf.Text{
+			EN: fmt.Sprintf("Correlation rules have no room: %d groups were forgotten and %d events left out before their time. Shorten a timespan or narrow a group-by.", s.Evicted, s.Cut),
+			ZH: fmt.Sprintf("关联规则内存不足：已有 %d 个分组被提前遗忘、%d 个事件被提前舍弃。请缩短 timespan 或收窄 group-by。", s.Evicted, s.Cut),
+		}})
+	}
+	return out
 }
 
 var _ detect.Ticker = (*Rules)(nil)

@@ -13,6 +13,11 @@
 // refused ones with the reason, never left out silently and never run as
 // something else. The same event gives the same findings. A rule costs nothing
 // on events of other sources, and looking a field up happens once per event.
+// Correlations count by the events' own time, late ones included, in bounded
+// memory that survives a restart and a reload (see correlator for what exactly
+// matches). Filters hide only what their rules would have said, and count it;
+// expired ones hide nothing. [Reload] never lets a broken file take down what it
+// held before.
 //
 // What it does not do: regular expressions are those of Go: no look-around,
 // and no input makes them slow.
@@ -40,6 +45,7 @@ type Rules struct {
 	everywhere bool
 
 	filters []*filter
+	refused []Refused
 	docs    []*document // what is loaded, for evidence and the next reload
 	corr    *correlator
 	ticked  int64 // the clock of correlations at the last tick
