@@ -79,7 +79,7 @@ func (d *apiMisuse) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*apiMisuse) Info() detect.Info {
 	return detect.Info{
-		ID:    "api-misuse",
+		ID: "api-misuse", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Interface misused", ZH: "接口滥用"},
 		Why: ocsf.Text{
 			EN: "Somebody takes records through an interface as no application does: an export of all or a group of patients ($export), a search without a patient walked page after page, patient numbers tried one after the other, or a key used from a network it was never used from. No approved ticket covers it. A new network alone is a weak sign; what is done from it counts more.",

@@ -60,7 +60,7 @@ func (d *exportChannel) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*exportChannel) Info() detect.Info {
 	return detect.Info{
-		ID:    "export-then-channel",
+		ID: "export-then-channel", Group: detect.GroupHow,
 		Title: ocsf.Text{EN: "Export, then a way out", ZH: "导出后随即外传"},
 		Why: ocsf.Text{
 			EN: "Patients' data was exported, and within minutes the same person or the same workstation mounted removable storage, or sent something to web mail, chat or a cloud disk. Each alone is ordinary; one after the other is the best sign of a leak. Opening such a page without sending anything is a weak sign, and so is an export that a ticket covers. It holds whether the export is explained or not. Printing is no step here.",

@@ -77,7 +77,7 @@ func (*massExport) Info() detect.Info {
 			{Name: "day", Default: 30, About: ocsf.Text{EN: "patients exported within a day", ZH: "一天内导出的患者数"}},
 			{Name: "objects", Default: 5000, About: ocsf.Text{EN: "images or rows exported within a day", ZH: "一天内导出的影像或记录条数"}},
 			{Name: "megabytes", Default: 1000, About: ocsf.Text{EN: "megabytes exported within a day, where the source tells sizes", ZH: "一天内导出的兆字节数（来源给出大小时）"}},
-			{Name: "month", Default: 150, About: ocsf.Text{EN: "patients exported within thirty days", ZH: "三十天内导出的患者数"}},
+			{Name: "month", Default: 90, About: ocsf.Text{EN: "patients exported within thirty days", ZH: "三十天内导出的患者数"}},
 			{Name: "unusual", Default: 8, About: ocsf.Text{EN: "patients in a day that nobody asks about, however unusual", ZH: "一天内不予过问的患者数（无论是否异常）"}},
 			{Name: "deviations", Default: 6, About: ocsf.Text{
 				EN: "robust standard deviations above what is usual, of oneself and of peers",

@@ -62,7 +62,7 @@ func (d *pacsBulk) Missing() (ocsf.Text, bool) {
 // Info implements [detect.Detector].
 func (*pacsBulk) Info() detect.Info {
 	return detect.Info{
-		ID:    "pacs-bulk",
+		ID: "pacs-bulk", Group: detect.GroupData,
 		Title: ocsf.Text{EN: "Images taken in bulk", ZH: "批量拉取影像"},
 		Why: ocsf.Text{
 			EN: "Studies were moved or fetched (C-MOVE, WADO) in an hour as nobody reads them: many by one person, or several to an application entity that was never seen before, or after a query for all patients. A known machine that takes far more than it usually does is a weak sign, and so are a new AE title and a query for all patients by themselves. The archive's nightly copy is usual for it.",
