@@ -1,5 +1,5 @@
 // Package content carries the product's knowledge as files: explanation
-// kinds, rules, mappings, playbooks. It is data; code that uses a folder
+// kinds, rules, mappings, what tables of databases hold, playbooks. It is data; code that uses a folder
 // receives it as a file system from node and never imports this package.
 //
 // What it gives: [Files], the tree as it was built into the binary. What it
