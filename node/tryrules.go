@@ -48,6 +48,8 @@ type TriedRules struct {
 	First []string
 	// Unit is what Line counts: line, event or record.
 	Unit string
+	// Loading the rules and reading the events took so long.
+	Loading, Reading time.Duration
 }
 
 // RefusedRule is a rule that cannot be run.
@@ -59,10 +61,12 @@ type RefusedRule struct {
 
 // Run runs the trial.
 func (t Trial) Run() (TriedRules, error) {
+	begun := time.Now()
 	rules, refused, err := rulesAt(t.Rules)
 	if err != nil {
 		return TriedRules{}, err
 	}
+	loaded := time.Now()
 	events, err := t.source()
 	if err != nil {
 		return TriedRules{}, err
@@ -71,7 +75,8 @@ func (t Trial) Run() (TriedRules, error) {
 	s, err := rules.Scan(events, time.Local, func(m sigma.Match) error {
 		return t.Found(RuleMatch{m.Rule, m.Title, events.line(m.Line)})
 	})
-	out := TriedRules{Loaded: rules.Len(), Events: s.Events, Matches: s.Matches, Bad: s.NBad, Unit: events.unit}
+	out := TriedRules{Loaded: rules.Len(), Events: s.Events, Matches: s.Matches, Bad: s.NBad, Unit: events.unit,
+		Loading: loaded.Sub(begun), Reading: time.Since(loaded)}
 	for _, n := range s.Bad {
 		out.First = append(out.First, fmt.Sprintf("%s %d is not a JSON object", events.unit, events.line(n)))
 	}

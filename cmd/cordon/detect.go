@@ -32,20 +32,18 @@ func (c detectCmd) Run(w *world) error {
 	}
 	defer in.Close()
 	out := bufio.NewWriter(w.out)
-	begun := w.now()
 	tried, err := node.Trial{Rules: c.Rules, Events: in, Found: c.printer(out), Seen: bar.note}.Run()
-	took := w.now().Sub(begun)
 	bar.end()
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage{err}
 	}
 	if err == nil && c.JSON && c.Stats {
-		err = json.NewEncoder(out).Encode(statsOf(tried, took))
+		err = json.NewEncoder(out).Encode(statsOf(tried))
 	}
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
-	c.tell(w, tried, took)
+	c.tell(w, tried)
 	switch {
 	case tried.Loaded == 0:
 		return errors.New("no rule could be loaded; --stats says why")
@@ -81,23 +79,25 @@ type detectStats struct {
 	Matches   int                `json:"matches"`
 	Bad       int                `json:"events_unreadable"`
 	Loaded    int                `json:"rules_loaded"`
+	Loading   int64              `json:"rules_loaded_ms"`
 	Refused   []node.RefusedRule `json:"rules_refused"`
 }
 
-func statsOf(t node.TriedRules, took time.Duration) detectStats {
+func statsOf(t node.TriedRules) detectStats {
 	refused := t.Refused
 	if refused == nil {
 		refused = []node.RefusedRule{}
 	}
-	return detectStats{t.Events, perSecond(t.Events, took), t.Matches, t.Bad, t.Loaded, refused}
+	return detectStats{t.Events, perSecond(t), t.Matches, t.Bad, t.Loaded, t.Loading.Milliseconds(), refused}
 }
 
-func perSecond(n int, took time.Duration) int64 {
-	return int64(float64(n) / max(took, time.Microsecond).Seconds())
+// perSecond is how many events were read in a second, loading left out.
+func perSecond(t node.TriedRules) int64 {
+	return int64(float64(t.Events) / max(t.Reading, time.Microsecond).Seconds())
 }
 
 // tell says on standard error what nobody should miss.
-func (c detectCmd) tell(w *world, t node.TriedRules, took time.Duration) {
+func (c detectCmd) tell(w *world, t node.TriedRules) {
 	if t.Bad > 0 {
 		fmt.Fprintf(w.err, "%d %ss could not be read; the first:\n", t.Bad, t.Unit)
 	}
@@ -113,8 +113,8 @@ func (c detectCmd) tell(w *world, t node.TriedRules, took time.Duration) {
 		}
 		return
 	}
-	fmt.Fprintf(w.err, "%d events, %d a second, %d matches; %d rules loaded, %d refused\n",
-		t.Events, perSecond(t.Events, took), t.Matches, t.Loaded, len(t.Refused))
+	fmt.Fprintf(w.err, "%d events, %d a second, %d matches; %d rules loaded in %s, %d refused\n",
+		t.Events, perSecond(t), t.Matches, t.Loaded, t.Loading.Round(time.Millisecond), len(t.Refused))
 	for _, r := range t.Refused {
 		fmt.Fprintf(w.err, "refused %s (%s): %s\n", r.File, r.Title, r.Reason)
 	}
