@@ -334,12 +334,16 @@ func (k *correlator) known(c *correlation, key []byte) string {
 // count puts an input into its group. An event counts once, however many rules
 // of a correlation it fits.
 func (k *correlator) count(in *input, from origin) {
+	if in.c.defers && from.at+in.c.span+in.c.late < k.clock {
+		k.stats.Late++ // its window is judged
+		return
+	}
 	g := k.group(in)
 	if g.event == k.event && g.part != in.i && !in.c.isTemporal() {
 		return
 	}
 	g.event, g.part = k.event, in.i
-	if len(g.entries) > 0 && from.at < g.latest-in.c.late || in.c.defers && from.at+in.c.span+in.c.late < k.clock {
+	if len(g.entries) > 0 && from.at < g.latest-in.c.late {
 		k.stats.Late++
 		return
 	}
