@@ -162,6 +162,8 @@ func may(n node, l *look) bool {
 		return slices.ContainsFunc(n, func(x node) bool { return may(x, l) })
 	case *oneOf:
 		return !l.field(n.field).there || n.eval(l)
+	case *exists:
+		return n.want || n.eval(l)
 	}
 	return n.eval(l)
 }

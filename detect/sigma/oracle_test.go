@@ -226,9 +226,6 @@ func (l *look) plainly(data []byte) (hits []string, ok bool) {
 		return nil, false
 	}
 	l.plainRead(t)
-	if len(l.leaves) == 0 {
-		return nil, false
-	}
 	l.texts = [2]int{0, len(l.leaves)}
 	return idsOf(l.decide()), true
 }

@@ -17,8 +17,7 @@ type walk struct {
 	name  []byte  // of an attribute, put together
 }
 
-// read takes an object apart; false when the text is not one JSON object with
-// at least one value.
+// read takes an object apart; false when the text is not one JSON object.
 func (l *look) read(data []byte) bool {
 	w := &l.walk
 	w.stack = w.stack[:0]
@@ -27,7 +26,7 @@ func (l *look) read(data []byte) bool {
 		return false
 	}
 	l.object(nil)
-	return w.s.End() == nil && len(l.leaves) > 0
+	return w.s.End() == nil
 }
 
 // object reads the members of an object that is called name.
