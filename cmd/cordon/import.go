@@ -267,15 +267,17 @@ func (c *importCmd) post(ctx context.Context, s *session, body []byte) (taken, e
 	return get[taken](s, ctx, "POST", path, bytes.NewReader(body))
 }
 
-// tally is what the server has done with our source so far.
+// tally is what the server has done with our source so far. OCSF events name
+// their sources themselves, so all count there.
 func (c *importCmd) tally(ctx context.Context, s *session) (api.Source, error) {
 	list, err := get[[]api.Source](s, ctx, "GET", "/api/v1/sources", nil)
+	var sum api.Source
 	for _, x := range list {
-		if x.Name == c.Source {
-			return x, err
+		if x.Name == c.Source || c.Format == "ocsf" {
+			sum.Stored, sum.Repeated = sum.Stored+x.Stored, sum.Repeated+x.Repeated
 		}
 	}
-	return api.Source{}, err
+	return sum, err
 }
 
 // stalled is how long an import waits without any progress.
