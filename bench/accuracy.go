@@ -30,7 +30,7 @@ type Accuracy struct {
 	Repeat, RepeatExplained int // the others
 	Direct                  int // explained by a record that names the person
 	Misused, Misexplained   int // accesses of violations, and those explained all the same
-	Excused                 int // violations all of whose accesses are explained
+	Strange, Excused        int // violations by people without a tie, and those all of whose accesses are explained
 	Kinds                   map[string]int
 	Violations              map[string]*Caught // by kind
 	Cases                   []Ranked           // within the budget
@@ -74,7 +74,9 @@ type Caught struct{ All, Open, Any, Rules int }
 // truth.
 //
 // Legitimate is every access that is not part of a violation, both halves of
-// one that two systems recorded counting once. First accesses are those where
+// one that two systems recorded counting once. Violations by people whom
+// records tie to the patient (edit-and-revert, patient-dispute) do not count as
+// falsely explained: there the explanation is true. First accesses are those where
 // the person had not opened that patient's record before. A violation is found
 // when one of its events is in a case that is open (new or assigned), that is,
 // within the budget of 33 cases a day. Precision at 100 is the share of the
@@ -199,6 +201,7 @@ func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data strin
 		a.access(x.UID, x.Kind, x.Explained, first, t, excused)
 		return nil
 	})
+	a.Strange = len(excused)
 	for _, all := range excused {
 		if all {
 			a.Excused++
@@ -209,6 +212,9 @@ func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data strin
 
 func (a *Accuracy) access(uid, kind string, explained, first bool, t *truth, excused map[int]bool) {
 	if v, guilty := t.violation(uid); guilty {
+		if t.all[v].Tied {
+			return // the explanation is true; what is wrong is something else
+		}
 		a.Misused++
 		if explained {
 			a.Misexplained++
@@ -461,8 +467,8 @@ func (a *Accuracy) Lines() []Line {
 			How: fmt.Sprintf("%d simulated hospitals, 30 days and 400 staff each, %s accesses; hospital by hospital below", len(a.Hospitals), count(int64(a.Legitimate)))},
 		{What: "of those, first accesses of a person to a patient", Goal: "≥ 85 %", Measured: percent(a.FirstExplained, a.First), Met: judge(share(a.FirstExplained, a.First) >= .85),
 			How: count(int64(a.First)) + " accesses; repeated ones " + percent(a.RepeatExplained, a.Repeat) + "; by a record that names the person " + percent(a.Direct, a.Legitimate)},
-		{What: "violations falsely explained", Goal: "≤ 5 %", Measured: percent(a.Excused, all.All), Met: judge(share(a.Excused, all.All) <= .05),
-			How: fmt.Sprintf("%d of %d violations have an explanation for every access; of their %d accesses one by one %s", a.Excused, all.All, a.Misused, percent(a.Misexplained, a.Misused))},
+		{What: "violations falsely explained", Goal: "≤ 5 %", Measured: percent(a.Excused, a.Strange), Met: judge(share(a.Excused, a.Strange) <= .05),
+			How: fmt.Sprintf("%d of the %d whose people had no tie to the patient have an explanation for every access; of their %d accesses one by one %s", a.Excused, a.Strange, a.Misused, percent(a.Misexplained, a.Misused))},
 		{What: "violations in a case within 33 cases a day", Goal: "≥ 80 %", Measured: percent(all.Open, all.All), Met: judge(share(all.Open, all.All) >= .8),
 			How: fmt.Sprintf("%d of %d; baseline of rules alone %s", all.Open, all.All, percent(all.Rules, all.All))},
 		{What: "the same, for the kind found least", Goal: "≥ 60 %", Measured: fmt.Sprintf("%.1f %%", 100*least), Met: judge(least >= .6), How: kind + "; by kind below"},
@@ -506,7 +512,7 @@ func (a *Accuracy) byHospital() Table {
 		top, of := precision(h.Cases, 100)
 		rules, rulesOf := precision(h.Suspects, 100)
 		t.Rows = append(t.Rows, []string{name, percent(h.Explained, h.Legitimate), percent(h.FirstExplained, h.First), percent(h.RepeatExplained, h.Repeat),
-			percent(h.Direct, h.Legitimate), percent(h.Excused, c.All), percent(c.Open, c.All), percent(c.Rules, c.All),
+			percent(h.Direct, h.Legitimate), percent(h.Excused, h.Strange), percent(c.Open, c.All), percent(c.Rules, c.All),
 			percent(top, of), percent(rules, rulesOf), fmt.Sprintf("%.1f", h.falsePerWeek()), fmt.Sprintf("%.1f", h.median())})
 	}
 	return t
@@ -519,7 +525,7 @@ func (a *Accuracy) add(h *Accuracy) {
 	for _, n := range []struct{ to, from *int }{
 		{&a.Legitimate, &h.Legitimate}, {&a.Explained, &h.Explained}, {&a.First, &h.First}, {&a.FirstExplained, &h.FirstExplained},
 		{&a.Repeat, &h.Repeat}, {&a.RepeatExplained, &h.RepeatExplained}, {&a.Direct, &h.Direct}, {&a.Misused, &h.Misused},
-		{&a.Misexplained, &h.Misexplained}, {&a.Excused, &h.Excused},
+		{&a.Misexplained, &h.Misexplained}, {&a.Excused, &h.Excused}, {&a.Strange, &h.Strange},
 	} {
 		*n.to += *n.from
 	}

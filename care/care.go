@@ -11,10 +11,17 @@
 // can heal it. [Graph.Patient], [Graph.Watched] and [Graph.Ticket] answer
 // detectors; [Graph.Neighbourhood] draws.
 //
+// It learns three things, each from relations and accesses that stand on a
+// record of their own and never from its own conclusions: which department
+// treats which diagnosis (learn.go), who shares patients with whom (group.go),
+// and under which names and codes departments stand in messages (names.go).
+// The first two explain weakly; the basis of each is named in the explanation.
+//
 // It owns the tables care_patients, care_seen, care_held, care_taught,
-// care_tickets and care_watchlist. All of it is in memory; the first four are
-// written as a delta within the pipeline's checkpoint ([Graph.Save]), so that
-// after a crash the stream is replayed from a state that never saw it.
+// care_names, care_groups, care_visitors, care_tickets and care_watchlist. All
+// of it is in memory; all but the last two are written as a delta within the
+// pipeline's checkpoint ([Graph.Save]), so that after a crash the stream is
+// replayed from a state that never saw it.
 //
 // What it guarantees. Facts may come late, twice and in any order: a
 // cancellation before what it cancels, a discharge before its admission, a

@@ -116,14 +116,14 @@ func (g *Graph) ask(q *asked, ev *ocsf.Event, user ocsf.User) {
 	if !q.rostered {
 		return
 	}
-	defer func() { q.onDuty = q.nShifts > 0 }()
 	for s := range g.dir.ShiftsIn(q.who, q.ms-g.slack.ms(), q.ms+g.slack.ms()+1) {
 		if q.nShifts == len(q.shifts) {
-			return
+			break
 		}
 		q.shifts[q.nShifts] = onShift{dept: g.lexicon.find(s.Department), shift: s}
 		q.nShifts++
 	}
+	q.onDuty = q.nShifts > 0
 }
 
 func (g *Graph) askPerson(q *asked, user ocsf.User) {

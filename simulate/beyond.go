@@ -145,6 +145,7 @@ func (r *run) editAndRevert() bool {
 			continue
 		}
 		x, doc := r.newDeed("edit-and-revert", who), r.newDocument(e)
+		x.v.Tied = true
 		r.revise(who, e, at, doc, 1, "a", "C", nil)
 		r.revise(who, e, at+hour, doc, 2, "b", "U", x)
 		r.revise(who, e, at+7*hour, doc, 3, "a", "U", x)
@@ -247,6 +248,7 @@ func (r *run) dispute() bool {
 			continue
 		}
 		x := r.newDeed("patient-dispute", who)
+		x.v.Tied = true
 		l := look{at: at, who: who, pat: e.pat, stay: e, what: note(), channelOnly: "fhir"}
 		x.look(l)
 		told := at + tick(r.d.between(1, 2))*oneDay
@@ -277,7 +279,7 @@ func (r *run) tampering() bool {
 // slowExport: a few records every day, never many at once.
 func (r *run) slowExport() bool {
 	who := r.oneOf(func(p *person) bool {
-		return !r.used[p] && p.employed(r.h.end()) && (p.role == coder || p.role == quality || p.role == biller)
+		return !r.used[p] && p.employed(r.h.end()) && (p.role == coder || p.role == biller)
 	})
 	if who == nil {
 		return false

@@ -219,11 +219,7 @@ func (h *Hospital) skew(channel string) tick {
 
 // sends says whether the interface sends a message of that kind.
 func (h *Hospital) sends(kind string) bool {
-	switch {
-	case h.is(adtOnly) && !strings.HasPrefix(kind, "ADT"):
-		return false
-	}
-	return true
+	return !h.is(adtOnly) || strings.HasPrefix(kind, "ADT")
 }
 
 // onRoster says whether personnel keeps a roster for the person.

@@ -5,7 +5,7 @@
 //
 // It gives one ordered stream of items in the formats of a real hospital
 // (HL7 v2 messages, FHIR AuditEvents, ATNA syslog lines, rows of a HIS audit
-// table), the CSV files a hospital would hand over (directory, roster,
+// table, and what the surveillance system tells about its own use), the CSV files a hospital would hand over (directory, roster,
 // tickets, watchlist) and truth.jsonl. The same Config gives the same bytes on
 // every machine. Memory holds the population and one day of items, never the
 // whole stream. The package owns no tables and only the files of the folder
@@ -39,6 +39,10 @@
 //     differently, one in twenty is outdated, surnames are shared by chance
 //     as in a Chinese city. Department names are the same word in directory,
 //     roster and PV1-3.1.
+//   - Habits: all this is the hospital of the textbook. Others differ, in
+//     what their interfaces leave out, how they write names and logins, who
+//     works where, and what happens to them; see [AllHabits]. A seed can bring
+//     its own ([DrawHabits]), and each can be asked for by name.
 //   - Double recording: one FHIR access in eight is recorded by client and
 //     server, joined by X-Request-Id; three items in a thousand are sent
 //     twice byte for byte.
@@ -46,7 +50,9 @@
 //     unless the kind says otherwise, on patients with whom the person has no
 //     tie in the records (except where the kind needs one). Relatives are
 //     always on file as such at least once. A violator's
-//     ordinary work continues around them. Kinds overlap by nature: a look
+//     ordinary work continues around them. What no record of a hospital could
+//     give away (a neighbour where no addresses are kept) is not committed
+//     there. Kinds overlap by nature: a look
 //     into a relative's chart also lacks a care relationship; truth names the
 //     motive. Nobody in this hospital hides with skill: there is no collusion,
 //     no forged order, no tampered log.
@@ -134,6 +140,9 @@ type Violation struct {
 	EventUIDs []string `json:"event_uids"`
 	// AlsoUIDs are the client's halves of the same accesses.
 	AlsoUIDs []string `json:"also_uids,omitempty"`
+	// Tied says that records tie the person to the patient, and the misdeed lies
+	// elsewhere: in what was done, or in what only the patient knows.
+	Tied bool `json:"tied,omitempty"`
 	// Person who did it (for a shared account: its owner); empty for a crowd.
 	Person string `json:"person,omitempty"`
 	// People of a crowd.

@@ -217,6 +217,7 @@ sqlaudit.csv  the audit table of the HIS: id, op_time, user_code (account),
        patient_no, action, module, client_ip, reason
 truth.jsonl   the labelled violations: kind, event_uids (one per access; the
        server's half), also_uids (the client's halves), person, patient,
-       people (of a crowd), patients (further ones), first, last.
+       people (of a crowd), patients (further ones), first, last; tied
+       where records tie the person to the patient all the same.
        Never import it. 请勿导入：这是标准答案。
 `
