@@ -4,6 +4,7 @@
 //
 //	make bench                     a million events, some minutes
 //	make bench EVENTS=10000000     what the README shows
+//	make bench-sigma               the rule engine alone
 //
 // It builds the program and measures that: a real cordon serve, spoken to over
 // HTTP by a process of its own, and cordon import on a stopped server's folder.
@@ -16,7 +17,8 @@
 //
 // How each promise is measured stands at the function that measures it:
 // throughput and memory (Feed), warning (Warn), questions (Ask), size (Size),
-// import (Import), accuracy (Judge), peers (Peers). All data is written below
+// import (Import), accuracy (Judge), peers (Peers), and the
+// rule engine, in processes of its own and beside another (Sigma). All data is written below
 // one temporary folder, which is removed at the end. It holds no product code,
 // and nothing of it runs in go test without the flag -measure.
 package bench

@@ -16,7 +16,7 @@ import (
 
 // beside is how many events of a lane both engines are given; the other one
 // needs seconds for them.
-const beside = 300
+const beside = 150
 
 // PeerDone is what the other engine answers.
 type PeerDone struct {
