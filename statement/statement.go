@@ -158,6 +158,8 @@ type Values struct {
 	// compared with.
 	All   uint64
 	Drugs []uint64
+	// Since is the earliest day among them, as 20260301; 0 without any.
+	Since int64
 	// From is the largest number in a limit, offset or row number: how far
 	// into the result a page reaches; 0 without paging.
 	From int64
@@ -219,6 +221,9 @@ func valuesOf(got *Reading, toks []token) Values {
 	for i := range toks {
 		if t := &toks[i]; t.kind == stringTok || t.kind == numberTok {
 			h = (h ^ xxh3.HashString(t.text)) * 1099511628211
+			if d := dayIn(t.text); d != 0 && (v.Since == 0 || d < v.Since) {
+				v.Since = d
+			}
 		}
 	}
 	v.All = h
@@ -233,6 +238,29 @@ func valuesOf(got *Reading, toks []token) Values {
 		}
 	}
 	return v
+}
+
+// dayIn is the day a text begins with: 2026-03-01, 2026/03/01, 2026-03 or
+// 20260301, as 20260301; 0 for what is no day of this century.
+func dayIn(s string) int64 {
+	var n int64
+	digits := 0
+	for i := 0; i < len(s) && i < 10; i++ {
+		switch c := s[i]; {
+		case isDigit(c):
+			n, digits = n*10+int64(c-'0'), digits+1
+		case (c == '-' || c == '/') && (digits == 4 || digits == 6):
+		default:
+			i = len(s)
+		}
+	}
+	if digits == 6 && len(s) == 7 { // a month
+		n, digits = n*100+1, 8
+	}
+	if digits < 8 || n < 20000101 || n > 20991231 || n/100%100 < 1 || n/100%100 > 12 || n%100 < 1 || n%100 > 31 {
+		return 0
+	}
+	return n
 }
 
 // number reads a whole number, 0 for what is none.

@@ -150,7 +150,7 @@ func (d *drugSQL) risk(c *detect.Context, ev *ocsf.Event, q *query, kind stateme
 	case statement.ByDoctor:
 		risk = 84
 	case statement.Rows:
-		if !d.many(c, q, facts, app) {
+		if !d.many(c, ev, q, facts, app) {
 			return 0
 		}
 		risk = 80
@@ -164,7 +164,7 @@ func (d *drugSQL) risk(c *detect.Context, ev *ocsf.Event, q *query, kind stateme
 			return 0
 		}
 	default:
-		if app || !d.many(c, q, facts, false) {
+		if app || !d.many(c, ev, q, facts, false) {
 			return 0
 		}
 		risk = 70
@@ -181,13 +181,26 @@ func (d *drugSQL) risk(c *detect.Context, ev *ocsf.Event, q *query, kind stateme
 	return risk + monthEnd(ev, c.Zone())
 }
 
-// many says whether a list is long enough to be a statistic.
-func (d *drugSQL) many(c *detect.Context, q *query, facts *statement.Facts, app bool) bool {
-	reach := max(q.rows, q.values.From)
-	if app {
-		return float64(reach) >= c.Param("rows") || q.rows == 0 && !facts.Narrow
+// many says whether a list is long enough to be a statistic. What applications
+// list all day waits for today's work; where it reaches back, or to one drug of
+// all time, it is a list like any other.
+func (d *drugSQL) many(c *detect.Context, ev *ocsf.Event, q *query, facts *statement.Facts, app bool) bool {
+	reach := float64(max(q.rows, q.values.From))
+	if !app {
+		return reach == 0 || reach > c.Param("few")
 	}
-	return reach == 0 || float64(reach) > c.Param("few")
+	back := q.values.Since != 0 && q.values.Since < dayNumber(ev.Time-usualBack, c.Zone())
+	wide := !facts.Narrow || back || facts.Filter.Has(statement.Drug) && !facts.Filter.Has(statement.Time)
+	return reach >= c.Param("rows") || wide && (reach == 0 || reach > c.Param("few"))
+}
+
+// usualBack is how far lists of applications reach back.
+const usualBack = 3 * day
+
+// dayNumber is a day as 20260301.
+func dayNumber(at int64, zone *time.Location) int64 {
+	y, m, d := time.UnixMilli(at).In(zone).Date()
+	return int64(y*10000 + int(m)*100 + d)
 }
 
 // monthEnd is what the days around the end of a month add: that is when such

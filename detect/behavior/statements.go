@@ -222,7 +222,7 @@ func isTool(program string) bool {
 	for _, w := range []string{"plsql", "pl/sql", "navicat", "sqlplus", "sql*plus", "sql developer", "sqldeveloper", "dbeaver", "toad", "heidisql",
 		"ssms", "management studio", "azure data studio", "dbvisualizer", "datagrip", "sqlyog", "workbench", "phpmyadmin", "adminer", "pgadmin",
 		"squirrel", "dbforge", "query analyzer", "isqlw", "sqlcmd", "osql", "mysqldump", "mydumper", "pg_dump", "psql", "expdp", "exp.exe", "excel",
-		"msaccess", "microsoft office", "power bi", "powerbi", "tableau", "jupyter", "rstudio", "aqua data", "sqlmap", "mysqlsh", "mycli", "pgcli", "odbcad", "beekeeper"} {
+		"msaccess", "microsoft office", "power bi", "powerbi", "tableau", "finebi", "finereport", "smartbi", "cognos", "superset", "metabase", "kettle", "datax", "sqoop", "jupyter", "rstudio", "aqua data", "sqlmap", "mysqlsh", "mycli", "pgcli", "odbcad", "beekeeper"} {
 		if strings.Contains(program, w) {
 			return true
 		}
@@ -311,6 +311,9 @@ func (s *statements) station(ev *ocsf.Event) {
 	st.Last = max(st.Last, ev.Time)
 	if known || len(h.Stations) < mostStations {
 		h.Stations[key] = st
+	}
+	if administrator(who) && !q.tool && programOf(ev) != "" && ev.Time >= st.First+learnDays*day {
+		q.application = true // an application that signs in as one
 	}
 	q.learning = ev.Time < h.First+learnDays*day
 	q.strange = !q.learning && key != "|" && ev.Time < st.First+learnDays*day && st.First >= h.First+learnDays*day
