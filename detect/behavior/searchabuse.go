@@ -137,9 +137,14 @@ func (d *searchAbuse) persons(c *detect.Context, ev *ocsf.Event, s *searches, r 
 
 // curious says whether more of a day's searches were for colleagues and
 // protected patients than chance gives to somebody of the role who searches as
-// much. Until a role is known, one in twenty is taken for usual.
+// much. Until a role is known, one in twenty is taken for usual. Of a role whose
+// work is to search, every day is a chance to meet many, so more is asked.
 func (d *searchAbuse) curious(c *detect.Context, s *searches, r *desk, at int64) bool {
-	const usual, weight, chance = 0.05, 20, 0.002
+	const usual, weight = 0.05, 20
+	chance := 0.002
+	if r.Asked.at(at, month) >= r.Days.at(at, month) {
+		chance = 0.0001
+	}
 	n := len(s.Sought)
 	if n < int(c.Param("people")) {
 		return false
