@@ -172,7 +172,7 @@ func (x *exports) unusual(c *detect.Context, ev *ocsf.Event) {
 const workDays = 22
 
 // month tells what left a few at a time. What peers export as their work is no
-// sign; where no peers are known it is a weak one.
+// sign; until that is known nothing follows.
 func (x *exports) month(c *detect.Context, ev *ocsf.Event) {
 	x.remember(hash(c.Patient().ID), ev.Time)
 	n := len(x.Month)
@@ -181,27 +181,21 @@ func (x *exports) month(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	peers := c.Pace(detect.ExportsPerDay).Peers
-	if n < x.MonthNext || peers.Known && float64(n) < 3*workDays*max(peers.Median, peers.Lately) || departmentTicket(c, ev.Time) {
+	if n < x.MonthNext || !peers.Known || float64(n) < 3*workDays*max(peers.Median, peers.Lately) || departmentTicket(c, ev.Time) {
 		return
 	}
 	if x.MonthNext == 0 {
 		x.MonthFirst = ev.Metadata.UID
 	}
 	x.MonthNext = n + max(10, n/4)
-	f := ocsf.Finding{
+	c.Find(ocsf.Finding{
 		UID: detect.UID("mass-export", c.Who(), "month", x.MonthFirst), Events: x.uids(), Risk: min(66+float64(n)/20, 84), SeverityID: ocsf.SeverityHigh,
 		Title: text("%s exported data of %d patients within thirty days (%s)", "%s 三十天内导出了 %d 名患者的数据（%s）", c.Who(), n, c.Clock()),
 		Why: ocsf.Text{
 			EN: fmt.Sprintf("%d different patients within thirty days; %s usually export %.0f a day; no ticket covers it.", n, peers.Of.EN, peers.Median),
 			ZH: fmt.Sprintf("三十天内 %d 名不同患者；%s平常每天导出 %.0f 名；没有批准单覆盖。", n, peers.Of.ZH, peers.Median),
 		},
-	}
-	if !peers.Known {
-		f.Weak, f.Risk = true, 36
-		f.Why = text("%d different patients within thirty days; what is usual for peers is not known yet.",
-			"三十天内 %d 名不同患者；同组的平常水平尚未掌握。", n)
-	}
-	c.Find(f)
+	})
 }
 
 // remember notes a patient of the last thirty days.
