@@ -18,7 +18,11 @@
 // findings in the same order. What is done for speed changes nothing: tests
 // compare it with the plain way on all lanes of the sample data, and by fuzzing.
 // Nothing is allocated for an event that no rule fits, and memory is bounded for
-// every event and source.
+// every event and source. Correlations count by the events' own time, late ones
+// included, in bounded memory that survives a restart and a reload (see
+// correlator for what exactly matches). Filters hide only what their rules would
+// have said, and count it; expired ones hide nothing. [Reload] never lets a
+// broken file take down what it held before.
 //
 // How it is fast, in the order in which an event meets it:
 //
