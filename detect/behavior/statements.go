@@ -21,6 +21,7 @@ import (
 type statements struct {
 	reader  *statement.Reader
 	catalog *statement.Catalog
+	none    statement.Catalog // stands in where there is none
 
 	made     detect.Memory[statement.Object] // by name
 	accounts detect.Memory[accountUse]       // by account
@@ -135,6 +136,9 @@ func tableRead(ev *ocsf.Event) bool {
 }
 
 func (s *statements) prepare(catalog *statement.Catalog) {
+	if catalog == nil {
+		catalog = &s.none
+	}
 	if s.reader == nil || s.catalog != catalog {
 		s.catalog = catalog
 		s.reader = statement.NewReader(catalog, func(name string) (*statement.Object, bool) {
