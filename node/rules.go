@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +65,15 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 	if c.Accepted == 0 {
 		return c, nil
 	}
-	return c, n.reloadRules(ctx)
+	if err := n.reloadRules(ctx); err != nil {
+		return c, err
+	}
+	for _, r := range *n.refused.Load() { // such as an id that another file has
+		if _, mine := files[r.File]; mine && refused[r.File] == "" {
+			c.Warnings = append(c.Warnings, "kept, but not at work: "+r.File+": "+r.Reason)
+		}
+	}
+	return c, nil
 }
 
 // tryRules loads files together with the rules there are, for they may refer to
@@ -120,7 +130,7 @@ func ruleFiles(r io.Reader) (map[string][]byte, error) {
 			return files, nil
 		}
 		if err != nil {
-			return map[string][]byte{"rule.yml": data}, nil // not an archive: one file
+			return map[string][]byte{nameOf(data): data}, nil // not an archive: one file
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
@@ -131,6 +141,23 @@ func ruleFiles(r io.Reader) (map[string][]byte, error) {
 		}
 		files[filepath.Base(h.Name)] = body
 	}
+}
+
+// nameOf names a file that came without a name: by the id of its rule, so that
+// a newer version takes the place of the older one, or else by its hash.
+func nameOf(data []byte) string {
+	for line := range strings.Lines(string(data)) {
+		if id, ok := strings.CutPrefix(line, "id:"); ok {
+			id = strings.Trim(strings.TrimSpace(id), `'"`)
+			if id != "" && strings.IndexFunc(id, func(r rune) bool {
+				return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+			}) < 0 {
+				return id + ".yml"
+			}
+		}
+	}
+	sum := sha256.Sum256(data)
+	return "rule-" + hex.EncodeToString(sum[:8]) + ".yml"
 }
 
 func (p *pipeline) swap(next *detect.Engine) error {

@@ -90,6 +90,32 @@ func TestReloadRules(t *testing.T) {
 	}
 }
 
+// TestImportCorrelation: a correlation comes in another file than its rule, and
+// a single file is named by its rule.
+func TestImportCorrelation(t *testing.T) {
+	ctx := context.Background()
+	cfg := config.Default()
+	cfg.Data = t.TempDir()
+	n, err := Open(ctx, cfg, "test", time.Now, logger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	correlation := "title: Often\nid: own-2\ncorrelation: {type: event_count, rules: [own-1], group-by: [who], timespan: 1h, condition: {gte: 5}}\n"
+	for i, text := range []string{correlation, someRule, correlation, someRule + "# newer\n"} {
+		c, err := n.Import(ctx, "sigma", strings.NewReader(text), nil)
+		if err != nil || len(c.Rejects) != map[int]int{0: 1}[i] {
+			t.Fatalf("import %d: %+v, %v", i, c, err)
+		}
+	}
+	if loadedVersion(n, "own-1") == "" || loadedVersion(n, "own-2") == "" {
+		t.Error("what was imported is not at work")
+	}
+	if set := n.ruleSet(); len(set.Refused) != 0 || len(set.Rules) < 20 {
+		t.Errorf("%d rules, refused %+v", len(set.Rules), set.Refused)
+	}
+}
+
 func loadedVersion(n *Node, id string) string {
 	for _, r := range n.rules.Load().List() {
 		if r.ID == id {
