@@ -7,13 +7,18 @@
 // Behaviour detectors live in detect/behavior, Sigma rules in detect/sigma;
 // both sit behind the same small interface.
 //
+// The engine also learns what is usual for persons, their peers and patients
+// ([Context.Pace], [Context.Onlookers], [Context.Hours]); what is not known yet
+// says so.
+//
 // What it guarantees: the same events in the same order give the same findings
 // with the same uids, also when the engine was restored from a snapshot in
 // between, so a replay after a crash repeats nothing. Time is the time of
 // events: months of history can be imported, and events may come hours late.
 // Memory is bounded, per person and in all. No detector accuses anybody for
-// what Cordon does not know: without a roster nobody is off duty, without
-// addresses nobody is family, and [Engine.Health] says so.
+// what Cordon does not know: without addresses nobody is family, without a
+// roster only the hours a person keeps speak, weakly, and [Engine.Health] says
+// so.
 //
 // What it does not do: it keeps no findings and opens no cases (incident does),
 // it owns no tables (the caller stores the snapshot with its checkpoint), and
