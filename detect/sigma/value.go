@@ -55,7 +55,14 @@ func appendInt(out []value, n int64) []value { return append(out, value{n: n, ki
 // because they keep the old memory.
 type arena struct{ buf []byte }
 
-func (a *arena) reset() { a.buf = a.buf[:0] }
+// keptArena is how much memory stays from event to event.
+const keptArena = 1 << 20
+
+func (a *arena) reset() {
+	if a.buf = a.buf[:0]; cap(a.buf) > keptArena {
+		a.buf = nil
+	}
+}
 
 // since is what was appended from a position on, as a text.
 func (a *arena) since(from int) string { return view(a.buf[from:]) }

@@ -91,8 +91,12 @@ type way struct {
 
 func (w *way) allows(r int32) bool { return w.allowed[r>>6]&(1<<(r&63)) != 0 }
 
-// maxWays bounds how many are kept.
-const maxWays = 4096
+// maxWays bounds how many are kept, and maxKey by what: an event with more to
+// say about its source is routed anew.
+const (
+	maxWays = 4096
+	maxKey  = 1024
+)
 
 // choose finds the way of the event.
 func (l *look) choose() *way {
@@ -111,7 +115,9 @@ func (l *look) choose() *way {
 			}
 		}
 	}
-	l.key = key
+	if l.key = key; len(key) > maxKey {
+		l.key = nil
+	}
 	if w, ok := l.ways[string(key)]; ok && !l.oracle {
 		return w
 	}
@@ -119,7 +125,9 @@ func (l *look) choose() *way {
 		clear(l.ways)
 	}
 	w := l.newWay()
-	l.ways[string(key)] = w
+	if len(key) <= maxKey {
+		l.ways[string(key)] = w
+	}
 	return w
 }
 
