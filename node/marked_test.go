@@ -214,9 +214,10 @@ func markedHTTP(t *testing.T, s *site) {
 		`{"class_uid":6001,"time":"` + markBroken + `","metadata":{"uid":"` + markID + `"},"message":"` + markText + `"}`,
 		"id,op_time,user_code,patient_no\nc-1,2026-03-02T10:00:00+08:00,nora," + markID + "\nc-2," + markBroken + ",nora," + markID + "\n",
 		`[{"id":"j-1","op_time":"2026-03-02T10:00:00+08:00","user_code":"nora","patient_no":"` + markID + `","reason":"` + markReason + `"}]`,
+		`10.2.0.9 - nora [02/Mar/2026:10:20:00 +0800] "GET /fhir/Patient?name=` + markName + `&telecom=` + markPhone + ` HTTP/1.1" 200 5 "` + markText + `"`,
 		markBroken + "\x00\xff" + markID,
 	}
-	for _, format := range []string{"fhir-auditevent", "fhir", "hl7v2", "atna", "syslog", "ocsf", "csv", "json", "nonsense"} {
+	for _, format := range []string{"fhir-auditevent", "fhir", "hl7v2", "atna", "syslog", "http-access", "ocsf", "csv", "json", "nonsense"} {
 		for _, body := range bodies {
 			for _, mapping := range []string{"", "his-audit"} {
 				_, text, err := s.call("POST", "/api/v1/events?format="+format+"&mapping="+mapping, body)
