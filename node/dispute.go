@@ -31,10 +31,16 @@ func (n *Node) keepDispute(ctx context.Context, r evidence.Record, ev *ocsf.Even
 	return nil
 }
 
+// What Cordon calls itself in events, which nothing from outside may.
+const (
+	ownName   = "Cordon"
+	ownSource = "cordon"
+)
+
 // ownEvent says that an event is Cordon's own.
 func (n *Node) ownEvent(ev *ocsf.Event, uid string) {
-	ev.Metadata.Product = ocsf.Product{Name: "Cordon", VendorName: "Cordon"}
-	ev.Metadata.Version, ev.Metadata.LogName, ev.Metadata.LogProvider = ocsf.Version, "cordon", "cordon"
+	ev.Metadata.Product = ocsf.Product{Name: ownName, VendorName: ownName}
+	ev.Metadata.Version, ev.Metadata.LogName, ev.Metadata.LogProvider = ocsf.Version, ownSource, ownSource
 	ev.Metadata.LoggedTime = n.now().UnixMilli()
 	ev.Metadata.UID = uid
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cordon-health/cordon/bus"
 	"github.com/cordon-health/cordon/canary"
@@ -92,6 +93,7 @@ func (in *intake) normalize(it collect.Item) ([]*ocsf.Event, []normalize.Reject,
 	evs, rjs := in.norm.Normalize(input)
 	for _, ev := range evs {
 		in.identify(ev)
+		disown(ev)
 	}
 	if len(it.Data) > longInput {
 		evs, rjs = withoutGiants(it, evs, rjs)
@@ -117,6 +119,17 @@ func withoutGiants(it collect.Item, evs []*ocsf.Event, rjs []normalize.Reject) (
 		})
 	}
 	return kept, rjs
+}
+
+// disown keeps what comes from outside apart from what Cordon says about
+// itself: only this process speaks under its name.
+func disown(ev *ocsf.Event) {
+	if strings.EqualFold(ev.Metadata.Product.Name, ownName) {
+		ev.Metadata.Product.Name = "claims to be " + ownName
+	}
+	if ev.Metadata.LogProvider == ownSource {
+		ev.Metadata.LogProvider = "outside " + ownSource
+	}
 }
 
 // identify puts the person_id where the directory knows the account. It is
