@@ -86,9 +86,9 @@ type Caught struct{ All, Open, Any, Rules int }
 // is what a product of rules would show: the findings of rules on single
 // accesses alone (see listRules), summed per person and day, and the 33
 // riskiest people of each day; it is spared what our explanations excuse.
-func Judge(ctx context.Context, p *Program, dir string, seed uint64, habits []string) (*Accuracy, error) {
+func Judge(ctx context.Context, p *Program, dir string, cfg simulate.Config) (*Accuracy, error) {
 	hospital, data := filepath.Join(dir, "hospital"), filepath.Join(dir, "data")
-	h, err := simulate.New(simulate.Config{Seed: seed, Habits: habits})
+	h, err := simulate.New(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func Judge(ctx context.Context, p *Program, dir string, seed uint64, habits []st
 	if err != nil {
 		return nil, err
 	}
-	a := &Accuracy{Seed: seed, Habits: habits, Staff: 400, Weeks: 30.0 / 7, Kinds: map[string]int{}, Violations: map[string]*Caught{}}
+	a := &Accuracy{Seed: cfg.Seed, Habits: cfg.Habits, Staff: cfg.Staff, Weeks: float64(cfg.Days) / 7, Kinds: map[string]int{}, Violations: map[string]*Caught{}}
 	for _, ask := range []func(context.Context, *Program, string, string, *truth) error{a.explanations, a.incidents, a.findings} {
 		if err := ask(ctx, p, dir, data, t); err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func Judge(ctx context.Context, p *Program, dir string, seed uint64, habits []st
 func read(ctx context.Context, p *Program, hospital, data string) error {
 	for _, in := range [][]string{
 		{"directory", "directory.csv"}, {"roster", "roster.csv"}, {"tickets", "tickets.csv"}, {"watchlist", "watchlist.csv"},
-		{"hl7v2", "hl7"}, {"fhir-auditevent", "fhir"}, {"atna", "atna"}, {"ocsf", "ocsf"}, {"csv", "sqlaudit.csv"},
+		{"hl7v2", "hl7"}, {"fhir-auditevent", "fhir"}, {"atna", "atna"}, {"csv", "sqlaudit.csv"},
 	} {
 		args := []string{"import", "--format", in[0], filepath.Join(hospital, in[1])}
 		if in[0] == "csv" {
@@ -464,7 +464,7 @@ func (a *Accuracy) Lines() []Line {
 	kind, least := a.weakest()
 	return []Line{
 		{What: "legitimate accesses explained", Goal: "≥ 94 %", Measured: percent(a.Explained, a.Legitimate), Met: judge(share(a.Explained, a.Legitimate) >= .94),
-			How: fmt.Sprintf("%d simulated hospitals, 30 days and 400 staff each, %s accesses; hospital by hospital below", len(a.Hospitals), count(int64(a.Legitimate)))},
+			How: fmt.Sprintf("%d simulated hospitals, %.0f days and %d staff each, %s accesses; hospital by hospital below", len(a.Hospitals), 7*a.Weeks/float64(max(len(a.Hospitals), 1)), a.Staff, count(int64(a.Legitimate)))},
 		{What: "of those, first accesses of a person to a patient", Goal: "≥ 85 %", Measured: percent(a.FirstExplained, a.First), Met: judge(share(a.FirstExplained, a.First) >= .85),
 			How: count(int64(a.First)) + " accesses; repeated ones " + percent(a.RepeatExplained, a.Repeat) + "; by a record that names the person " + percent(a.Direct, a.Legitimate)},
 		{What: "violations falsely explained", Goal: "≤ 5 %", Measured: percent(a.Excused, a.Strange), Met: judge(share(a.Excused, a.Strange) <= .05),
@@ -555,20 +555,21 @@ func habitsOf(seed uint64, habits string) []string {
 	return strings.Split(habits, ",")
 }
 
-// JudgeAll is Judge over several seeds, one hospital on disk at a time. The
+// JudgeAll is Judge over several seeds and hospitals of one size, one on disk
+// at a time. The
 // first seed is also judged as in the textbook.
-func JudgeAll(ctx context.Context, p *Program, dir string, seeds []uint64, habits string, progress func(string)) (*Accuracy, error) {
+func JudgeAll(ctx context.Context, p *Program, dir string, seeds []uint64, size simulate.Config, habits string, progress func(string)) (*Accuracy, error) {
 	a := &Accuracy{Kinds: map[string]int{}, Violations: map[string]*Caught{}}
-	type hospital struct {
-		seed   uint64
-		habits []string
+	var list []simulate.Config
+	add := func(seed uint64, habits []string) {
+		size.Seed, size.Habits, size.Patients = seed, habits, 10*size.Staff
+		list = append(list, size)
 	}
-	var list []hospital
 	if habits == "seed" && len(seeds) > 0 {
-		list = append(list, hospital{seeds[0], nil})
+		add(seeds[0], nil)
 	}
 	for _, seed := range seeds {
-		list = append(list, hospital{seed, habitsOf(seed, habits)})
+		add(seed, habitsOf(seed, habits))
 	}
 	for i, h := range list {
 		begun := time.Now()
@@ -576,13 +577,13 @@ func JudgeAll(ctx context.Context, p *Program, dir string, seeds []uint64, habit
 		if err := os.MkdirAll(one, 0o755); err != nil {
 			return nil, err
 		}
-		judged, err := Judge(ctx, p, one, h.seed, h.habits)
+		judged, err := Judge(ctx, p, one, h)
 		_ = os.RemoveAll(one) // the whole folder goes at the end
 		if err != nil {
-			return nil, fmt.Errorf("hospital %d: %w", h.seed, err)
+			return nil, fmt.Errorf("hospital %d: %w", h.Seed, err)
 		}
 		a.add(judged)
-		progress(fmt.Sprintf("hospital %d (%s) judged in %s", h.seed, strings.Join(h.habits, ", "), time.Since(begun).Round(time.Second)))
+		progress(fmt.Sprintf("hospital %d (%s) judged in %s", h.Seed, strings.Join(h.Habits, ", "), time.Since(begun).Round(time.Second)))
 	}
 	return a, nil
 }

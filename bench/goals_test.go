@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/internal/pgtest"
+	"github.com/cordon-health/cordon/simulate"
 )
 
 // The flags of a run: go test ./bench -run TestGoals -timeout 6h -measure
@@ -25,6 +26,7 @@ var (
 	staff    = flag.Int("staff", 1000, "members of staff of the load's hospital, with ten patients each")
 	seeds    = flag.String("seeds", "9001,9002,9003,9004,9005,9006", "hospitals to judge accuracy on, none of which detectors were tuned on")
 	habits   = flag.String("habits", "seed", "their habits: seed for those that belong to it, plain for none, or names with commas")
+	judged   = flag.String("judged", "400,30", "their members of staff and days")
 	length   = flag.Duration("warn", 30*time.Second, "how long arrival to warning is measured")
 	only     = flag.String("only", "", "comma-separated parts: sigma, serve, import, accuracy, peers; empty is all")
 	binary   = flag.String("binary", "", "a cordon to measure instead of building one")
@@ -209,7 +211,11 @@ func (r *run) accuracy() error {
 		}
 		list = append(list, n)
 	}
-	a, err := JudgeAll(r.ctx, r.program, r.dir, list, *habits, r.say)
+	var size simulate.Config
+	if _, err := fmt.Sscanf(*judged, "%d,%d", &size.Staff, &size.Days); err != nil {
+		return fmt.Errorf("-judged: staff and days, such as 400,30: %w", err)
+	}
+	a, err := JudgeAll(r.ctx, r.program, r.dir, list, size, *habits, r.say)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@ func (r *run) sideWork() {
 	r.officeSearches()
 	r.corrections()
 	r.stockScreens()
-	r.trails()
+	if r.h.cfg.Inside {
+		r.trails()
+	}
 }
 
 // officeSearches: the registration desk finds patients by name, phone or

@@ -94,6 +94,10 @@ type Config struct {
 	WarmupDays int
 	// Violations scales how many misdeeds there are; default 1, negative means none.
 	Violations float64
+	// Inside also tells what happens within the surveillance system itself: who
+	// reads which trail, and what patients dispute. A running system tells that
+	// itself and believes nobody else who does, so it is of use in tests alone.
+	Inside bool
 	// Habits are names of AllHabits; none is the hospital of the textbook, and
 	// DrawHabits gives those that belong to a seed.
 	Habits []string

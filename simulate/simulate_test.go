@@ -28,7 +28,7 @@ func newHospital(t *testing.T, cfg Config) *Hospital {
 }
 
 // small is a hospital that lives long enough for every kind of violation.
-func small() Config { return Config{Seed: 3, Days: 16, Staff: 160, Patients: 1500} }
+func small() Config { return Config{Seed: 3, Days: 16, Staff: 160, Patients: 1500, Inside: true} }
 
 func written(t *testing.T, cfg Config) (*Hospital, string) {
 	t.Helper()

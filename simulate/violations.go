@@ -246,6 +246,8 @@ func (h *Hospital) possible(kind string) bool {
 		return !h.is(noRoster) && !h.is(partRoster)
 	case "family":
 		return !h.is(noHomes)
+	case "patient-dispute", "watching-the-watchers":
+		return h.cfg.Inside
 	}
 	return true
 }

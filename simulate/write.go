@@ -23,6 +23,11 @@ func (h *Hospital) Write(dir string, progress func(done, total int)) error {
 	if err := h.writeTables(dir); err != nil {
 		return err
 	}
+	if h.cfg.Inside {
+		if err := os.MkdirAll(filepath.Join(dir, "ocsf"), 0o755); err != nil {
+			return fmt.Errorf("simulate: make folder: %w", err)
+		}
+	}
 	out := &folder{dir: dir, files: map[string]*dayFile{}}
 	var failed error
 	h.stream(func(it Item) bool {
@@ -41,7 +46,7 @@ func (h *Hospital) Write(dir string, progress func(done, total int)) error {
 }
 
 func (h *Hospital) writeTables(dir string) error {
-	for _, sub := range []string{"hl7", "fhir", "atna", "ocsf"} {
+	for _, sub := range []string{"hl7", "fhir", "atna"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return fmt.Errorf("simulate: make folder: %w", err)
 		}
@@ -198,7 +203,6 @@ the accesses, or together with them; late messages heal earlier answers.
   cordon import --format hl7v2     hl7/*.hl7
   cordon import --format fhir-auditevent fhir/*.ndjson
   cordon import --format atna      atna/*.log
-  cordon import --format ocsf      ocsf/*.ndjson
   cordon import --format csv --mapping content/mappings/his-audit.yaml sqlaudit.csv
 
 Add --data DIR for a stopped server, --server URL for a running one.
@@ -211,8 +215,6 @@ fhir/  AuditEvent R4 in the manner of IHE BALP, one per line; some accesses
        sent twice
 atna/  DICOM audit messages in RFC 5424 lines; the event's id is the
        X-Request-Id detail
-ocsf/  what the surveillance system tells about its own use: who asked for the
-       list of who looked, and which access a patient disputes
 sqlaudit.csv  the audit table of the HIS: id, op_time, user_code (account),
        patient_no, action, module, client_ip, reason
 truth.jsonl   the labelled violations: kind, event_uids (one per access; the
