@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"math"
+	"runtime/debug"
 	"slices"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -67,7 +68,14 @@ func (r *Rules) compile() {
 	r.engine = e
 	r.look = newLook(e, nil)
 	r.look.strict = true
+	if len(e.rules) > manyRules {
+		debug.FreeOSMemory()
+	}
 }
+
+// manyRules leave so much behind of their making, several times what they are,
+// that it is given back at once.
+const manyRules = 1000
 
 func (e *engine) classify() {
 	n := len(e.names)

@@ -167,7 +167,7 @@ func (g *glob) longest() int {
 
 // maxNeedle bounds needles, in bytes: of longer texts the end is looked for,
 // which tells paths apart better than their beginning.
-const maxNeedle = 16
+const maxNeedle = 12
 
 // cut shortens a needle; whole says that there was no need.
 func (n needle) cut() (_ needle, whole bool) {
