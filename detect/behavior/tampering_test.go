@@ -2,10 +2,15 @@ package behavior_test
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
+	"time"
 
+	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/detect/behavior"
+	"github.com/cordon-health/cordon/directory"
+	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
@@ -19,12 +24,34 @@ type pairing struct {
 }
 
 func newPairing(t *testing.T) *pairing {
-	s := newSite(t, map[string]string{})
-	e, err := detect.New(detect.Default(), detect.World{People: s.people, Care: s.care, Zone: zone}, behavior.All())
+	p := parts(t)
+	now := func() time.Time { return time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC) }
+	log := slog.New(slog.DiscardHandler)
+	people, err := directory.Open(t.Context(), p.DB, keyed.Key{}, now, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pairing{t: t, e: e, at: clock(t, "2026-03-03T08:00:00")}
+	graph, err := care.Open(t.Context(), p.DB, people, keyed.Key{}, p.Explanations, now, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := detect.New(detect.Default(), detect.World{People: people, Care: graph}, behavior.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &pairing{t: t, e: e, at: now().UnixMilli()}
+}
+
+// restart makes the engine forget everything that is not in its snapshot.
+func restart(t testing.TB, e *detect.Engine) {
+	t.Helper()
+	memory, err := e.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Restore(memory); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // send lets a number of accesses come, a minute apart; both says with their

@@ -1,8 +1,7 @@
-package behavior_test
+package trial
 
 import (
 	"strconv"
-	"testing"
 
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/ocsf"
@@ -11,8 +10,7 @@ import (
 // said applies the words of a line that say more about the record itself:
 // doc=KIND, id=NUMBER (of the document), content=TEXT, dated=TIME, seq=N,
 // arrived=TIME, machine=NAME. ok is false for any other word.
-func said(t testing.TB, ev *ocsf.Event, name, value string) (ok bool) {
-	t.Helper()
+func said(ev *ocsf.Event, name, value string) (ok bool) {
 	doc := func() *ocsf.Resource {
 		if len(ev.WebResources) == 0 {
 			ev.WebResources = []ocsf.Resource{{Type: "DocumentReference"}}
@@ -28,15 +26,15 @@ func said(t testing.TB, ev *ocsf.Event, name, value string) (ok bool) {
 		var key keyed.Key
 		doc().SetLabel(ocsf.LabelContent, key.Token("content", value))
 	case "dated":
-		doc().SetLabel(ocsf.LabelDated, strconv.FormatInt(clock(t, value), 10))
+		doc().SetLabel(ocsf.LabelDated, strconv.FormatInt(clock(value), 10))
 	case "seq":
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			t.Fatal(err)
+			fail(err)
 		}
 		ev.Metadata.Sequence = n
 	case "arrived":
-		ev.Metadata.LoggedTime = clock(t, value)
+		ev.Metadata.LoggedTime = clock(value)
 	case "machine":
 		ev.Device.Hostname = value
 	default:

@@ -1,4 +1,4 @@
-package behavior_test
+package trial
 
 import (
 	"cmp"
@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/cordon-health/cordon/internal/keyed"
@@ -26,11 +25,11 @@ const webTime = "02/Jan/2006:15:04:05"
 // expand writes repeated lines out: their times move on, and their counters
 // count from 0. Repeated lines that follow each other mix, in the order of
 // their times.
-func expand(t testing.TB, text string) string {
+func expand(text string) string {
 	var b strings.Builder
 	var mixed []string
 	flush := func() {
-		slices.SortStableFunc(mixed, func(x, y string) int { return cmp.Compare(stampOf(t, x), stampOf(t, y)) })
+		slices.SortStableFunc(mixed, func(x, y string) int { return cmp.Compare(stampOf(x), stampOf(y)) })
 		b.WriteString(strings.Join(mixed, ""))
 		mixed = nil
 	}
@@ -44,17 +43,17 @@ func expand(t testing.TB, text string) string {
 		times, err := strconv.Atoi(m[1])
 		step, err2 := time.ParseDuration(m[2])
 		if err != nil || err2 != nil {
-			t.Fatalf("%q: want times=N every=DURATION", line)
+			failf("%q: want times=N every=DURATION", line)
 		}
 		for n := range times {
-			mixed = append(mixed, repeat(t, m[3], n, time.Duration(n)*step)+"\n")
+			mixed = append(mixed, repeat(m[3], n, time.Duration(n)*step)+"\n")
 		}
 	}
 	flush()
 	return b.String()
 }
 
-func repeat(t testing.TB, line string, n int, after time.Duration) string {
+func repeat(line string, n int, after time.Duration) string {
 	line = counter.ReplaceAllStringFunc(line, func(s string) string {
 		plus := 0
 		if s != "#" {
@@ -63,34 +62,33 @@ func repeat(t testing.TB, line string, n int, after time.Duration) string {
 		return strconv.Itoa(n + plus)
 	})
 	return stamp.ReplaceAllStringFunc(line, func(s string) string {
-		at, layout := parseStamp(t, s)
+		at, layout := parseStamp(s)
 		return at.Add(after).Format(layout)
 	})
 }
 
-func stampOf(t testing.TB, line string) int64 {
-	at, _ := parseStamp(t, stamp.FindString(line))
+func stampOf(line string) int64 {
+	at, _ := parseStamp(stamp.FindString(line))
 	return at.UnixMilli()
 }
 
-func parseStamp(t testing.TB, text string) (time.Time, string) {
+func parseStamp(text string) (time.Time, string) {
 	for _, layout := range []string{"2006-01-02T15:04:05", webTime} {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, layout
 		}
 	}
-	t.Fatalf("time %q", text)
+	failf("time %q", text)
 	return time.Time{}, ""
 }
 
 // raw sends a line the way a system would, through normalize.
-func (s *site) raw(t testing.TB, line string) []*ocsf.Event {
-	t.Helper()
+func (s *Site) raw(line string) []*ocsf.Event {
 	format, text, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "raw")), " ")
 	var key keyed.Key
 	evs, rejects := normalize.New(normalize.Options{Key: key, Zone: zone}).Normalize(normalize.Input{Format: format, Source: format, Data: []byte(text)})
 	for _, r := range rejects {
-		t.Fatalf("%s: %s", line, r.Reason)
+		failf("%s: %s", line, r.Reason)
 	}
 	for _, ev := range evs {
 		if ev.IsAccess() {

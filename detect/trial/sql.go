@@ -1,39 +1,25 @@
-package behavior_test
+package trial
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/cordon-health/cordon/ocsf"
-	"github.com/cordon-health/cordon/statement"
 )
 
 // A statement is a line: "sql" time account machine program, then any of
 // rows=N, db=NAME, as=ACCOUNT (of the operating system), from=PRODUCT, failed,
 // and behind " : " its text. A program's "_" stands for a blank, "-" for none.
 
-// tables is the catalog that comes along.
-func tables(t testing.TB) *statement.Catalog {
-	t.Helper()
-	c, err := statement.LoadCatalog(os.DirFS("../../content/tables"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // sqlLine makes the event of a line that begins with sql.
-func sqlLine(t testing.TB, line string, n int) *ocsf.Event {
-	t.Helper()
+func sqlLine(line string, n int) *ocsf.Event {
 	head, sql, ok := strings.Cut(strings.TrimSpace(line), " : ")
 	f := strings.Fields(head)
 	if !ok || len(f) < 5 {
-		t.Fatalf("want: sql time account machine program ... : statement, got %q", line)
+		failf("want: sql time account machine program ... : statement, got %q", line)
 	}
-	at := clock(t, f[1])
+	at := clock(f[1])
 	ev := &ocsf.Event{
 		ClassUID: ocsf.DatastoreActivity, ActivityID: 4, StatusID: ocsf.StatusSuccess, Time: at,
 		Metadata:    ocsf.Metadata{UID: fmt.Sprintf("q%d", n), LogProvider: "db", LoggedTime: at, Product: ocsf.Product{Name: "MySQL"}},
@@ -51,7 +37,7 @@ func sqlLine(t testing.TB, line string, n int) *ocsf.Event {
 		case "rows":
 			rows, err := strconv.ParseInt(value, 10, 64)
 			if err != nil {
-				t.Fatal(err)
+				fail(err)
 			}
 			ev.QueryInfo.Rows = rows
 		case "db":
@@ -63,7 +49,7 @@ func sqlLine(t testing.TB, line string, n int) *ocsf.Event {
 		case "failed":
 			ev.StatusID = ocsf.StatusFailure
 		default:
-			t.Fatalf("unknown word %q", word)
+			failf("unknown word %q", word)
 		}
 	}
 	return ev
