@@ -4,11 +4,9 @@ package sigma
 // leave alone. Outside rules load too, without examples.
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -39,8 +37,11 @@ func TestContent(t *testing.T) {
 				t.Fatalf("refused: %s", r.Reason)
 			}
 			r := rules.list[0]
-			if len(rules.corr.list) > 0 { // the last one speaks for the others
-				r = &rules.corr.list[len(rules.corr.list)-1].rule
+			if n := len(rules.corr.list); n > 0 { // the last one stands for the others
+				r = &rules.corr.list[n-1].rule
+			}
+			if r.id != rules.Subject() {
+				t.Errorf("the archive is about %s, not %s", rules.Subject(), r.id)
 			}
 			for _, x := range rules.List() {
 				if other, ok := ids[x.ID]; ok {
@@ -79,67 +80,20 @@ func explained(t *testing.T, r *rule, data []byte) {
 	}
 }
 
-// examples runs the examples of a rule: a hit is one event or a story of several,
-// one a line. A line "# 120 times, every 20s" repeats the next one, with {i}
-// counting from 1 and the time moving on.
+// examples runs the examples of a rule: a hit is one event or a story of several.
 func examples(t *testing.T, rules *Rules, r *rule, data []byte) {
-	zone := time.FixedZone("", 8*3600)
 	hits, misses := 0, 0
-	for _, f := range txtar.Parse(data).Files {
-		kind, why, _ := strings.Cut(f.Name, ":")
-		if kind != "hit" && kind != "miss" {
-			continue
-		}
-		fits := false
-		stats, err := rules.Scan(strings.NewReader(story(t, string(f.Data))), zone, func(m Match) error {
-			fits = fits || m.Rule == r.id
-			return nil
-		})
-		if err != nil || stats.NBad > 0 || stats.Events == 0 {
-			t.Errorf("%s: %v, %d events, lines %v are none", f.Name, err, stats.Events, stats.Bad)
-		}
-		if kind == "hit" {
+	for _, x := range Examples(data) {
+		if x.Hit {
 			hits++
 		} else {
 			misses++
 		}
-		if fits != (kind == "hit") {
-			t.Errorf("must %s:%s", kind, why)
+		if ok, err := rules.Try(r.id, x, time.FixedZone("", 8*3600)); err != nil || !ok {
+			t.Errorf("hit %v: %s: %v", x.Hit, x.Why, err)
 		}
 	}
 	if hits == 0 || misses == 0 {
 		t.Errorf("%d hits and %d near misses; at least one of each is needed", hits, misses)
 	}
-}
-
-// story writes repeated lines out.
-func story(t *testing.T, text string) string {
-	var out strings.Builder
-	n, step := 1, time.Duration(0)
-	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, "# "); ok {
-			var every string
-			if _, err := fmt.Sscanf(rest, "%d times, every %s", &n, &every); err != nil {
-				t.Fatalf("%q: %v", line, err)
-			}
-			step, _ = time.ParseDuration(every)
-			continue
-		}
-		for i := range n {
-			out.WriteString(moved(strings.ReplaceAll(line, "{i}", strconv.Itoa(i+1)), time.Duration(i)*step))
-		}
-		n, step = 1, 0
-	}
-	return out.String()
-}
-
-// moved is an event at a later time.
-func moved(line string, by time.Duration) string {
-	before, after, _ := strings.Cut(line, `"time": `)
-	digits, rest, _ := strings.Cut(after, ",")
-	at, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || by == 0 {
-		return line
-	}
-	return before + `"time": ` + strconv.FormatInt(at+by.Milliseconds(), 10) + "," + rest
 }
