@@ -25,6 +25,7 @@ var alarmWords = map[string]ocsf.Text{
 	"alarm.ms":             {EN: "%.0f ms", ZH: "%.0f 毫秒"},
 	"alarm.s":              {EN: "%.1f s", ZH: "%.1f 秒"},
 	"alarm.checked":        {EN: "Self-check: %s detectors and %s rules found their own examples", ZH: "自检：%s 个检测器、%s 条规则均能识别自带样例"},
+	"alarm.failed":         {EN: "Self-check of %s:", ZH: "%s 自检："},
 	"alarm.unproven":       {EN: "(%s rules bring no example)", ZH: "（%s 条规则未附样例）"},
 	"alarm.refused":        {EN: "%s rules are not loaded.", ZH: "%s 条规则未能加载。"},
 	"alarm.refused.one":    {EN: "%s rule is not loaded.", ZH: "%s 条规则未能加载。"},

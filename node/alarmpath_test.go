@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/config"
 	"github.com/cordon-health/cordon/detect"
+	"github.com/cordon-health/cordon/detect/behavior"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
@@ -80,6 +82,27 @@ sqlpoll: [{driver: sqlite, dsn: %q, table: audit_log, cursor: id, mapping: his-a
 	v.verified()
 	v.stop()
 	s.verified(t)
+}
+
+// TestSelfCheck: every detector and every rule with examples finds them, with
+// the settings in force; one that its settings blind is named.
+func TestSelfCheck(t *testing.T) {
+	s := newSite(t, t.TempDir(), func(c *config.Config) {
+		c.Detect.Off = []string{"crowd"}
+		c.Detect.Params = map[string]map[string]float64{"lurking-after-discharge": {"days": 4000}}
+	})
+	n := s.open(t, io.Discard)
+	defer n.Close()
+	if err := n.SelfCheck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := n.lastCheck()
+	if len(x.Failed) != 1 || x.Failed[0].ID != "lurking-after-discharge" {
+		t.Errorf("failed: %+v", x.Failed)
+	}
+	if want := len(behavior.All()) - 2; x.Detectors != want || x.Rules < 10 || x.Unproven != 0 || x.At == 0 {
+		t.Errorf("%+v, want %d detectors", x, want)
+	}
 }
 
 // TestAlarmPathBroken: a detector that fails raises the alarm by itself; the

@@ -35,7 +35,7 @@ func (n *Node) AlarmPath(ctx context.Context) (api.AlarmPath, error) {
 	}
 	p.Detectors.Running = len(running) - len(p.Detectors.Stopped)
 	p.Rules.Loaded, p.Rules.Refused = int(n.loadedRules.Load()), int(n.refusedRules.Load())
-	p.Alerts = n.alertTests()
+	p.Alerts, p.Checked = n.alertTests(), n.lastCheck()
 	var err error
 	p.Silent, err = n.silentSources(ctx)
 	return p, err

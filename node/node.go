@@ -91,6 +91,7 @@ type Node struct {
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
 	tested     testedAlerts
+	checked    selfChecked
 
 	loadedRules, refusedRules atomic.Int64
 

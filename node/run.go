@@ -96,6 +96,7 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}
 	doors.run("canary", n.watcher.Run)
+	doors.run("self-check", n.selfChecks)
 	begun(link)
 	select {
 	case <-doors.ctx.Done():

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/detect/behavior"
 	"github.com/cordon-health/cordon/detect/trial"
 	"github.com/cordon-health/cordon/ocsf"
@@ -34,7 +33,7 @@ func parts(t testing.TB) trial.Parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trial.Parts{DB: db, Explanations: os.DirFS("../../content/explanations"), Tables: tables, Config: detect.Default(), Detectors: behavior.All}
+	return trial.Parts{DB: db, Explanations: os.DirFS("../../content/explanations"), Tables: tables, Detectors: behavior.All, Restart: true}
 }
 
 func TestExamples(t *testing.T) {

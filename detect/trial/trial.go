@@ -19,7 +19,7 @@
 // the record itself. "tick TIME" asks for silence. "raw FORMAT ..." is a line
 // as a system sends it, "sql ..." a statement (see sql.go). "times=N every=1h"
 // before a line repeats it, "#" in it (or {#+100}) counting. Each file starts
-// with a new engine, which is restored from its own snapshot on the way.
+// with a new engine.
 //
 // It keeps nothing; the store it is given holds the invented hospital.
 package trial
@@ -53,9 +53,12 @@ type Parts struct {
 	// Explanations are the kinds of explanations (content/explanations).
 	Explanations fs.FS
 	Tables       *statement.Catalog
-	// Config is how detectors are set. Exceptions are not for this hospital.
+	// Config is how detectors are set; exceptions are not for this hospital.
 	Config    detect.Config
 	Detectors func() []detect.Detector
+	// Restart lets the engine forget, again and again, everything that is not
+	// in its snapshot. It takes most of the time.
+	Restart bool
 }
 
 // Example is one file of lines.
@@ -225,9 +228,11 @@ func clock(text string) int64 {
 func (s *Site) Run(text string) (out []ocsf.Finding, err error) {
 	defer caught(&err)
 	r := &run{site: s, sources: map[string]*detect.SourceState{}}
-	if r.engine, err = detect.New(s.parts.Config, s.world(r), s.parts.Detectors()); err != nil {
+	e, err := detect.New(detect.Default(), s.world(r), s.parts.Detectors())
+	if err != nil {
 		return nil, err
 	}
+	r.engine = e.Tuned(detect.Config{Off: s.parts.Config.Off, Params: s.parts.Config.Params})
 	for line := range strings.Lines(expand(text)) {
 		if f := strings.Fields(line); len(f) > 0 && f[0] != "#" {
 			r.line(line, f)
@@ -275,7 +280,7 @@ func (r *run) line(line string, f []string) {
 	default:
 		r.see(r.site.event(f, r.n))
 	}
-	if r.n < 40 || r.n%20 == 0 { // in long examples not after every line
+	if r.site.parts.Restart && (r.n < 40 || r.n%20 == 0) { // in long examples not after every line
 		restart(r.engine)
 	}
 }
