@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/cordon-health/cordon/evidence"
 )
@@ -209,6 +210,9 @@ func (d *Desk) SetCalibration(ctx context.Context, mode string, version int, by,
 			next.Entries = back.Entries
 		}
 		if mode == CalibrationOn {
+			if next.Cases, err = takeDecided(tx); err != nil {
+				return err
+			}
 			if next.Entries, err = d.compute(tx, next.At); err != nil {
 				return err
 			}
@@ -218,11 +222,44 @@ func (d *Desk) SetCalibration(ctx context.Context, mode string, version int, by,
 	})
 }
 
-// learn computes the factors anew after verdicts. Nothing is recorded where
-// nothing changed.
-func (d *Desk) learn(tx *sql.Tx, cases ...string) error {
-	old, err := d.calibration(tx)
-	if err != nil || old.Mode != CalibrationOn {
+// decided remembers, in the transaction of a verdict or an answer, that the
+// factors have to be computed anew.
+func decided(tx *sql.Tx, id string) error {
+	if _, err := tx.Exec(`INSERT INTO incident_decided (incident) VALUES ($1) ON CONFLICT (incident) DO NOTHING`, id); err != nil {
+		return fmt.Errorf("note verdict: %w", err)
+	}
+	return nil
+}
+
+// takeDecided is what was decided since the factors were computed last.
+func takeDecided(tx *sql.Tx) ([]string, error) {
+	list, err := pending(tx)
+	if err == nil && len(list) > 0 {
+		_, err = tx.Exec(`DELETE FROM incident_decided`)
+	}
+	return list, err
+}
+
+func pending(tx *sql.Tx) (list []string, err error) {
+	rows, err := tx.Query(`SELECT incident FROM incident_decided ORDER BY incident`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		list = append(list, id)
+	}
+	return list, rows.Err()
+}
+
+// learn computes the factors anew. Nothing is recorded where nothing changed.
+func (d *Desk) learn(tx *sql.Tx, old *Calibration) error {
+	cases, err := takeDecided(tx)
+	if err != nil {
 		return err
 	}
 	next := &Calibration{Mode: old.Mode, At: d.now().UnixMilli(), By: "cordon", Cases: cases}
@@ -236,9 +273,53 @@ func (d *Desk) learn(tx *sql.Tx, cases ...string) error {
 	return d.putCalibration(tx, next)
 }
 
-// Relearn lets verdicts age; the node calls it once a day.
+// Relearn computes the factors anew from all verdicts, as they are worth now;
+// the node calls it once a day.
 func (d *Desk) Relearn(ctx context.Context) error {
-	return d.db.Update(ctx, func(tx *sql.Tx) error { return d.learn(tx) })
+	return d.relearn(ctx, func(*sql.Tx, *Calibration) (bool, error) { return true, nil })
+}
+
+// learnEvery is how often a new version of the factors is recorded at most: it
+// holds the whole table, and verdicts come in rows when somebody works through
+// a list.
+const learnEvery = time.Minute
+
+// Learn does the same where something was decided since, at most once a
+// minute; the node calls it every few seconds. No verdict is lost in between:
+// the next version names all cases since the one before.
+func (d *Desk) Learn(ctx context.Context) error {
+	return d.relearn(ctx, func(tx *sql.Tx, c *Calibration) (bool, error) {
+		if age := d.now().UnixMilli() - c.At; c.At > 0 && age >= 0 && age < learnEvery.Milliseconds() {
+			return false, nil
+		}
+		var n int
+		err := tx.QueryRow(`SELECT count(*) FROM incident_decided`).Scan(&n)
+		return n > 0, err
+	})
+}
+
+func (d *Desk) relearn(ctx context.Context, due func(*sql.Tx, *Calibration) (bool, error)) error {
+	try := func(tx *sql.Tx, then func(*sql.Tx, *Calibration) error) error {
+		c, err := d.calibration(tx)
+		if err != nil || c.Mode != CalibrationOn {
+			return err
+		}
+		if yes, err := due(tx, c); err != nil || !yes {
+			return err
+		}
+		return then(tx, c)
+	}
+	wanted := false
+	err := d.db.View(ctx, func(tx *sql.Tx) error {
+		return try(tx, func(*sql.Tx, *Calibration) error { wanted = true; return nil })
+	})
+	if err == nil && wanted {
+		err = d.db.Update(ctx, func(tx *sql.Tx) error { return try(tx, d.learn) })
+	}
+	if err != nil {
+		return fmt.Errorf("calibrate: %w", err)
+	}
+	return nil
 }
 
 func (d *Desk) putCalibration(tx *sql.Tx, c *Calibration) error {

@@ -110,7 +110,7 @@ func (d *Desk) change(ctx context.Context, id string, fn func(tx *sql.Tx, c *Cas
 		if err := d.putCase(tx, c); err != nil || judged(c) == before {
 			return err
 		}
-		return d.learn(tx, c.ID)
+		return decided(tx, c.ID)
 	})
 	if err != nil {
 		return c, fmt.Errorf("case %q: %w", id, err)

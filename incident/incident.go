@@ -22,8 +22,9 @@
 //
 // What people decided about earlier cases moves the ranking (calibration): a
 // detector whose cases are mostly dismissed here counts less, within bounds,
-// and every change of that is a record with the verdicts behind it, which can
-// be frozen and taken back. It never decides whether a case opens.
+// and every change of that is a record with the cases behind it, which can be
+// frozen and taken back. Verdicts in a row (incident_decided remembers them)
+// are one record a minute. It never decides whether a case opens.
 //
 // Figures about its own quality are sums over the tables incident_cases,
 // incident_verdicts and incident_daily, which follow from the records and can

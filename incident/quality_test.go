@@ -102,11 +102,21 @@ func (o *office) decide(analytic string, n, confirmed int, more ...func(*ocsf.Fi
 		if _, err := o.desk.Close(o.t.Context(), id, v, "anna", ""); err != nil {
 			o.t.Fatal(err)
 		}
+		o.relearn()
+	}
+}
+
+// relearn lets verdicts count at once.
+func (o *office) relearn() {
+	o.t.Helper()
+	if err := o.desk.Relearn(o.t.Context()); err != nil {
+		o.t.Fatal(err)
 	}
 }
 
 func (o *office) factor(detector string) Factor {
 	o.t.Helper()
+	o.relearn()
 	c, err := o.desk.Calibration(o.t.Context())
 	if err != nil {
 		o.t.Fatal(err)
@@ -148,6 +158,61 @@ func TestVerdictsMoveTheRanking(t *testing.T) {
 	last := all[len(all)-1]
 	if err != nil || len(all) != 36 || len(last.Moved) != 1 || last.Moved[0].From != 1 || len(last.Cases) != 1 {
 		t.Fatal(len(all), last, err)
+	}
+}
+
+// TestCalibrationIsRecordedInTurn: a list worked through is one version a
+// minute, which names all its cases; what was decided survives a restart.
+func TestCalibrationIsRecordedInTurn(t *testing.T) {
+	ctx := t.Context()
+	o := newOffice(t, wide())
+	learn := func(want int) *Calibration {
+		t.Helper()
+		if err := o.desk.Learn(ctx); err != nil {
+			t.Fatal(err)
+		}
+		all := must(o.desk.Calibrations(ctx, 100))
+		if len(all) != want {
+			t.Fatalf("%d versions, want %d", len(all), want)
+		}
+		return all[0]
+	}
+	ids := []string{}
+	for i := range 6 {
+		who := fmt.Sprint("S", i)
+		o.add(o.finding(who, who, 70))
+		ids = append(ids, o.cases(Query{Subject: who})[0].ID)
+	}
+	closeCase := func(i int) { must(o.desk.Close(ctx, ids[i], FalseCase, "anna", "")) }
+	closeCase(0)
+	if c := learn(1); !slices.Equal(c.Cases, ids[:1]) {
+		t.Fatal(c.Cases)
+	}
+	for i := 1; i < 5; i++ {
+		closeCase(i)
+		learn(1) // within the minute
+	}
+	var err error
+	if o.desk, err = New(ctx, wide(), o.db, o.desk.book, func() time.Time { return time.UnixMilli(o.noon).UTC() }); err != nil {
+		t.Fatal(err)
+	}
+	o.noon += time.Minute.Milliseconds()
+	want := slices.Sorted(slices.Values(ids[1:5]))
+	if c := learn(2); !slices.Equal(c.Cases, want) || len(c.Moved) != 1 || c.Entries[0].Decided != 5 {
+		t.Fatalf("%+v, want the cases %v", c, want)
+	}
+	o.noon += time.Hour.Milliseconds()
+	learn(2) // nothing was decided
+	if err := o.desk.SetCalibration(ctx, CalibrationFrozen, 0, "anna", ""); err != nil {
+		t.Fatal(err)
+	}
+	closeCase(5)
+	learn(3)
+	if err := o.desk.SetCalibration(ctx, CalibrationOn, 0, "anna", ""); err != nil {
+		t.Fatal(err)
+	}
+	if c := learn(4); !slices.Equal(c.Cases, ids[5:]) || c.Entries[0].Decided != 6 {
+		t.Fatalf("%+v", c)
 	}
 }
 
@@ -284,6 +349,7 @@ func (o *office) decideElsewhere(analytic string, n int) {
 			o.t.Fatal(err)
 		}
 	}
+	o.relearn()
 }
 
 func TestPlantedCloseAtOnce(t *testing.T) {

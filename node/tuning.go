@@ -122,6 +122,9 @@ func (n *Node) rank(ctx context.Context, day *string, version *int) error {
 		}
 		*day = today
 	}
+	if err := n.desk.Learn(ctx); err != nil {
+		return err
+	}
 	c, err := n.desk.Calibration(ctx)
 	if err != nil || c.Version() == *version {
 		return err
