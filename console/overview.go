@@ -247,10 +247,13 @@ func (q *request) share(ctx context.Context, end int64) (share, error) {
 	return out, nil
 }
 
+// countShare leaves out what Cordon planted itself.
 func (q *request) countShare(ctx context.Context, end int64) (share, error) {
 	rows, err := q.Lake.SQL(ctx, `SELECT coalesce(kind, ''), explained, count(*) FROM explanations
-		WHERE time >= epoch_ms(CAST(? AS BIGINT)) AND time < epoch_ms(CAST(? AS BIGINT)) GROUP BY ALL ORDER BY 3 DESC`,
-		end-(24*time.Hour).Milliseconds(), end+1)
+		WHERE time >= epoch_ms(CAST(? AS BIGINT)) AND time < epoch_ms(CAST(? AS BIGINT))
+			AND NOT starts_with(lower(coalesce(person, '')), ?) AND NOT starts_with(lower(coalesce(patient, '')), ?)
+		GROUP BY ALL ORDER BY 3 DESC`,
+		end-(24*time.Hour).Milliseconds(), end+1, incident.ReservedPrefix, incident.ReservedPrefix)
 	if errors.Is(err, lake.ErrNoEngine) {
 		return share{}, nil
 	}
@@ -314,11 +317,11 @@ func (q *request) alerts(sources []sourceRow) ([]alert, error) {
 	for _, p := range q.Book.Problems() {
 		out = append(out, alert{Bad: p.Stops, Text: p.Text.In(q.lang), Link: "/evidence", Word: word("nav.evidence")})
 	}
-	for _, p := range q.Health() {
-		out = append(out, alert{Text: p.Text.In(q.lang), Link: "/detectors", Word: word("nav.detectors")})
-	}
 	if !q.ses.User.May(identity.SeeSources) {
 		return out, nil
+	}
+	if n := len(q.Health()); n > 0 {
+		out = append(out, alert{Text: q.page("").N("alert.missing", n), Link: "/sources#missing", Word: word("nav.sources")})
 	}
 	open, err := q.Quarantine.Count(q.r.Context(), quarantine.Open)
 	if err != nil {

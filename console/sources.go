@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/quarantine"
 )
 
@@ -20,12 +21,13 @@ type sourcesFile struct {
 	State   string
 	Page    int
 	More    bool
+	Missing []lack // what detectors would need
 }
 
 func states() []string { return []string{quarantine.Open, quarantine.Replayed, quarantine.Discarded} }
 
 func (q *request) sources() error {
-	m := sourcesFile{Sources: q.sourceRows(), State: q.text("state")}
+	m := sourcesFile{Sources: q.sourceRows(), State: q.text("state"), Missing: q.missing()}
 	if !slices.Contains(states(), m.State) {
 		m.State = quarantine.Open
 	}
@@ -51,6 +53,28 @@ func (q *request) sources() error {
 	}
 	p := q.page("sources.title")
 	return q.show(p, sourcesPage(p, m))
+}
+
+// lack is a feed that detectors miss, and which ones rest without it.
+type lack struct {
+	Text    ocsf.Text
+	Resting []ocsf.Text
+}
+
+func (q *request) missing() []lack {
+	titles := map[string]ocsf.Text{}
+	for _, d := range q.Detectors() {
+		titles[d.ID] = d.Title
+	}
+	var out []lack
+	for _, p := range q.Health() {
+		x := lack{Text: p.Text}
+		for _, id := range p.Detectors {
+			x.Resting = append(x.Resting, titles[id])
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func (m sourcesFile) link(page int) string {
@@ -133,4 +157,16 @@ func (q *request) mend() error {
 		return err
 	}
 	return q.redirect("/sources?done=" + q.r.PathValue("what") + "#quarantine")
+}
+
+// titles joins titles in the reader's language.
+func (p *page) titles(list []ocsf.Text) string {
+	var out []string
+	for _, t := range list {
+		out = append(out, p.In(t))
+	}
+	if p.zh() {
+		return strings.Join(out, "、")
+	}
+	return strings.Join(out, ", ")
 }

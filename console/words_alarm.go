@@ -4,6 +4,12 @@ import "github.com/cordon-health/cordon/ocsf"
 
 // alarmWords are the texts about the alarm path.
 var alarmWords = map[string]ocsf.Text{
+	"alert.missing":        {EN: "%s feeds are missing; the detectors that need them rest.", ZH: "缺少 %s 类数据，相关检测器暂不工作。"},
+	"alert.missing.one":    {EN: "%s feed is missing; the detectors that need it rest.", ZH: "缺少 %s 类数据，相关检测器暂不工作。"},
+	"missing.title":        {EN: "What detectors lack", ZH: "检测所缺的数据"},
+	"missing.text":         {EN: "A detector without its feed is silent rather than guessing.", ZH: "缺少数据时，检测器保持静默，不作猜测。"},
+	"missing.what":         {EN: "Missing, and how to bring it", ZH: "缺什么、如何接入"},
+	"missing.rest":         {EN: "Resting without it", ZH: "因此暂停"},
 	"alarm.title":          {EN: "Alarm path", ZH: "告警链路"},
 	"alarm.proven":         {EN: "Proven", ZH: "已验证"},
 	"alarm.starting":       {EN: "Not all proven yet", ZH: "尚未全部验证"},
