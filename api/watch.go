@@ -41,7 +41,7 @@ func shows(id string) (operation string, known bool) {
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true
-	case "listSources", "listRules", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
+	case "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
 		return "", true
 	}
 	return "", false

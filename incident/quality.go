@@ -339,3 +339,17 @@ func repeats(tx *sql.Tx, q *Quality) error {
 	q.RepeatAsked, q.RepeatUnasked = ShareOf(count[1], of[1]), ShareOf(count[0], of[0])
 	return rows.Err()
 }
+
+// FoundSince counts the findings of each detector and rule over the last days,
+// of all days that the figures go back to, planted ones left out.
+func (d *Desk) FoundSince(ctx context.Context, days int) (map[string]int, error) {
+	out := map[string]int{}
+	err := d.db.View(ctx, func(tx *sql.Tx) error {
+		return each(tx, func(id string, n, _ int) { out[id] = n },
+			`SELECT detector, sum(findings), 0 FROM incident_daily WHERE day >= $1 GROUP BY detector`, d.day(d.now().UnixMilli()-int64(days-1)*dayMS))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count findings: %w", err)
+	}
+	return out, nil
+}

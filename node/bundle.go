@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/evidence/bundle"
 	"github.com/cordon-health/cordon/incident"
@@ -123,7 +124,7 @@ func describe(r evidence.Record) ocsf.Text {
 		}
 	}
 	if r.Kind == kindRule {
-		var x ruleRecord
+		var x api.RuleText
 		if json.Unmarshal(r.Body, &x) == nil {
 			return ocsf.Text{EN: x.Title + " · " + x.Version, ZH: x.Title + " · " + x.Version}
 		}

@@ -62,7 +62,7 @@ func (n *Node) formerRules(ctx context.Context) (*sigma.Rules, error) {
 	}
 	var texts []sigma.Text
 	for _, r := range records {
-		var x ruleRecord
+		var x api.RuleText
 		if err := json.Unmarshal(r.Body, &x); err != nil {
 			return nil, fmt.Errorf("text of rule %s: %w", r.ID, err)
 		}
@@ -180,35 +180,24 @@ func (n *Node) ruleSet() api.RuleSet {
 	}
 	for _, r := range rules.List() {
 		out.Rules = append(out.Rules, api.RuleLine{
-			ID: r.ID, Title: r.Title, Level: r.Level, File: r.File, Version: r.Version, Correlation: r.Correlation, Idle: r.Idle,
-			Waits: r.Waits, Replaces: r.Replaces, Through: r.Through, Filters: r.Filters,
+			ID: r.ID, Title: r.Title, TitleZH: r.TitleZH, Level: r.Level, Status: r.Status, Source: r.Source, File: r.File, Version: r.Version,
+			Correlation: r.Correlation, Type: r.Type, Counts: r.Counts, Span: r.Span.Milliseconds(), Groups: r.Groups, Idle: r.Idle, Waits: r.Waits,
+			Replaces: r.Replaces, Through: r.Through, Filters: r.Filters,
 		})
 	}
 	for _, r := range *n.refused.Load() {
 		out.Refused = append(out.Refused, api.RefusedRule{File: r.File, ID: r.ID, Title: r.Title, Reason: r.Reason, Kept: r.Kept})
 	}
 	s := rules.Correlations()
-	out.Groups, out.Bytes, out.Forgotten, out.Late = s.Groups, s.Bytes, s.Evicted, s.Late
+	out.Groups, out.Bytes, out.Forgotten, out.Late, out.Cut = s.Groups, s.Bytes, s.Evicted, s.Late, s.Cut
 	return out
 }
 
-// kindRule is the kind of record that holds the text of a rule.
-const kindRule = "rule"
-
-// ruleRecord is its body. Text is what the version is the hash of.
-type ruleRecord struct {
-	ID      string            `json:"id"`
-	Kind    string            `json:"kind"` // rule, correlation or filter
-	Title   string            `json:"title"`
-	Version string            `json:"version"`
-	File    string            `json:"file"`
-	Folder  int               `json:"folder"` // 0 built in, 1 imported, then the hospital's
-	Text    string            `json:"text"`
-	Rules   map[string]string `json:"rules,omitempty"` // versions of what a correlation counts
-}
-
-// removed is the status of a rule that is loaded no more.
-const removed = "removed"
+// kindRule and removed are the kind and status of records of rules.
+const (
+	kindRule = api.KindRule
+	removed  = api.RuleGone
+)
 
 // recordRules puts the texts that evidence does not have yet into it, so that
 // the version in a finding leads to what the rule said at the time.
@@ -224,7 +213,7 @@ func (n *Node) recordRules(ctx context.Context, rules *sigma.Rules) error {
 	var records []evidence.Record
 	at := n.now().UnixMilli()
 	for _, t := range rules.Texts() {
-		body, err := json.Marshal(ruleRecord{t.ID, t.Kind, t.Title, t.Version, t.File, t.Folder, t.Text, t.Rules})
+		body, err := json.Marshal(api.RuleText{ID: t.ID, Kind: t.Kind, Title: t.Title, Version: t.Version, File: t.File, Folder: t.Folder, Text: t.Text, Rules: t.Rules})
 		if err != nil {
 			return fmt.Errorf("record rule %s: %w", t.ID, err)
 		}
@@ -278,7 +267,7 @@ func (n *Node) ruleRecords(ctx context.Context, findings []ocsf.Finding) ([]evid
 			return err
 		}
 		out = append(out, r)
-		var body ruleRecord
+		var body api.RuleText
 		if err := json.Unmarshal(r.Body, &body); err != nil {
 			return fmt.Errorf("text of rule %s: %w", id, err)
 		}

@@ -511,6 +511,15 @@ func (k *correlator) now() CorrelationStats {
 	return s
 }
 
+// byCorrelation counts the groups remembered for each correlation.
+func (k *correlator) byCorrelation() *map[string]int {
+	out := map[string]int{}
+	for _, g := range k.groups {
+		out[g.c.id]++
+	}
+	return &out
+}
+
 // advance lets time pass: windows that nothing can come to any more are judged.
 func (k *correlator) advance(at int64) {
 	k.clock = max(k.clock, at)

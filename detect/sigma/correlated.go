@@ -56,6 +56,17 @@ func (r *Rules) Correlations() CorrelationStats {
 	return CorrelationStats{}
 }
 
+// remembered is how many groups each correlation held at the last tick.
+func (r *Rules) remembered() map[string]int {
+	if r.held == nil { // the same rules for files
+		return nil
+	}
+	if m := r.held.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
 var _ detect.Troubled = (*Rules)(nil)
 
 // Problems implements [detect.Troubled].
@@ -83,6 +94,7 @@ var _ detect.Ticker = (*Rules)(nil)
 // judged when no event has come for a while that would say so.
 func (r *Rules) Tick(c *detect.Context, now int64) {
 	r.note()
+	r.held.Store(r.corr.byCorrelation())
 	if r.corr.clock != r.ticked {
 		r.ticked = r.corr.clock
 		return

@@ -67,6 +67,16 @@ func metrics() map[string]metric {
 	}
 }
 
+// String is the name that rules have for it.
+func (m metric) String() string {
+	for name, x := range metrics() {
+		if x == m {
+			return name
+		}
+	}
+	return ""
+}
+
 // bound is one comparison of a condition.
 type bound struct {
 	op string

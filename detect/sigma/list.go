@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Refused is a rule, correlation or filter that is not loaded, and why.
@@ -21,13 +22,24 @@ type Refused struct {
 // Rule describes a loaded rule or correlation.
 type Rule struct {
 	ID, Title, Level, File string
+	// TitleZH is the title in Chinese, where the rule has one; Status is how
+	// ripe its author calls it (stable, test, experimental).
+	TitleZH, Status string
+	// Source is the log source, its parts joined by "/": "process_creation/windows".
+	Source string
 	// Version is the hash of the rule's text.
 	Version string
 	// Idle is true when no log source on record leads to the rule: it is only
 	// used on files of events.
 	Idle bool
-	// Correlation is true for a rule about several events.
+	// Correlation is true for a rule about several events. It is of a Type
+	// ("event_count"), counts the rules whose ids are in Counts, over Span.
 	Correlation bool
+	Type        string
+	Counts      []string
+	Span        time.Duration
+	// Groups is how many groups it remembered a minute ago.
+	Groups int
 	// Waits are the placeholders for which no list of values is given: the rule
 	// is loaded, and what asks for them fits nothing.
 	Waits []string
@@ -46,8 +58,15 @@ func (r *Rules) List() []Rule {
 	for _, x := range r.list {
 		out = append(out, x.described(false))
 	}
+	held := r.remembered()
 	for _, c := range r.corr.list {
-		out = append(out, c.described(true))
+		d := c.described(true)
+		d.Type, d.Span = c.kind.String(), time.Duration(c.span)*time.Millisecond
+		for _, p := range c.parts {
+			d.Counts = append(d.Counts, p.about().id)
+		}
+		d.Groups = held[c.id]
+		out = append(out, d)
 	}
 	slices.SortFunc(out, func(a, b Rule) int { return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.File, b.File)) })
 	return out
@@ -56,6 +75,7 @@ func (r *Rules) List() []Rule {
 func (x *rule) described(correlation bool) Rule {
 	d := Rule{
 		ID: x.id, Title: x.title.EN, Level: x.level, File: x.file, Version: x.version, Waits: x.waits, Replaces: x.replaces,
+		TitleZH: x.title.ZH, Status: x.doc.meta.Status, Source: x.source.String(),
 		Correlation: correlation, Idle: !correlation && len(x.routes) == 0,
 	}
 	if x.silent {

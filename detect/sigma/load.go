@@ -321,7 +321,7 @@ func (l *loader) enter(made entity) {
 
 // finish makes the rules ready to run.
 func (l *loader) finish() *Rules {
-	r := &Rules{list: l.rules, filters: l.filters, refused: l.refused, figures: &atomic.Pointer[CorrelationStats]{}}
+	r := &Rules{list: l.rules, filters: l.filters, refused: l.refused, figures: &atomic.Pointer[CorrelationStats]{}, held: &atomic.Pointer[map[string]int]{}}
 	for _, d := range l.docs {
 		if d.loaded {
 			// what is kept for evidence and later reloads is the text

@@ -74,6 +74,7 @@ type Rules struct {
 	ticked  int64 // the clock of correlations at the last tick
 	noted   CorrelationStats
 	figures *atomic.Pointer[CorrelationStats]
+	held    *atomic.Pointer[map[string]int] // groups by correlation, at the last tick
 
 	// Detect is called by one goroutine.
 	look  *look
