@@ -39,6 +39,7 @@ import (
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/quarantine"
 	"github.com/cordon-health/cordon/simulate"
+	"github.com/cordon-health/cordon/statement"
 	"github.com/cordon-health/cordon/store"
 	"github.com/cordon-health/cordon/store/sqlite"
 	"github.com/cordon-health/cordon/tuning"
@@ -148,7 +149,8 @@ func (h *hospital) open() {
 	h.Desk = must[*incident.Desk](t)(incident.New(ctx, incident.Default(), h.db, h.Book, h.Now))
 	h.Users = must[*identity.Users](t)(identity.New(ctx, identity.Default(), h.db, h.Now, nil))
 	h.norm = normalize.New(normalize.Options{Key: h.Key, Zone: china})
-	h.engine = must[*detect.Engine](t)(detect.New(detect.Default(), detect.World{People: h.People, Care: h.Care, Zone: china}, behavior.All()))
+	tables := must[*statement.Catalog](t)(statement.LoadCatalog(h.content("tables")))
+	h.engine = must[*detect.Engine](t)(detect.New(detect.Default(), detect.World{Tables: tables, People: h.People, Care: h.Care, Zone: china}, behavior.All()))
 }
 
 func (h *hospital) content(name string) fs.FS {
