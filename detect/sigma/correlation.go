@@ -122,12 +122,12 @@ const (
 )
 
 // parseCorrelation reads a correlation; what it refers to is resolved later.
-func parseCorrelation(d *document) (*correlation, error) {
+func parseCorrelation(d *document, p *page) (*correlation, error) {
 	c := &correlation{reports: d.meta.Generate}
 	if err := c.take(d); err != nil {
 		return nil, err
 	}
-	n := deref(&d.meta.Correlation)
+	n := deref(&p.Correlation)
 	if n.Kind != yaml.MappingNode {
 		return nil, errors.New("correlation is not a map")
 	}

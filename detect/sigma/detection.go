@@ -17,6 +17,8 @@ type compiler struct {
 	// waits are the placeholders the rule names that have no list: what asks
 	// for them fits nothing.
 	waits []string
+	// slots are where numbers of fields stand in what is compiled.
+	slots []*int
 }
 
 // selection compiles one named detection: a map (all of it), a list of maps or
@@ -79,14 +81,14 @@ func (c *compiler) item(field string, mods []string, vals []*yaml.Node) (node, e
 		}
 		each = append(each, x)
 	}
-	n, err := join(m, each)
+	n, err := c.join(m, each)
 	if err == nil && m.neq {
 		n = negate{n}
 	}
 	return n, err
 }
 
-func join(m modifiers, each []node) (node, error) {
+func (c *compiler) join(m modifiers, each []node) (node, error) {
 	switch {
 	case len(each) == 0:
 		return nil, errors.New("no values")
@@ -95,11 +97,11 @@ func join(m modifiers, each []node) (node, error) {
 	case m.all:
 		return allOf(each), nil
 	}
-	return merge(each), nil
+	return c.merge(each), nil
 }
 
 // merge joins values of one field into one look at it.
-func merge(each []node) node {
+func (c *compiler) merge(each []node) node {
 	out := &oneOf{}
 	for i, n := range each {
 		o, ok := n.(*oneOf)
@@ -112,7 +114,7 @@ func merge(each []node) node {
 		out.ms = append(out.ms, o.ms...)
 		out.null = out.null || o.null
 	}
-	return out
+	return c.oneOf(out)
 }
 
 // value compiles one value.
@@ -129,27 +131,37 @@ func (c *compiler) value(field string, m modifiers, v *yaml.Node) (node, error) 
 	n := c.fields.add(field)
 	switch {
 	case m.kind == "exists":
-		return existence(n, v)
+		x := &exists{field: n}
+		c.slots = append(c.slots, &x.field)
+		return x, x.wants(v)
 	case m.kind == "fieldref":
-		return &sameAs{n, c.fields.add(v.Value), howOf(m.where), m.cased}, nil
+		x := &sameAs{n, c.fields.add(v.Value), howOf(m.where), m.cased}
+		c.slots = append(c.slots, &x.field, &x.other)
+		return x, nil
 	case v.Tag == "!!null":
-		return &oneOf{field: n, ms: []matcher{isNull{}}, null: true}, nil
+		return c.oneOf(&oneOf{field: n, ms: []matcher{isNull{}}, null: true}), nil
 	}
 	ms, err := c.matchers(m, v)
 	if err != nil || ms == nil {
 		return never{}, err
 	}
-	return &oneOf{field: n, ms: ms}, nil
+	return c.oneOf(&oneOf{field: n, ms: ms}), nil
 }
 
-func existence(field int, v *yaml.Node) (node, error) {
+func (c *compiler) oneOf(x *oneOf) *oneOf {
+	c.slots = append(c.slots, &x.field)
+	return x
+}
+
+func (x *exists) wants(v *yaml.Node) error {
 	switch strings.ToLower(v.Value) {
 	case "true", "yes", "1":
-		return &exists{field, true}, nil
+		x.want = true
 	case "false", "no", "0":
-		return &exists{field, false}, nil
+	default:
+		return errors.New("exists takes true or false")
 	}
-	return nil, errors.New("exists takes true or false")
+	return nil
 }
 
 // keyword compiles a text that is looked for anywhere in an event.

@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,33 +17,31 @@ type document struct {
 	file   string
 	folder int // which of the file systems it is in
 	loaded bool
-	// text is the document's own text, without its neighbours in the file: its
-	// hash is the version.
-	text []byte
-	node *yaml.Node
-	meta ruleFile
-	// fault is why meta could not be read.
-	fault error
-}
+	// text is the document's own text, without its neighbours in the file, and
+	// version its hash.
+	text, version string
+	meta          ruleFile
 
-// version is the hash of a document's text.
-func (d *document) version() string {
-	sum := sha256.Sum256(d.text)
-	return hex.EncodeToString(sum[:8])
+	// What was read of it, until it is entered: what was made, with the places
+	// of its fields' numbers, which are those of names; or why nothing was.
+	made  entity
+	slots []*int
+	names *fieldNames
+	fault error
 }
 
 // splitDocuments cuts a file at its document markers. YAML allows "---" in the
 // first column for nothing else, so dashes inside a rule are never one.
-func splitDocuments(data []byte) [][]byte {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	var out [][]byte
+func splitDocuments(data string) []string {
+	data = strings.TrimPrefix(data, "\xef\xbb\xbf")
+	var out []string
 	from := 0
 	for at := 0; at < len(data); {
 		end := len(data)
-		if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
+		if n := strings.IndexByte(data[at:], '\n'); n >= 0 {
 			end = at + n + 1
 		}
-		if line := bytes.TrimRight(data[at:end], " \t\r\n"); isMarker(line) {
+		if line := strings.TrimRight(data[at:end], " \t\r\n"); isMarker(line) {
 			out = append(out, data[from:at])
 			from = at
 			if len(line) == 3 {
@@ -56,15 +53,14 @@ func splitDocuments(data []byte) [][]byte {
 	return append(out, data[from:])
 }
 
-func isMarker(line []byte) bool {
-	s := string(line)
+func isMarker(s string) bool {
 	return s == "---" || s == "..." || strings.HasPrefix(s, "--- ") || strings.HasPrefix(s, "---\t")
 }
 
-// parseDocument reads one document; one without content is nil.
-func parseDocument(text []byte) (*yaml.Node, error) {
+// fromLibrary reads one document; one without content is nil.
+func fromLibrary(text string) (*yaml.Node, error) {
 	var n yaml.Node
-	err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&n)
+	err := yaml.NewDecoder(strings.NewReader(text)).Decode(&n)
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
@@ -77,35 +73,110 @@ func parseDocument(text []byte) (*yaml.Node, error) {
 	return &n, nil
 }
 
+// reading is what one goroutine reads documents with.
+type reading struct {
+	yaml   ruleReader
+	fields *fieldNames // numbers of its own: whose rules they are is decided later
+	lists  map[string][]string
+	buf    []byte
+}
+
+func newReading(lists map[string][]string) *reading {
+	return &reading{fields: &fieldNames{number: map[string]int{}}, lists: lists}
+}
+
+// text reads the documents of a file, and gives each, or why it cannot be
+// read, to take. One that is broken does not take the others down; one that
+// only prepares others is neither.
+func (r *reading) text(text string, take func(text string, n *yaml.Node, err error)) {
+	r.yaml.reset()
+	var c collection
+	for _, text := range splitDocuments(text) {
+		n, err := r.yaml.read(text), error(nil)
+		if n == nil {
+			n, err = fromLibrary(text)
+		}
+		if n != nil {
+			n, text, err = c.next(text, n)
+		} else if err == nil {
+			continue
+		}
+		take(text, n, err)
+	}
+}
+
+// document makes what a document says.
+func (r *reading) document(file string, folder int, text string, n *yaml.Node) *document {
+	d := &document{file: file, folder: folder, text: text, version: r.version(text), names: r.fields}
+	var p page
+	if d.fault = p.read(n); d.fault == nil {
+		c := &compiler{fields: r.fields, lists: r.lists}
+		d.meta = p.ruleFile
+		d.made, d.fault = d.make(&p, c)
+		d.slots = c.slots
+	} else {
+		d.meta = p.ruleFile
+	}
+	return d
+}
+
+// version is the hash of a document's text.
+func (r *reading) version(text string) string {
+	r.buf = append(r.buf[:0], text...)
+	sum := sha256.Sum256(r.buf)
+	return hex.EncodeToString(sum[:8])
+}
+
+// again reads a document from its text, as it was read once before.
+func (r *reading) again(d *document) (out *document) {
+	r.text(d.text, func(_ string, n *yaml.Node, err error) {
+		if err == nil && n != nil {
+			out = r.document(d.file, d.folder, d.text, n)
+		}
+	})
+	if out != nil && d.meta.ID != "" {
+		out.identify(d.meta.ID)
+	}
+	return out
+}
+
+// identify gives a document the id that it had when it was read in its file:
+// there it may have got a number.
+func (d *document) identify(id string) {
+	if d.meta.ID = id; d.made != nil {
+		d.made.about().id = id
+	}
+}
+
 // collection follows the actions of a file in the old style: what "global"
 // documents say holds for all rules after them, "repeat" changes the rule
 // before, "reset" forgets.
 type collection struct {
 	global, last         *yaml.Node
-	globalText, lastText []byte
+	globalText, lastText string
 	inherited            map[string]int // ids that rules have from others
 }
 
 // next says what a document is within its collection: a rule, or nil for a
 // document that only prepares others.
-func (c *collection) next(text []byte, n *yaml.Node) (*yaml.Node, []byte, error) {
+func (c *collection) next(text string, n *yaml.Node) (*yaml.Node, string, error) {
 	action, own := take(n, "action")
 	switch action {
 	case "reset":
-		c.global, c.globalText = nil, nil
-		return nil, nil, nil
+		c.global, c.globalText = nil, ""
+		return nil, "", nil
 	case "global":
 		c.global, c.globalText = overlay(c.global, own), joinTexts(c.globalText, text)
-		return nil, nil, nil
+		return nil, "", nil
 	case "repeat":
 		if c.last == nil {
-			return nil, nil, errors.New("action: repeat has no rule before it")
+			return nil, "", errors.New("action: repeat has no rule before it")
 		}
 		c.last, c.lastText = c.named(c.last, own), joinTexts(c.lastText, text)
 	case "":
 		c.last, c.lastText = c.named(c.global, own), joinTexts(c.globalText, text)
 	default:
-		return nil, nil, fmt.Errorf("action: %s is not known; it is global, reset or repeat", action)
+		return nil, "", fmt.Errorf("action: %s is not known; it is global, reset or repeat", action)
 	}
 	return c.last, c.lastText, nil
 }
@@ -122,6 +193,9 @@ func (c *collection) named(from, own *yaml.Node) *yaml.Node {
 		return out
 	}
 	name, _, _ := strings.Cut(id.Value, "#")
+	if c.inherited == nil {
+		c.inherited = map[string]int{}
+	}
 	if c.inherited[name]++; c.inherited[name] > 1 {
 		numbered := *id
 		numbered.Value = name + "#" + strconv.Itoa(c.inherited[name])
@@ -130,11 +204,11 @@ func (c *collection) named(from, own *yaml.Node) *yaml.Node {
 	return out
 }
 
-func joinTexts(a, b []byte) []byte {
-	if len(a) == 0 {
+func joinTexts(a, b string) string {
+	if a == "" {
 		return b
 	}
-	return bytes.Join([][]byte{a, b}, []byte("---\n"))
+	return a + "---\n" + b
 }
 
 // take is the value of a key of a map, and the map without it.

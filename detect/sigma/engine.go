@@ -122,9 +122,11 @@ func (e *engine) index() {
 		needles = append(needles, e.wordsOf(rules))
 	}
 	autos := make([]*automaton, len(needles))
-	parallel(len(needles), func(i int) {
-		if len(needles[i]) > 0 {
-			autos[i] = newAutomaton(needles[i])
+	parallel(len(needles), func() func(int) {
+		return func(i int) {
+			if len(needles[i]) > 0 {
+				autos[i] = newAutomaton(needles[i])
+			}
 		}
 	})
 	e.autos, e.keywords = autos[:len(e.names)+1], autos[len(e.names)+1:]

@@ -46,7 +46,7 @@ func (n unless) hides(l *look) bool {
 func (n unless) id() string { return fmt.Sprintf("unless %p", n.filters) }
 
 // parseFilter reads a filter.
-func parseFilter(d *document, fields *fieldNames, lists map[string][]string) (*filter, error) {
+func parseFilter(d *document, p *page, c *compiler) (*filter, error) {
 	f := &filter{until: d.meta.Cordon.Until}
 	if err := f.take(d); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func parseFilter(d *document, fields *fieldNames, lists map[string][]string) (*f
 	if f.source = lowered(d.meta.Logsource); f.source == (logsource{}) {
 		return nil, errors.New("it has no logsource; a filter is about the rules of one")
 	}
-	n := deref(&d.meta.Filter)
+	n := deref(&p.Filter)
 	targets := member(n, "rules")
 	if targets == nil {
 		return nil, errors.New("filter: rules is missing: ids or names, or any")
@@ -68,7 +68,6 @@ func parseFilter(d *document, fields *fieldNames, lists map[string][]string) (*f
 		return nil, err
 	}
 	_, detection := take(n, "rules")
-	c := &compiler{fields: fields, lists: lists}
 	if f.cond, err = parseDetection(detection, c); err != nil {
 		return nil, fmt.Errorf("filter: %w", err)
 	}

@@ -125,7 +125,7 @@ func (r *Rules) Texts() []Text {
 }
 
 func (x *rule) written(kind string) Text {
-	return Text{ID: x.id, Title: x.title.EN, File: x.file, Folder: x.doc.folder, Version: x.version, Kind: kind, Text: strings.ToValidUTF8(string(x.doc.text), "\uFFFD")}
+	return Text{ID: x.id, Title: x.title.EN, File: x.file, Folder: x.doc.folder, Version: x.version, Kind: kind, Text: strings.ToValidUTF8(x.doc.text, "\uFFFD")}
 }
 
 // Former are rules that only stand in, at the next reload, for those of the
@@ -133,7 +133,7 @@ func (x *rule) written(kind string) Text {
 func Former(texts []Text) *Rules {
 	r := &Rules{}
 	for _, t := range texts {
-		d := &document{file: t.File, folder: t.Folder, text: []byte(t.Text), loaded: true}
+		d := &document{file: t.File, folder: t.Folder, text: t.Text, version: t.Version, loaded: true}
 		d.meta.ID = t.ID
 		r.docs = append(r.docs, d)
 	}

@@ -30,8 +30,14 @@ type loader struct {
 	lists   map[string][]string
 	refused []Refused
 	fields  *fieldNames
-	// settings are files that are about rules and hold none, by name.
-	settings map[string][]byte
+	files   []ruleSource
+}
+
+// ruleSource is a file of rules that is still to be read.
+type ruleSource struct {
+	fsys   fs.FS
+	folder int
+	name   string
 }
 
 // entity is a rule, a correlation or a filter.
@@ -55,6 +61,7 @@ func Reload(old *Rules, fsys ...fs.FS) (*Rules, []Refused) {
 	for i, f := range fsys {
 		l.folder(i, f)
 	}
+	l.read()
 	l.compile()
 	if kept := l.kept(old); len(kept) > 0 {
 		return l.again(kept)
@@ -67,11 +74,16 @@ func (l *loader) again(kept []*document) (*Rules, []Refused) {
 	next := &loader{
 		byID: map[string]entity{}, lists: l.lists, routes: l.routes, fields: l.fields, refused: slices.Clone(l.refused),
 	}
-	for _, d := range l.docs {
-		if !slices.ContainsFunc(l.refused, func(r Refused) bool { return r.doc == d }) {
-			next.docs = append(next.docs, d)
+	fresh := make([]*document, len(l.docs))
+	parallel(len(l.docs), func() func(int) {
+		r := newReading(l.lists)
+		return func(i int) {
+			if d := l.docs[i]; !slices.ContainsFunc(l.refused, func(r Refused) bool { return r.doc == d }) {
+				fresh[i] = r.again(d)
+			}
 		}
-	}
+	})
+	next.docs = slices.DeleteFunc(fresh, func(d *document) bool { return d == nil })
 	next.docs = append(next.docs, kept...)
 	slices.SortStableFunc(next.docs, func(a, b *document) int { return cmp.Compare(a.folder, b.folder) })
 	next.compile()
@@ -82,15 +94,16 @@ func (l *loader) again(kept []*document) (*Rules, []Refused) {
 // the same file, and not loaded from anywhere now.
 func (l *loader) kept(old *Rules) []*document {
 	var out []*document
-	if old == nil {
+	if old == nil || len(l.refused) == 0 {
 		return nil
 	}
+	reading := newReading(l.lists)
 	for _, d := range old.docs {
 		i := slices.IndexFunc(l.refused, func(r Refused) bool { return r.File == d.file && r.folder == d.folder })
 		if i < 0 || slices.ContainsFunc(l.docs, func(n *document) bool { return n.file == d.file && n.folder == d.folder && n.sameAs(d) }) {
 			continue
 		}
-		if again := d.again(); again != nil {
+		if again := reading.again(d); again != nil {
 			l.refused[i].Kept = true
 			out = append(out, again)
 		}
@@ -98,59 +111,69 @@ func (l *loader) kept(old *Rules) []*document {
 	return out
 }
 
-// again reads a document from its text, as it was read once before.
-func (d *document) again() *document {
-	c := collection{inherited: map[string]int{}}
-	out := &document{file: d.file, folder: d.folder, text: d.text}
-	for _, text := range splitDocuments(d.text) {
-		if n, err := parseDocument(text); err == nil && n != nil {
-			if made, _, err := c.next(text, n); err == nil {
-				out.node = made
-			}
-		}
-	}
-	if out.node == nil {
-		return nil
-	}
-	out.fault = out.decode()
-	return out
-}
-
 // sameAs says that a document is loaded under the id of another.
 func (d *document) sameAs(o *document) bool {
-	return d.loaded && (d.version() == o.version() || d.meta.ID != "" && d.meta.ID == o.meta.ID)
+	return d.loaded && (d.version == o.version || d.meta.ID != "" && d.meta.ID == o.meta.ID)
 }
 
+// folder lists the files of rules, and reads those that are about rules.
 func (l *loader) folder(number int, f fs.FS) {
-	var names []string
 	err := fs.WalkDir(f, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			l.refuse(Refused{File: name, Reason: err.Error(), folder: number})
 		case !d.IsDir():
-			names = append(names, name)
+			l.list(ruleSource{f, number, name})
 		}
 		return nil
 	})
 	if err != nil {
 		l.refuse(Refused{File: ".", Reason: err.Error(), folder: number})
 	}
-	files := make([]loader, len(names)) // read side by side, taken in their order
-	parallel(len(names), func(i int) { files[i].file(number, f, names[i]) })
+}
+
+func (l *loader) list(f ruleSource) {
+	ext := path.Ext(f.name)
+	if ext != ".yml" && ext != ".yaml" && ext != ".txtar" {
+		return
+	}
+	base := strings.TrimSuffix(path.Base(f.name), ext)
+	if base != "logsources" && base != "placeholders" {
+		l.files = append(l.files, f)
+		return
+	}
+	data, err := f.read(nil)
+	switch {
+	case err != nil:
+		l.refuse(Refused{File: f.name, Reason: err.Error(), folder: f.folder})
+	case base == "logsources":
+		l.sources(f.name, data)
+	default:
+		l.placeholders(f.name, data)
+	}
+}
+
+// read reads the files of rules side by side, and takes them in their order.
+func (l *loader) read() {
+	files := make([]loader, len(l.files))
+	parallel(len(files), func() func(int) {
+		r := newReading(l.lists)
+		var buf []byte
+		return func(i int) { buf = files[i].file(r, l.files[i], buf) }
+	})
 	for i := range files {
-		for name, data := range files[i].settings {
-			l.setting(name, data)
-		}
 		l.docs, l.refused = append(l.docs, files[i].docs...), append(l.refused, files[i].refused...)
 	}
 }
 
 // parallel does n things on all processors, and returns when they are done.
-func parallel(n int, do func(i int)) {
+// Each goroutine gets its own function to do them with.
+func parallel(n int, worker func() func(i int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
+			do := worker()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(i)
 			}
@@ -161,94 +184,73 @@ func parallel(n int, do func(i int)) {
 
 func (l *loader) refuse(r Refused) { l.refused = append(l.refused, r) }
 
-func (l *loader) file(folder int, fsys fs.FS, name string) {
-	ext := path.Ext(name)
-	if ext != ".yml" && ext != ".yaml" && ext != ".txtar" {
-		return
-	}
-	data, err := readFile(fsys, name)
-	if err != nil {
-		l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
-		return
-	}
-	switch base := strings.TrimSuffix(path.Base(name), ext); {
-	case base == "logsources" || base == "placeholders":
-		l.settings = map[string][]byte{name: data}
-	case ext == ".txtar":
-		l.archive(folder, name, data)
+// file reads the rules of a file, by way of a buffer.
+func (l *loader) file(r *reading, f ruleSource, buf []byte) []byte {
+	data, err := f.read(buf)
+	switch {
+	case err != nil:
+		l.refuse(Refused{File: f.name, Reason: err.Error(), folder: f.folder})
+	case path.Ext(f.name) == ".txtar":
+		l.archive(r, f, data)
 	default:
-		l.text(folder, name, data)
+		l.text(r, f.folder, f.name, string(data))
 	}
+	return data
 }
 
-// setting reads a file that is about rules and holds none.
-func (l *loader) setting(name string, data []byte) {
-	if strings.HasPrefix(path.Base(name), "logsources.") {
-		l.sources(name, data)
-	} else {
-		l.placeholders(name, data)
-	}
-}
-
-func readFile(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
+// read reads a file into a buffer, which may grow.
+func (f ruleSource) read(buf []byte) ([]byte, error) {
+	in, err := f.fsys.Open(f.name)
 	if err != nil {
-		return nil, err
+		return buf, err
 	}
-	defer f.Close()
-	var buf bytes.Buffer
-	if info, err := f.Stat(); err == nil && info.Size() <= maxFile {
-		buf.Grow(int(info.Size()) + bytes.MinRead)
+	defer in.Close()
+	for buf = buf[:0]; len(buf) <= maxFile; {
+		buf = slices.Grow(buf, bytes.MinRead)
+		n, err := in.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
 	}
-	if n, err := buf.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil || n <= maxFile {
-		return buf.Bytes(), err
-	}
-	return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
+	return buf, fmt.Errorf("the file is larger than %d bytes", maxFile)
 }
 
 // archive reads a rule that brings its examples along; only the rule counts.
-func (l *loader) archive(folder int, name string, data []byte) {
+func (l *loader) archive(r *reading, f ruleSource, data []byte) {
 	found := false
-	for _, f := range txtar.Parse(data).Files {
-		if ext := path.Ext(f.Name); ext == ".yml" || ext == ".yaml" {
+	for _, file := range txtar.Parse(data).Files {
+		if ext := path.Ext(file.Name); ext == ".yml" || ext == ".yaml" {
 			found = true
-			l.text(folder, name+"/"+f.Name, f.Data)
+			l.text(r, f.folder, f.name+"/"+file.Name, string(file.Data))
 		}
 	}
 	if !found {
-		l.refuse(Refused{File: name, Reason: "there is no rule (.yml) in the archive", folder: folder})
+		l.refuse(Refused{File: f.name, Reason: "there is no rule (.yml) in the archive", folder: f.folder})
 	}
 }
 
-// text reads the documents of a file. One that is broken does not take the
-// others down.
-func (l *loader) text(folder int, name string, data []byte) {
-	c := collection{inherited: map[string]int{}}
+// text reads the documents of a file.
+func (l *loader) text(r *reading, folder int, name, text string) {
 	found := false
-	for _, text := range splitDocuments(data) {
-		n, err := parseDocument(text)
-		if n == nil && err == nil {
-			continue
-		}
+	r.text(text, func(text string, n *yaml.Node, err error) {
 		found = true
-		if err == nil {
-			n, text, err = c.next(text, n)
-		}
 		switch {
 		case err != nil:
 			l.refuse(Refused{File: name, Reason: err.Error(), folder: folder})
 		case n != nil:
-			d := &document{file: name, folder: folder, text: text, node: n}
-			d.fault = d.decode()
-			l.docs = append(l.docs, d)
+			l.docs = append(l.docs, r.document(name, folder, text, n))
 		}
-	}
+	})
 	if !found {
 		l.refuse(Refused{File: name, Reason: "the file is empty", folder: folder})
 	}
 }
 
-// compile makes rules, correlations and filters of the documents, in their
+// compile enters the rules, correlations and filters of the documents, in their
 // order; what refers to others by id or name is joined when all are there.
 func (l *loader) compile() {
 	for _, d := range l.docs {
@@ -262,25 +264,15 @@ func (l *loader) compile() {
 	l.resolve()
 }
 
-// decode reads what a document says about itself.
-func (d *document) decode() error {
-	if d.node.Kind != yaml.MappingNode {
-		return errors.New("not a rule: it is no map")
-	}
-	if err := d.node.Decode(&d.meta); err != nil {
-		return fmt.Errorf("not a rule: %w", shortened(err))
-	}
-	return d.meta.check()
-}
-
+// document enters what a document holds, unless its id is taken.
 func (l *loader) document(d *document) error {
-	d.loaded = false
-	if d.fault != nil {
-		return d.fault
+	made, fault := d.made, d.fault
+	for _, n := range d.slots {
+		*n = l.fields.add(d.names.names[*n])
 	}
-	made, err := l.make(d)
-	if err != nil {
-		return err
+	d.made, d.slots, d.names, d.fault, d.loaded = nil, nil, nil, nil, false
+	if fault != nil {
+		return fault
 	}
 	if old, ok := l.byID[made.about().id]; ok && old.about().doc.folder == d.folder && old.about().doc.loaded {
 		return fmt.Errorf("the id %s is taken by %s in the same folder", made.about().id, old.about().file)
@@ -290,14 +282,14 @@ func (l *loader) document(d *document) error {
 	return nil
 }
 
-func (l *loader) make(d *document) (entity, error) {
+func (d *document) make(p *page, c *compiler) (entity, error) {
 	switch {
-	case !d.meta.Correlation.IsZero():
-		return parseCorrelation(d)
-	case !d.meta.Filter.IsZero():
-		return parseFilter(d, l.fields, l.lists)
+	case !p.Correlation.IsZero():
+		return parseCorrelation(d, p)
+	case !p.Filter.IsZero():
+		return parseFilter(d, p, c)
 	}
-	return parseRule(d, l.fields, l.lists)
+	return parseRule(d, p, c)
 }
 
 // enter takes something under its id, in place of what had it before.
@@ -324,9 +316,7 @@ func (l *loader) finish() *Rules {
 	r := &Rules{list: l.rules, filters: l.filters, refused: l.refused, figures: &atomic.Pointer[CorrelationStats]{}, held: &atomic.Pointer[map[string]int]{}}
 	for _, d := range l.docs {
 		if d.loaded {
-			// what is kept for evidence and later reloads is the text
-			d.node, d.meta.Detection, d.meta.Correlation, d.meta.Filter = nil, yaml.Node{}, yaml.Node{}, yaml.Node{}
-			r.docs = append(r.docs, d)
+			r.docs = append(r.docs, d) // for evidence and later reloads
 		}
 	}
 	r.corr = newCorrelator(l.chains)

@@ -47,23 +47,19 @@ type logsource struct {
 // fields. The section cordon is ours: texts in Chinese, the playbook to run
 // next, and for filters how long they hold and who decided it.
 type ruleFile struct {
-	Title       string    `yaml:"title"`
-	ID          string    `yaml:"id"`
-	Name        string    `yaml:"name"`
-	Status      string    `yaml:"status"`
-	Level       string    `yaml:"level"`
-	Description string    `yaml:"description"`
-	Sigma       yaml.Node `yaml:"sigma-version"`
+	Title       string `yaml:"title"`
+	ID          string `yaml:"id"`
+	Name        string `yaml:"name"`
+	Status      string `yaml:"status"`
+	Level       string `yaml:"level"`
+	Description string `yaml:"description"`
 	Related     []struct {
 		ID   string `yaml:"id"`
 		Type string `yaml:"type"`
 	} `yaml:"related"`
-	Logsource   logsource `yaml:"logsource"`
-	Detection   yaml.Node `yaml:"detection"`
-	Correlation yaml.Node `yaml:"correlation"`
-	Generate    bool      `yaml:"generate"`
-	Filter      yaml.Node `yaml:"filter"`
-	Cordon      struct {
+	Logsource logsource `yaml:"logsource"`
+	Generate  bool      `yaml:"generate"`
+	Cordon    struct {
 		Title      ocsf.Text `yaml:"title"`
 		Why        ocsf.Text `yaml:"why"`
 		Playbook   string    `yaml:"playbook"`
@@ -73,30 +69,129 @@ type ruleFile struct {
 	} `yaml:"cordon"`
 }
 
+// page is a document with its sections, which are only needed while it is read.
+type page struct {
+	ruleFile    `yaml:",inline"`
+	Sigma       yaml.Node `yaml:"sigma-version"`
+	Detection   yaml.Node `yaml:"detection"`
+	Correlation yaml.Node `yaml:"correlation"`
+	Filter      yaml.Node `yaml:"filter"`
+}
+
+// read reads what a document says about itself.
+func (p *page) read(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return errors.New("not a rule: it is no map")
+	}
+	if !p.quick(n) { // there is more to it, or something is wrong
+		*p = page{}
+		if err := n.Decode(p); err != nil {
+			return fmt.Errorf("not a rule: %w", shortened(err))
+		}
+	}
+	return p.check()
+}
+
+// quick reads a document that is written as most are.
+func (p *page) quick(n *yaml.Node) bool {
+	return quick(n, func(key string, v *yaml.Node) bool {
+		switch key {
+		case "sigma-version":
+			p.Sigma = *v
+		case "detection":
+			p.Detection = *v
+		case "correlation":
+			p.Correlation = *v
+		case "filter":
+			p.Filter = *v
+		case "related":
+			return v.Decode(&p.Related) == nil
+		case "generate":
+			return v.Decode(&p.Generate) == nil
+		case "cordon":
+			return v.Decode(&p.Cordon) == nil
+		case "logsource":
+			return v.Kind == yaml.MappingNode && quick(v, func(key string, v *yaml.Node) bool { return plainly(p.Logsource.member(key), v) })
+		default:
+			return plainly(p.member(key), v)
+		}
+		return true
+	})
+}
+
+// quick gives the members of a map to set, if no key is there twice or is more
+// than a word.
+func quick(n *yaml.Node, set func(key string, v *yaml.Node) bool) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || key.Tag != "!!str" || indexOf(n, key.Value) != i || !set(key.Value, n.Content[i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainly sets a text, if it is one; there may be none to set.
+func plainly(to *string, v *yaml.Node) bool {
+	if to == nil {
+		return true
+	}
+	*to = v.Value
+	return v.Kind == yaml.ScalarNode && v.Tag == "!!str"
+}
+
+func (f *ruleFile) member(key string) *string {
+	switch key {
+	case "title":
+		return &f.Title
+	case "id":
+		return &f.ID
+	case "name":
+		return &f.Name
+	case "status":
+		return &f.Status
+	case "level":
+		return &f.Level
+	case "description":
+		return &f.Description
+	}
+	return nil
+}
+
+func (l *logsource) member(key string) *string {
+	switch key {
+	case "category":
+		return &l.Category
+	case "product":
+		return &l.Product
+	case "service":
+		return &l.Service
+	}
+	return nil
+}
+
 // check finds what no kind of document may lack.
-func (f *ruleFile) check() error {
-	if f.Title == "" {
+func (p *page) check() error {
+	if p.Title == "" {
 		return errors.New("it has no title")
 	}
-	major, _, _ := strings.Cut(f.Sigma.Value, ".")
+	major, _, _ := strings.Cut(p.Sigma.Value, ".")
 	switch major {
 	case "", "1", "2":
 		return nil
 	}
-	return fmt.Errorf("it is written for Sigma %s; Cordon speaks Sigma 2", f.Sigma.Value)
+	return fmt.Errorf("it is written for Sigma %s; Cordon speaks Sigma 2", p.Sigma.Value)
 }
 
 // parseRule compiles one rule.
-func parseRule(d *document, fields *fieldNames, lists map[string][]string) (*rule, error) {
-	f := &d.meta
+func parseRule(d *document, p *page, c *compiler) (*rule, error) {
 	switch {
-	case f.Detection.IsZero():
+	case p.Detection.IsZero():
 		return nil, errors.New("it has no detection")
-	case f.Logsource == logsource{}:
+	case p.Logsource == logsource{}:
 		return nil, errors.New("it has no logsource")
 	}
-	c := &compiler{fields: fields, lists: lists}
-	cond, err := parseDetection(&f.Detection, c)
+	cond, err := parseDetection(&p.Detection, c)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +200,14 @@ func parseRule(d *document, fields *fieldNames, lists map[string][]string) (*rul
 		return nil, err
 	}
 	slices.Sort(c.waits)
-	r.cond, r.source, r.waits = cond, lowered(f.Logsource), slices.Compact(c.waits)
+	r.cond, r.source, r.waits = cond, lowered(p.Logsource), slices.Compact(c.waits)
 	return r, nil
 }
 
 // take fills in what a document says about itself.
 func (r *rule) take(d *document) error {
 	f := &d.meta
-	r.doc, r.file, r.id, r.name, r.level, r.version = d, d.file, f.ID, f.Name, f.Level, d.version()
+	r.doc, r.file, r.id, r.name, r.level, r.version = d, d.file, f.ID, f.Name, f.Level, d.version
 	if r.id == "" {
 		r.id = "sigma-" + r.version
 	}
