@@ -39,9 +39,24 @@ func parseCondition(text string, names []string, nodes map[string]node) (node, e
 	return n, nil
 }
 
-func tokens(text string) []string {
-	text = strings.NewReplacer("(", " ( ", ")", " ) ").Replace(text)
-	return strings.Fields(text)
+// tokens are the words and parentheses of a condition.
+func tokens(text string) (words []string) {
+	for _, word := range strings.Fields(text) {
+		for {
+			i := strings.IndexAny(word, "()")
+			if i < 0 {
+				break
+			}
+			if i > 0 {
+				words = append(words, word[:i])
+			}
+			words, word = append(words, word[i:i+1]), word[i+1:]
+		}
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 // next takes the next word if it is this one, in any case.

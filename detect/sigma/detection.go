@@ -73,7 +73,10 @@ func (c *compiler) item(field string, mods []string, vals []*yaml.Node) (node, e
 	if err != nil {
 		return nil, err
 	}
-	var each []node
+	if n, ok := c.texts(field, m, vals); ok {
+		return n, nil
+	}
+	each := make([]node, 0, len(vals))
 	for _, v := range vals {
 		x, err := c.value(field, m, deref(v))
 		if err != nil {
@@ -86,6 +89,25 @@ func (c *compiler) item(field string, mods []string, vals []*yaml.Node) (node, e
 		n = negate{n}
 	}
 	return n, err
+}
+
+// texts compiles what most rules ask: whether a field is, or has, one of some
+// plain texts.
+func (c *compiler) texts(field string, m modifiers, vals []*yaml.Node) (node, bool) {
+	if field == "" || len(vals) == 0 || m.all || m.neq || m.expand || m.kind != "" || m.part != "" || len(m.encode) > 0 {
+		return nil, false
+	}
+	for _, v := range vals {
+		if v.Kind != yaml.ScalarNode || v.Tag != "!!str" || !isLiteral(v.Value) {
+			return nil, false
+		}
+	}
+	globs, ms := make([]glob, len(vals)), make([]matcher, len(vals))
+	for i, v := range vals {
+		globs[i].literal(v.Value, m.where, m.cased)
+		ms[i] = &globs[i]
+	}
+	return c.oneOf(&oneOf{field: c.fields.add(field), ms: ms}), true
 }
 
 func (c *compiler) join(m modifiers, each []node) (node, error) {

@@ -34,6 +34,7 @@ type engine struct {
 	plans []plan
 	asked []int // how many atoms ask for a field
 
+	sought    []sought  // by atom, while the index is made
 	witnesses []witness // by rule
 	// autos are the automata of fields; the last is that of all keywords.
 	autos []*automaton
@@ -94,6 +95,11 @@ func (e *engine) classify() {
 // index finds each rule its witnesses, and builds the automata for those that
 // are texts.
 func (e *engine) index() {
+	e.sought = make([]sought, len(e.atoms))
+	parallel(len(e.atoms), func() func(int) {
+		return func(i int) { e.sought[i].list, e.sought[i].sure = e.needles(int32(i)) }
+	})
+	defer func() { e.sought = nil }()
 	e.witnesses = make([]witness, len(e.rules))
 	wanted := make([]bool, len(e.atoms))
 	for i := range e.rules {
@@ -113,9 +119,8 @@ func (e *engine) index() {
 	needles := make([][]needle, len(e.names)+1)
 	for i := range e.atoms {
 		if a := &e.atoms[i]; wanted[i] {
-			list, sure := e.needles(int32(i))
-			a.sought, a.sure = true, sure
-			needles[a.field] = append(needles[a.field], list...)
+			a.sought, a.sure = true, e.sought[i].sure
+			needles[a.field] = append(needles[a.field], e.sought[i].list...)
 		}
 	}
 	for _, rules := range e.sources.rules {
@@ -137,8 +142,7 @@ func (e *engine) wordsOf(rules []int32) (out []needle) {
 	for _, r := range rules {
 		for _, a := range e.witnesses[r].atoms {
 			if e.atoms[a].field == len(e.names) {
-				list, _ := e.needles(a)
-				out = append(out, list...)
+				out = append(out, e.sought[a].list...)
 			}
 		}
 	}

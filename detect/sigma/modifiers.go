@@ -152,6 +152,11 @@ func newCompare(m modifiers, text string) (matcher, error) {
 
 // globs compiles a text, which encodings may have multiplied.
 func globs(m modifiers, v *yaml.Node) ([]matcher, error) {
+	if v.Tag == "!!str" && len(m.encode) == 0 && isLiteral(v.Value) {
+		g := new(glob)
+		g.literal(v.Value, m.where, m.cased)
+		return []matcher{g}, nil
+	}
 	texts := spellings(v)
 	var err error
 	for _, e := range m.encode {

@@ -92,12 +92,21 @@ func (n *oneOf) id() string {
 }
 
 func matcherIDs(dst []byte, ms []matcher) []byte {
+	if len(ms) == 1 {
+		return quoted(dst, ms[0].id())
+	}
 	texts := make([]string, len(ms))
 	for i, m := range ms {
 		texts[i] = m.id()
 	}
 	slices.Sort(texts)
-	for _, s := range slices.Compact(texts) {
+	texts = slices.Compact(texts)
+	n := 0
+	for _, s := range texts {
+		n += len(s) + 8
+	}
+	dst = slices.Grow(dst, n)
+	for _, s := range texts {
 		dst = quoted(dst, s)
 	}
 	return dst

@@ -119,6 +119,30 @@ func newGlob(parts []part, cased bool) *glob {
 	return g
 }
 
+// isLiteral says that a value of a rule is neither a pattern nor has escapes.
+func isLiteral(s string) bool {
+	return s != "" && strings.IndexByte(s, '*') < 0 && strings.IndexByte(s, '?') < 0 && !strings.Contains(s, `\\`)
+}
+
+// literal makes g the glob of such a value.
+func (g *glob) literal(text, where string, cased bool) {
+	if !cased {
+		text = folded(text)
+	}
+	*g = glob{how: isText, text: text, cased: cased}
+	star := part{wild: anyRun}
+	switch where {
+	case "contains":
+		g.how, g.parts = hasText, []part{star, {text: text}, star}
+	case "endswith":
+		g.how, g.parts = hasSuffix, []part{star, {text: text}}
+	case "startswith":
+		g.how, g.parts = hasPrefix, []part{{text: text}, star}
+	default:
+		g.parts = []part{{text: text}}
+	}
+}
+
 func (g *glob) match(l *look, v *value) bool {
 	if v.null {
 		return false
@@ -143,7 +167,11 @@ func (g *glob) fits(s string) bool {
 }
 
 func (g *glob) id() string {
-	out := strconv.AppendBool([]byte("glob"), g.cased)
+	n := 16
+	for _, p := range g.parts {
+		n += len(p.text) + 8
+	}
+	out := strconv.AppendBool(append(make([]byte, 0, n), "glob"...), g.cased)
 	for _, p := range g.parts {
 		out = quoted(append(out, '0'+p.wild), p.text)
 	}

@@ -60,7 +60,7 @@ func (e *engine) ofAtom(n int32) witness {
 		if x.null {
 			return unknown
 		}
-		if list, _ := e.needles(n); list != nil {
+		if list := e.sought[n].list; list != nil {
 			return witness{atoms: []int32{n}, rate: rateOf(list, e.routing[a.field])}
 		}
 	case *exists:
@@ -68,7 +68,7 @@ func (e *engine) ofAtom(n int32) witness {
 			return unknown
 		}
 	case *words:
-		if list, _ := e.needles(n); list != nil {
+		if list := e.sought[n].list; list != nil {
 			return witness{atoms: []int32{n}, rate: 2 * rateOf(list, false)}
 		}
 		return unknown
@@ -82,6 +82,12 @@ func (e *engine) presence(field int) float64 {
 	return min(0.9, 0.05+float64(e.asked[field])/200)
 }
 
+// sought is what an automaton can look for in an atom's place.
+type sought struct {
+	list []needle
+	sure bool
+}
+
 // needles are texts one of which must be found for the atom to be true, nil
 // when there are none such. sure says that finding one is enough, too.
 func (e *engine) needles(n int32) (list []needle, sure bool) {
@@ -93,29 +99,38 @@ func (e *engine) needles(n int32) (list []needle, sure bool) {
 		ms = x.ms
 	}
 	sure = true
+	list = make([]needle, 0, len(ms))
 	for _, m := range ms {
-		some, exact := needlesOf(m)
-		if some == nil {
+		before := len(list)
+		var exact bool
+		if list, exact = appendNeedles(list, m); len(list) == before {
 			return nil, false
-		}
-		for _, x := range some {
-			x.atom = n
-			list = append(list, x)
 		}
 		sure = sure && exact
 	}
-	return list, sure && len(list) > 0
+	for i := range list {
+		list[i].atom = n
+	}
+	if len(list) == 0 {
+		return nil, false
+	}
+	return list, sure
 }
 
-func needlesOf(m matcher) (list []needle, sure bool) {
+// appendNeedles adds those of a matcher, none when there are none.
+func appendNeedles(list []needle, m matcher) (_ []needle, sure bool) {
 	switch m := m.(type) {
 	case *glob:
-		return m.needles()
+		if n, sure, ok := m.needle(); ok {
+			return append(list, n), sure
+		}
 	case *regex:
 		for _, g := range m.gates {
 			if len(g) < 3 {
-				return nil, false
+				return list, false
 			}
+		}
+		for _, g := range m.gates {
 			n, _ := needle{text: g}.cut()
 			list = append(list, n)
 		}
@@ -123,8 +138,8 @@ func needlesOf(m matcher) (list []needle, sure bool) {
 	return list, false
 }
 
-func (g *glob) needles() (list []needle, sure bool) {
-	n := needle{text: g.text}
+func (g *glob) needle() (n needle, sure, ok bool) {
+	n.text = g.text
 	switch g.how {
 	case isText:
 		n.from, n.to = true, true
@@ -133,11 +148,11 @@ func (g *glob) needles() (list []needle, sure bool) {
 	case hasSuffix:
 		n.to = true
 	case isAny:
-		return nil, false
+		return n, false, false
 	case isGlob:
 		i := g.longest()
 		if i < 0 {
-			return nil, false
+			return n, false, false
 		}
 		n.text, n.from, n.to = g.parts[i].text, i == 0, i == len(g.parts)-1
 	}
@@ -145,10 +160,10 @@ func (g *glob) needles() (list []needle, sure bool) {
 		n.text = folded(n.text)
 	}
 	if n.text == "" && !(n.from && n.to) {
-		return nil, false
+		return n, false, false
 	}
 	n, whole := n.cut()
-	return []needle{n}, whole && !g.cased && g.how != isGlob && isASCII(n.text)
+	return n, whole && !g.cased && g.how != isGlob && isASCII(n.text), true
 }
 
 // longest is the longest text of a pattern, -1 if none is worth looking for.
@@ -204,21 +219,40 @@ func (n needle) rate() float64 {
 
 // common is how often texts that most machines write all day are there.
 func common(n needle) float64 {
-	for _, s := range everyday {
-		if strings.Contains(s, n.text) {
-			return 0.3
-		}
+	if strings.Contains(everyday, n.text) {
+		return 0.3
 	}
 	return 0
 }
 
-// everyday are texts that ordinary events are full of.
-var everyday = [...]string{
-	`c:\windows\system32\`, `c:\windows\syswow64\`, `c:\program files (x86)\`, `c:\program files\`, `c:\users\`, `\appdata\local\`,
-	`\appdata\roaming\`, `c:\programdata\`, `\cmd.exe`, `\powershell.exe`, `\svchost.exe`, `\explorer.exe`, `\services.exe`, `\lsass.exe`,
-	`\rundll32.exe`, `\conhost.exe`, `\wmiprvse.exe`, `\microsoft\windows\`, `\software\microsoft\windows\currentversion\`, `http://`,
-	`https://`, `nt authority\system`, `\system\currentcontrolset\services\`, `microsoft-windows-`, `powershell`, `.dll`, `.exe `,
-}
+// everyday are texts that ordinary events are full of, each on a line.
+const everyday = `c:\windows\system32\
+c:\windows\syswow64\
+c:\program files (x86)\
+c:\program files\
+c:\users\
+\appdata\local\
+\appdata\roaming\
+c:\programdata\
+\cmd.exe
+\powershell.exe
+\svchost.exe
+\explorer.exe
+\services.exe
+\lsass.exe
+\rundll32.exe
+\conhost.exe
+\wmiprvse.exe
+\microsoft\windows\
+\software\microsoft\windows\currentversion\
+http://
+https://
+nt authority\system
+\system\currentcontrolset\services\
+microsoft-windows-
+powershell
+.dll
+.exe `
 
 func isASCII(s string) bool {
 	i := 0

@@ -280,10 +280,21 @@ func (r *ruleReader) begins(i int) bool {
 func (r *ruleReader) plain(text string) *yaml.Node {
 	n := r.node(yaml.ScalarNode, "")
 	n.Value = strings.TrimRight(text, " ")
-	if n.Tag = n.ShortTag(); n.Value == "<<" { // which merges maps
+	switch {
+	case isTextual(n.Value):
+		n.Tag = "!!str"
+	case n.Value == "<<": // which merges maps
 		return r.decline()
+	default:
+		n.Tag = n.ShortTag()
 	}
 	return n
+}
+
+// isTextual says that a plain text cannot be a number, a time, or a word with a
+// meaning: those words are short, and the rest begins otherwise.
+func isTextual(s string) bool {
+	return len(s) > 5 && (s[0]|0x20-'a' < 26 || s[0] == '\\' || s[0] == '/')
 }
 
 // scalar reads a text that begins at i, in a map or list at col.
