@@ -73,8 +73,9 @@ type Caught struct{ All, Open, Any, Rules int }
 // folder, and compares what cordon explain and cordon incidents say with the
 // truth.
 //
-// Legitimate is every access that is not part of a violation, both halves of
-// one that two systems recorded counting once. Violations by people whom
+// Legitimate is every access by an account that is not part of a violation,
+// both halves of one that two systems recorded counting once; what programs
+// and machines do without an account needs no tie to a patient. Violations by people whom
 // records tie to the patient (edit-and-revert, patient-dispute) do not count as
 // falsely explained: there the explanation is true. First accesses are those where
 // the person had not opened that patient's record before. A violation is found
@@ -102,6 +103,9 @@ func Judge(ctx context.Context, p *Program, dir string, cfg simulate.Config) (*A
 	if err != nil {
 		return nil, err
 	}
+	if err := t.requests(ctx, p, dir, data); err != nil {
+		return nil, err
+	}
 	a := &Accuracy{Seed: cfg.Seed, Habits: cfg.Habits, Staff: cfg.Staff, Weeks: float64(cfg.Days) / 7, Kinds: map[string]int{}, Violations: map[string]*Caught{}}
 	for _, ask := range []func(context.Context, *Program, string, string, *truth) error{a.explanations, a.incidents, a.findings} {
 		if err := ask(ctx, p, dir, data, t); err != nil {
@@ -116,7 +120,11 @@ func read(ctx context.Context, p *Program, hospital, data string) error {
 	for _, in := range [][]string{
 		{"directory", "directory.csv"}, {"roster", "roster.csv"}, {"tickets", "tickets.csv"}, {"watchlist", "watchlist.csv"},
 		{"hl7v2", "hl7"}, {"fhir-auditevent", "fhir"}, {"atna", "atna"}, {"csv", "sqlaudit.csv"},
+		{"syslog", "devices"}, {"mysql-audit", "db"}, {"http-access", "http"},
 	} {
+		if in[0] == "mysql-audit" && empty(filepath.Join(hospital, in[1])) {
+			continue // an appliance audits the database
+		}
 		args := []string{"import", "--format", in[0], filepath.Join(hospital, in[1])}
 		if in[0] == "csv" {
 			args = append(args, "--mapping", "his-audit")
@@ -126,6 +134,31 @@ func read(ctx context.Context, p *Program, hospital, data string) error {
 		}
 	}
 	return nil
+}
+
+func empty(dir string) bool {
+	list, err := os.ReadDir(dir)
+	return err == nil && len(list) == 0
+}
+
+// requests gives the events of access logs the ids that truth has for them: a
+// line of such a log has no id but that of its request.
+func (t *truth) requests(ctx context.Context, p *Program, dir, data string) error {
+	path := filepath.Join(dir, "requests.jsonl")
+	const sql = `SELECT uid, correlation FROM records WHERE log_name = 'http-access' AND correlation IS NOT NULL`
+	if err := pourFile(ctx, p, path, data, "query", "--format", "json", sql); err != nil {
+		return err
+	}
+	return eachLine(path, func(line []byte) error {
+		var x struct{ UID, Correlation string }
+		if err := json.Unmarshal(line, &x); err != nil {
+			return err
+		}
+		if v, ok := t.of[x.Correlation]; ok {
+			t.of[x.UID] = v
+		}
+		return nil
+	})
 }
 
 // truth is what the simulator says.
@@ -181,7 +214,7 @@ func eachLine(path string, fn func([]byte) error) error {
 // sentences come from the same rows.
 func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data string, t *truth) error {
 	path := filepath.Join(dir, "explained.jsonl")
-	const sql = `SELECT uid, coalesce(person, '') AS person, coalesce(patient, '') AS patient, epoch_ms(time) AS at, explained, coalesce(kind, '') AS kind FROM explanations ORDER BY time, uid`
+	const sql = `SELECT uid, coalesce(person, '') AS person, coalesce(patient, '') AS patient, epoch_ms(time) AS at, explained, coalesce(kind, '') AS kind FROM explanations WHERE coalesce(account, '') <> '' ORDER BY time, uid`
 	if err := pourFile(ctx, p, path, data, "query", "--format", "json", sql); err != nil {
 		return err
 	}

@@ -221,6 +221,9 @@ func (n *Normalizer) callEvent(c *call) (e *ocsf.Event, reason string) {
 	e.Metadata.OriginalTime, e.Metadata.CorrelationUID = c.original, c.request
 	e.Actor.User.Account = c.user
 	e.Actor.AppName = cmp.Or(c.client, program(c.agent))
+	if strings.EqualFold(c.user, e.Actor.AppName) { // a program that signs in as itself: nobody is behind it
+		e.Actor.User.Account = ""
+	}
 	e.SrcEndpoint = endpointOf(c.ip)
 	e.DstEndpoint = endpointOf(strings.TrimSuffix(c.host, ":443"))
 	if c.status != 0 {

@@ -148,6 +148,7 @@ func (r *run) liveDay() {
 	r.oddities()
 	r.sideWork()
 	r.commitToday()
+	r.machineWork()
 }
 
 // later puts work on another day's agenda.

@@ -5,7 +5,8 @@
 //
 // It gives one ordered stream of items in the formats of a real hospital
 // (HL7 v2 messages, FHIR AuditEvents, ATNA syslog lines, rows of a HIS audit
-// table, and what the surveillance system tells about its own use), the CSV files a hospital would hand over (directory, roster,
+// table, statements of its database, access logs of its FHIR server, CEF lines
+// of devices, and what the surveillance system tells about its own use), the CSV files a hospital would hand over (directory, roster,
 // tickets, watchlist) and truth.jsonl. The same Config gives the same bytes on
 // every machine. Memory holds the population and one day of items, never the
 // whole stream. The package owns no tables and only the files of the folder
@@ -124,10 +125,10 @@ type Hospital struct {
 // Item is one thing that arrives at a collector.
 type Item struct {
 	At      time.Time // when it arrives
-	Channel string    // "hl7", "fhir", "atna", "sql" or "ocsf"
+	Channel string    // "hl7", "fhir", "atna", "sql", "db", "device", "http" or "ocsf"
 	Data    []byte    // as on the wire: HL7 with CR, JSON, a syslog line, a CSV record
 	Row     *Row      // the same as a typed row; only for "sql"
-	UID     string    // the id the item carries: MSH-10, AuditEvent.id, X-Request-Id, id column
+	UID     string    // the id the item carries: MSH-10, AuditEvent.id, X-Request-Id, id column; of a line of http the request's
 }
 
 // Row is one row of the hospital's own audit table.

@@ -75,6 +75,7 @@ func (h *Hospital) makeTickets(d dice) {
 				h.sign(ticket{purpose: "quality review", who: p, dept: wards[(i+from/7+1)%len(wards)]}, from+7, 7)
 			case itStaff:
 				h.sign(ticket{purpose: "duplicate record to be repaired", who: p, pat: h.ordinary(d)}, from+d.IntN(7), 2)
+				h.sign(ticket{purpose: "lines of a prescription to be repaired", who: p, scope: "table:" + h.schema().item}, from+d.IntN(7), 1)
 			case vendorStaff:
 				h.sign(ticket{purpose: "remote maintenance", who: p, pat: h.ordinary(d)}, from+d.IntN(7), 1)
 				h.sign(ticket{purpose: "index rebuild", who: p, scope: "table:EMR_AUDIT"}, from+d.IntN(7), 1)

@@ -250,8 +250,9 @@ func checkArchiveLines(t *testing.T, dir string) {
 			if bytes.Contains(line, []byte("\ufeff")) {
 				boms++
 			}
-			if bytes.Contains(line, []byte(`"110133"`)) {
-				return
+			if bytes.Contains(line, []byte(`"110133"`)) || bytes.Contains(line, []byte(`"110139"`)) || bytes.Contains(line, []byte(`"110140"`)) ||
+				bytes.Contains(line, []byte(`"110141"`)) || bytes.Contains(line, []byte(`"110112"`)) || bytes.Contains(line, []byte(`"110104"`)) {
+				return // about no patient, or by a machine
 			}
 			if a := readATNA(t, line); !accounts[a.account] || a.uid == "" || a.patient == "" {
 				t.Fatalf("%s: no known requestor or patient: %+v", path, a)
@@ -465,7 +466,7 @@ func TestTruth(t *testing.T) {
 		}
 	}
 	for _, m := range misdeeds() {
-		if kinds[m.kind] < 2 {
+		if kinds[m.kind] < 2 && m.first < h.cfg.Days {
 			t.Errorf("%s occurs %d times", m.kind, kinds[m.kind])
 		}
 	}
@@ -494,7 +495,7 @@ func TestVolume(t *testing.T) {
 	h.Stream(func(it Item) bool {
 		ordered = ordered && !it.At.Before(before)
 		before = it.At
-		if it.Channel != "hl7" && !it.At.Before(h.start) {
+		if (it.Channel == "fhir" || it.Channel == "atna" || it.Channel == "sql") && !it.At.Before(h.start) {
 			accesses[it.UID] = true
 			channels[it.Channel]++
 		}

@@ -45,6 +45,12 @@ func misdeeds() []misdeed {
 		{"patient-dispute", 0.7, 0, 3, (*run).dispute},
 		{"audit-tampering", 0.4, 0, 1, (*run).tampering},
 		{"slow-export", 0.4, 0, 20, (*run).slowExport},
+		{"drug-statistics-sql", 1, 0, 1, (*run).drugSQL},
+		{"export-then-channel", 1, 0, 1, (*run).exportOut},
+		{"api-misuse", 0.7, 14, 1, (*run).apiMisuse},
+		{"pacs-bulk", 0.5, 9, 1, (*run).pacsBulk},
+		{"vendor-remote", 0.4, 1, 1, (*run).vendorRemote},
+		{"role-mismatch", 0.4, 34, 1, (*run).roleMismatch},
 	}
 }
 
@@ -135,11 +141,7 @@ func (x *deed) look(l look) {
 	if also != "" {
 		v.AlsoUIDs = append(v.AlsoUIDs, also)
 	}
-	if v.Patient == "" {
-		v.Patient = l.pat.id
-	} else if l.pat.id != v.Patient && !slices.Contains(v.Patients, l.pat.id) {
-		v.Patients = append(v.Patients, l.pat.id)
-	}
+	x.about(l.pat)
 	at := x.r.h.time(l.at)
 	if v.First.IsZero() || at.Before(v.First) {
 		v.First = at

@@ -46,7 +46,7 @@ func (h *Hospital) Write(dir string, progress func(done, total int)) error {
 }
 
 func (h *Hospital) writeTables(dir string) error {
-	for _, sub := range []string{"hl7", "fhir", "atna"} {
+	for _, sub := range []string{"hl7", "fhir", "atna", "db", "devices", "http"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return fmt.Errorf("simulate: make folder: %w", err)
 		}
@@ -148,7 +148,7 @@ func (f *dayFile) close() error { return firstError(f.buf.Flush(), f.file.Close(
 
 func (x *folder) close() error {
 	var failed error
-	for _, channel := range []string{"hl7", "fhir", "atna", "sql", "ocsf"} {
+	for _, channel := range []string{"hl7", "fhir", "atna", "sql", "db", "device", "http", "ocsf"} {
 		if file := x.files[channel]; file != nil {
 			failed = firstError(failed, file.close())
 		}
@@ -165,6 +165,12 @@ func fileName(channel string, at time.Time) string {
 		return filepath.Join("fhir", "auditevents-"+day+".ndjson")
 	case "atna":
 		return filepath.Join("atna", day+".log")
+	case "db":
+		return filepath.Join("db", "mysql-"+day+".json")
+	case "device":
+		return filepath.Join("devices", day+".log")
+	case "http":
+		return filepath.Join("http", "fhir-"+day+".log")
 	case "ocsf":
 		return filepath.Join("ocsf", "own-"+day+".ndjson")
 	}
@@ -204,6 +210,9 @@ the accesses, or together with them; late messages heal earlier answers.
   cordon import --format fhir-auditevent fhir/*.ndjson
   cordon import --format atna      atna/*.log
   cordon import --format csv --mapping content/mappings/his-audit.yaml sqlaudit.csv
+  cordon import --format syslog    devices/*.log
+  cordon import --format mysql-audit db/*.json
+  cordon import --format http-access http/*.log
 
 Add --data DIR for a stopped server, --server URL for a running one.
 加 --data DIR 写入停止的服务器，加 --server URL 写入运行中的服务器。
@@ -217,6 +226,11 @@ atna/  DICOM audit messages in RFC 5424 lines; the event's id is the
        X-Request-Id detail
 sqlaudit.csv  the audit table of the HIS: id, op_time, user_code (account),
        patient_no, action, module, client_ip, reason
+devices/  CEF in syslog lines: endpoint agents, the web proxy and, where the
+       hospital has one, the appliance that audits the database
+db/    audit of the HIS database (MySQL, JSON); empty where an appliance does it
+http/  access log of the FHIR server, JSON lines; in truth.jsonl such a line is
+       named by its request id, for it has no other
 truth.jsonl   the labelled violations: kind, event_uids (one per access; the
        server's half), also_uids (the client's halves), person, patient,
        people (of a crowd), patients (further ones), first, last; tied

@@ -15,7 +15,9 @@ type exportChannel struct {
 	trail detect.Memory[steps] // by person and by workstation
 }
 
-// steps are the latest exports and ways out of somebody, within the hour.
+// steps are the latest exports and ways out of somebody. Files of different
+// systems may be imported one after the other, so what surely happened is kept
+// for weeks; pages that were only opened are soon forgotten.
 type steps struct {
 	List []step `json:"l"`
 }
@@ -40,7 +42,7 @@ var (
 )
 
 func newExportChannel() *exportChannel {
-	return &exportChannel{trail: detect.NewMemory[steps](20_000, 6*hour)}
+	return &exportChannel{trail: detect.NewMemory[steps](20_000, 45*day)}
 }
 
 // Snapshot implements [detect.Stateful].
@@ -160,7 +162,7 @@ func wayWords(s step) ocsf.Text {
 
 // add keeps a step in the order of time, the latest ones.
 func (t *steps) add(s step) {
-	t.List = slices.DeleteFunc(t.List, func(x step) bool { return x.At < s.At-2*hour })
+	t.List = slices.DeleteFunc(t.List, func(x step) bool { return x.Way != "" && !x.Sure && x.At < s.At-2*hour })
 	i, _ := slices.BinarySearchFunc(t.List, s.At, func(x step, at int64) int { return int(max(-1, min(1, x.At-at))) })
 	if t.List = slices.Insert(t.List, i, s); len(t.List) > maxSteps {
 		t.List = slices.Delete(t.List, 0, 1)
