@@ -34,7 +34,8 @@ import (
 //
 // Each figure is from a process of its own, which is held to one core
 // (GOMAXPROCS=1) and asked for the time it had of it, so that neither what else
-// the machine does nor the garbage of an earlier measurement counts.
+// the machine does nor the garbage of an earlier measurement counts. Loading is
+// measured in processes that do nothing else, on two cores.
 type Sigma struct {
 	ctx   context.Context
 	dir   string // temporary: rules/, lanes/
@@ -169,7 +170,8 @@ func (s *Sigma) processes() error {
 
 // SigmaWork is what a measuring process is asked to do.
 type SigmaWork struct {
-	Rules, Events string
+	Rules, Events string // without events, rules are only loaded
+	Cores         int    // 0 is one
 	Everywhere    bool
 	Passes        int  // over the events; 0 is one
 	Detail        bool // tell every hit
@@ -180,16 +182,17 @@ type SigmaDone struct {
 	Loaded, Refused int
 	Reason          string        // of the first refused
 	Load, CPU       time.Duration // processor time; of loading, of all passes
+	Wall            time.Duration // of loading
 	Events          int64
 	Candidates      int64
 	Memory          int64          // most memory of the process, bytes
+	Resident        int64          // memory when the rules were loaded, bytes
 	Matches         map[string]int // by rule, of one pass
 	Hits            []string       // "LINE RULE", of one pass
 }
 
 // Do loads the rules and scans the events.
 func (w SigmaWork) Do() (SigmaDone, error) {
-	begun := processTime()
 	own, err := fs.Sub(content.Files(), "rules")
 	if err != nil {
 		return SigmaDone{}, err
@@ -201,13 +204,19 @@ func (w SigmaWork) Do() (SigmaDone, error) {
 	if err := writeFile(filepath.Join(w.Rules, "logsources.yaml"), sources); err != nil {
 		return SigmaDone{}, err
 	}
+	begun, clock := processTime(), time.Now()
 	rules, refused := sigma.Load(os.DirFS(w.Rules))
+	wall := time.Since(clock)
 	if w.Everywhere {
 		rules = rules.Everywhere()
 	}
-	out := SigmaDone{Loaded: rules.Len(), Refused: len(refused), Load: processTime() - begun}
+	out := SigmaDone{Loaded: rules.Len(), Refused: len(refused), Load: processTime() - begun, Wall: wall, Resident: kilobytes(field("/proc/self/status", "VmRSS"))}
 	if len(refused) > 0 {
 		out.Reason = refused[0].File + ": " + refused[0].Reason
+	}
+	if w.Events == "" {
+		out.Memory = mostMemory()
+		return out, nil
 	}
 	begun = processTime()
 	for pass := range max(w.Passes, 1) {
@@ -270,7 +279,7 @@ func (s *Sigma) apart(work SigmaWork) (SigmaDone, error) {
 	}
 	answer := filepath.Join(s.dir, "answer.json")
 	cmd := exec.CommandContext(s.ctx, self, "-test.run", "^TestSigmaApart$", "-apart", string(question), "-answer", answer)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", max(work.Cores, 1)))
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return out, fmt.Errorf("measuring process: %w: %s", err, lastLines(string(text)))
 	}

@@ -84,4 +84,11 @@ func TestSigmaWork(t *testing.T) {
 	if done.Events != 9 || done.Loaded != 1 || done.Refused != 0 || done.Matches["r"] != 2 || len(done.Hits) != 2 || done.Hits[0] != "1 r" || done.Memory == 0 {
 		t.Errorf("%+v", done)
 	}
+	done, err = SigmaWork{Rules: rules}.Do()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.Loaded != 1 || done.Events != 0 || done.Wall <= 0 || done.Resident <= 0 || done.Memory < done.Resident {
+		t.Errorf("loading alone: %+v", done)
+	}
 }

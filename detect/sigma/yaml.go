@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -48,27 +49,31 @@ func (r *ruleReader) read(src string) *yaml.Node {
 // isPlainText says that a text has only such characters as mean the same to
 // every reader, and no markers of documents.
 func isPlainText(s string) bool {
-	for i := 0; i < len(s); {
-		if i == 0 || s[i-1] == '\n' {
-			if line := s[i:]; strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...") {
+	if marks(s) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\n':
+			if marks(s[i+1:]) {
 				return false
 			}
-		}
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c < ' ' && c != '\n' || c == 0x7f {
-				return false
-			}
-			i++
-			continue
-		}
-		x, n := utf8.DecodeRuneInString(s[i:])
-		if x == utf8.RuneError || x < 0xa0 || x == 0x2028 || x == 0x2029 || x == 0xfeff || x >= 0xfffe && x <= 0xffff {
+		case c < ' ' || c == 0x7f:
 			return false
+		case c >= utf8.RuneSelf:
+			x, n := utf8.DecodeRuneInString(s[i:])
+			if x == utf8.RuneError || x < 0xa0 || x == 0x2028 || x == 0x2029 || x == 0xfeff || x >= 0xfffe && x <= 0xffff {
+				return false
+			}
+			i += n - 1
 		}
-		i += n
 	}
 	return true
+}
+
+// marks says that a line begins as markers of documents do.
+func marks(s string) bool {
+	return len(s) >= 3 && (s[:3] == "---" || s[:3] == "...")
 }
 
 // chunk is how many nodes are made at once.
@@ -283,6 +288,8 @@ func (r *ruleReader) plain(text string) *yaml.Node {
 	switch {
 	case isTextual(n.Value):
 		n.Tag = "!!str"
+	case isDay(n.Value):
+		n.Tag = "!!timestamp"
 	case n.Value == "<<": // which merges maps
 		return r.decline()
 	default:
@@ -295,6 +302,15 @@ func (r *ruleReader) plain(text string) *yaml.Node {
 // meaning: those words are short, and the rest begins otherwise.
 func isTextual(s string) bool {
 	return len(s) > 5 && (s[0]|0x20-'a' < 26 || s[0] == '\\' || s[0] == '/')
+}
+
+// isDay says that a plain text is a day like 2026-11-22.
+func isDay(s string) bool {
+	if len(s) != len(time.DateOnly) || s[4] != '-' {
+		return false
+	}
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
 }
 
 // scalar reads a text that begins at i, in a map or list at col.
