@@ -12,8 +12,41 @@ import (
 type dormant struct {
 	// last use by person, in minutes since 1970
 	seen detect.Memory[int64]
-	// since when a source has been watched, in the same
-	sources detect.Memory[int64]
+	sources detect.Memory[watch]
+}
+
+// watch is since when a source has sent without a long pause, when it last
+// did, in minutes since 1970, and on how many days.
+type watch struct {
+	Since int64 `json:"s"`
+	Last  int64 `json:"l"`
+	Days  int64 `json:"d"`
+}
+
+// longPause is a pause after which nobody knows what a source would have told.
+const longPause = 14 * day / minute
+
+// see counts an event of the source.
+func (w *watch) see(at int64) {
+	switch {
+	case w.Since == 0 || at-w.Last > longPause:
+		*w = watch{Since: at, Last: at, Days: 1}
+	case at > w.Last:
+		if at*minute/day > w.Last*minute/day {
+			w.Days++
+		}
+		w.Last = at
+	}
+}
+
+// steady is for how many days the source has been watched; 0 where it sent on
+// less than every other one of them.
+func (w *watch) steady(at int64) int64 {
+	days := (at - w.Since) / (day / minute)
+	if 2*w.Days < days {
+		return 0
+	}
+	return days
 }
 
 var (
@@ -22,7 +55,7 @@ var (
 )
 
 func newDormant() *dormant {
-	return &dormant{seen: detect.NewMemory[int64](60_000, 0), sources: detect.NewMemory[int64](2_000, 0)}
+	return &dormant{seen: detect.NewMemory[int64](60_000, 0), sources: detect.NewMemory[watch](2_000, 0)}
 }
 
 // Snapshot implements [detect.Stateful].
@@ -69,12 +102,10 @@ func (d *dormant) Detect(c *detect.Context, ev *ocsf.Event) {
 	last := d.seen.Keep(who, ev.Time)
 	before := *last
 	*last = max(before, at)
-	since := d.sources.Keep(ev.Metadata.LogProvider, ev.Time)
-	if *since == 0 {
-		*since = at
-	}
+	source := d.sources.Keep(ev.Metadata.LogProvider, ev.Time)
+	source.see(at)
 	if before == 0 {
-		d.first(c, ev, *since)
+		d.first(c, ev, source)
 		return
 	}
 	if at-before < int64(c.Param("days"))*(day/minute) {
@@ -93,24 +124,25 @@ func (d *dormant) Detect(c *detect.Context, ev *ocsf.Event) {
 	c.Find(f)
 }
 
-// first tells of an account's first use, if the source has been watched for
-// long.
-func (d *dormant) first(c *detect.Context, ev *ocsf.Event, since int64) {
+// first tells of an account's first use, if the source has been watched
+// steadily for long. A first night counts only where a roster says that it is
+// not the person's.
+func (d *dormant) first(c *detect.Context, ev *ocsf.Event, source *watch) {
 	p, known := c.Person()
-	watched := (ev.Time/minute - since) / (day / minute)
+	watched := source.steady(ev.Time / minute)
 	if !known || !c.Loose() || !c.Deliberate() || c.Duty().On {
 		return
 	}
 	f := ocsf.Finding{
 		Title: text("%s, never used in %d days, was used for the first time (%s)", "%s 的账号 %d 天内从未使用，首次启用（%s）", c.Who(), watched, c.Clock()),
-		Why:   text("Source %s has been watched since %s.", "来源 %s 自 %s 起接入。", ev.Metadata.LogProvider, c.At(since*minute)),
+		Why:   text("Source %s has been watched since %s.", "来源 %s 自 %s 起接入。", ev.Metadata.LogProvider, c.At(source.Since*minute)),
 	}
 	asleep := p.Hired != 0 && ev.Time-p.Hired >= int64(c.Param("days"))*day
 	switch {
 	case watched >= int64(c.Param("days")) && asleep && night(ev.Time, c.Zone()):
 		f.Risk = 70
 	case watched >= int64(c.Param("days")) && asleep:
-	case watched >= int64(c.Param("watched")) && night(ev.Time, c.Zone()):
+	case watched >= int64(c.Param("watched")) && c.Duty().Covered && night(ev.Time, c.Zone()):
 		f.Weak, f.Risk = true, 30
 	default:
 		return
