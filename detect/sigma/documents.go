@@ -109,13 +109,12 @@ func (r *reading) text(text string, take func(text string, n *yaml.Node, err err
 func (r *reading) document(file string, folder int, text string, n *yaml.Node) *document {
 	d := &document{file: file, folder: folder, text: text, version: r.version(text), names: r.fields}
 	var p page
-	if d.fault = p.read(n); d.fault == nil {
+	d.fault = p.read(n)
+	d.meta = p.ruleFile
+	if d.fault == nil {
 		c := &compiler{fields: r.fields, lists: r.lists}
-		d.meta = p.ruleFile
 		d.made, d.fault = d.make(&p, c)
 		d.slots = c.slots
-	} else {
-		d.meta = p.ruleFile
 	}
 	return d
 }

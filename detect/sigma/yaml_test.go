@@ -5,8 +5,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -62,6 +65,92 @@ func TestReaderOnTheCollection(t *testing.T) {
 	t.Logf("%d of %d", taken, all)
 	if taken*100 < all*98 {
 		t.Errorf("the reader declines %d of %d documents, which makes loading slow", all-taken, all)
+	}
+}
+
+// TestQuickOnTheCollection holds that what documents say of themselves is read
+// as the library reads it.
+func TestQuickOnTheCollection(t *testing.T) {
+	var r ruleReader
+	quick, all := 0, 0
+	for name, f := range shared(t, "sigma/rules.tar.zst") {
+		if path.Ext(name) != ".yml" {
+			continue
+		}
+		for _, text := range splitDocuments(string(f.Data)) {
+			r.reset()
+			n := r.read(text)
+			if all++; n == nil {
+				continue
+			}
+			var got, want page
+			if !got.quick(n) {
+				continue
+			}
+			quick++
+			if err := n.Decode(&want); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %+v, not %+v", name, got, want)
+			}
+		}
+	}
+	if t.Logf("%d of %d", quick, all); quick*100 < all*98 {
+		t.Errorf("%d of %d documents are read by the library, which makes loading slow", all-quick, all)
+	}
+}
+
+// TestSlowly: what is written in other ways means the same.
+func TestSlowly(t *testing.T) {
+	rest := "logsource: {category: c}\ndetection: {s: {a: b}, condition: s}\n"
+	for text, want := range map[string]string{
+		"title: 5\n" + rest:                       "5",
+		"title: &t T\nname: *t\n" + rest:          "T",
+		"x: &x {title: U}\n<<: *x\n" + rest:       "U",
+		"title: !!str V\r\nlevel: low\r\n" + rest: "V",
+		"title:\tW\n" + rest:                      "W",
+	} {
+		r, refused := Load(fstest.MapFS{"r.yml": {Data: []byte(text)}})
+		if len(refused) > 0 || r.Len() != 1 || r.list[0].title.EN != want {
+			t.Errorf("%q: %d rules, refused %+v", text, r.Len(), refused)
+		}
+	}
+	for text, want := range map[string]string{
+		"title: a\ntitle: b\n" + rest: "line 2",
+		"title: [a]\n" + rest:         "line 1",
+		"title: a\nlogsource: c\n":    "line 2",
+		"title: a\nx: 'b\n":           "line",
+	} {
+		if _, refused := Load(fstest.MapFS{"r.yml": {Data: []byte(text)}}); len(refused) != 1 || !strings.Contains(refused[0].Reason, want) {
+			t.Errorf("%q: %+v", text, refused)
+		}
+	}
+}
+
+// TestNumberedIDsStay: ids that rules of one file get from what they inherit are
+// theirs also when another file cannot be loaded any more.
+func TestNumberedIDsStay(t *testing.T) {
+	many := "action: global\ntitle: g\nid: g\nlogsource: {category: c}\n---\ndetection: {s: {a: b}, condition: s}\n---\ndetection: {s: {a: c}, condition: s}\n"
+	one := "title: o\nid: o\nlogsource: {category: c}\ndetection: {s: {a: d}, condition: s}\n"
+	ids := func(r *Rules) (out []string) {
+		for _, x := range r.List() {
+			out = append(out, x.ID)
+		}
+		return out
+	}
+	old, refused := Load(fstest.MapFS{"many.yml": {Data: []byte(many)}, "one.yml": {Data: []byte(one)}})
+	if len(refused) > 0 {
+		t.Fatal(refused)
+	}
+	next, refused := Reload(old, fstest.MapFS{"many.yml": {Data: []byte(many)}, "one.yml": {Data: []byte("title: o")}})
+	if len(refused) != 1 || !refused[0].Kept || !slices.Equal(ids(old), ids(next)) || len(ids(next)) != 3 {
+		t.Errorf("%v, then %v; refused %+v", ids(old), ids(next), refused)
+	}
+	for range 2 { // broken itself, more than once
+		next, refused = Reload(next, fstest.MapFS{"many.yml": {Data: []byte("title: [")}, "one.yml": {Data: []byte(one)}})
+	}
+	if len(refused) != 1 || !refused[0].Kept || !slices.Equal(ids(old), ids(next)) {
+		t.Errorf("%v, then %v; refused %+v", ids(old), ids(next), refused)
 	}
 }
 
