@@ -18,11 +18,14 @@ type explainWish struct {
 
 // explained is one line of "cordon explain --json".
 type explained struct {
-	EventUID  string   `json:"event_uid"`
-	Explained bool     `json:"explained"`
-	Kind      string   `json:"kind,omitempty"`
-	Sentence  string   `json:"sentence"`
-	Because   []string `json:"because"`
+	EventUID  string `json:"event_uid"`
+	Explained bool   `json:"explained"`
+	// Kind is one of care.PublicKinds, Detail Cordon's own finer one, where
+	// there is one.
+	Kind     string   `json:"kind,omitempty"`
+	Detail   string   `json:"detail,omitempty"`
+	Sentence string   `json:"sentence"`
+	Because  []string `json:"because"`
 	// Error says why there is nothing to say about the id.
 	Error string `json:"error,omitempty"`
 }
@@ -92,7 +95,8 @@ func (s *Services) Explanation(ctx context.Context, uid string) (*ocsf.Explanati
 }
 
 func (s *Services) line(uid string, x ocsf.Explanation, lang string) explained {
-	return explained{EventUID: uid, Explained: x.Explained, Kind: x.Kind, Because: append([]string{}, x.Because...), Sentence: s.Care.Sentence(x, lang)}
+	kind, detail := s.publicKind(x.Kind)
+	return explained{EventUID: uid, Explained: x.Explained, Kind: kind, Detail: detail, Because: append([]string{}, x.Because...), Sentence: s.Care.Sentence(x, lang)}
 }
 
 // explainAll streams from the lake's own views: first the accesses, then the
@@ -167,4 +171,13 @@ func wordList(joined string) []string {
 		escaped = false
 	}
 	return append(list, b.String())
+}
+
+// publicKind is a kind as it is given out, and Cordon's own finer one where
+// that is another.
+func (s *Services) publicKind(kind string) (public, detail string) {
+	if public = s.Care.Kinds().Public(kind); public != kind {
+		detail = kind
+	}
+	return public, detail
 }

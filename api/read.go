@@ -182,6 +182,7 @@ type access struct {
 	Source     string   `json:"source,omitempty"`
 	Explained  bool     `json:"explained"`
 	Kind       string   `json:"kind,omitempty"`
+	Detail     string   `json:"detail,omitempty"`
 	Sentence   string   `json:"sentence"`
 	Because    []string `json:"because"`
 }
@@ -260,7 +261,8 @@ func (c *call) access(ev *ocsf.Event) access {
 		out.Incidental = ev.Access.Incidental
 	}
 	if x := ev.Explanation; x != nil {
-		out.Explained, out.Kind = x.Explained, x.Kind
+		out.Explained = x.Explained
+		out.Kind, out.Detail = c.publicKind(x.Kind)
 		out.Because = append(out.Because, x.Because...)
 		out.Sentence = c.Care.Sentence(*x, c.lang)
 	}

@@ -2,6 +2,7 @@ package care
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,9 @@ import (
 type Kind struct {
 	// ID is the stable kebab-case name, the file's name without .yaml.
 	ID string `yaml:"id"`
+	// As is the public name under which it is given out, where that is not its
+	// own: one of PublicKinds.
+	As string `yaml:"as"`
 	// Title is its short name, Why the reason for which it makes an access
 	// legitimate.
 	Title ocsf.Text `yaml:"title"`
@@ -261,6 +265,9 @@ func (k *Kind) check() error {
 	if strings.Count(k.Sentence.EN, "{") != len(k.Args) || strings.Count(k.Sentence.ZH, "{") != len(k.Args) {
 		return errors.New("sentence: every {name} must stand in args, and once")
 	}
+	if !slices.Contains(PublicKinds(), cmp.Or(k.As, k.ID)) {
+		return fmt.Errorf("as: give one of the public kinds %s", strings.Join(PublicKinds(), ", "))
+	}
 	return k.checkFacts()
 }
 
@@ -286,6 +293,21 @@ func (k *Kind) checkFacts() error {
 
 // All lists the kinds by priority.
 func (k *Kinds) All() []*Kind { return slices.Clone(k.list) }
+
+// PublicKinds are the kinds in what Cordon gives out (cordon explain); they
+// never change.
+func PublicKinds() []string {
+	return []string{"attending", "ward-shift", "appointment", "order", "consult", "department-diagnosis", "care-team", "duty",
+		"ticket", "break-glass", "repeat", "self-service"}
+}
+
+// Public is the public kind of a kind.
+func (k *Kinds) Public(kind string) string {
+	if known, ok := k.byID[kind]; ok && known.As != "" {
+		return known.As
+	}
+	return kind
+}
 
 // Title is the short name of a kind in a language, the id of an unknown one.
 func (k *Kinds) Title(kind, lang string) string {
