@@ -1,7 +1,8 @@
 // Package strict reads YAML into structs and refuses what it does not know:
 // an unknown key is an error that names its line and the nearest key there
 // is. It exists because a mistyped setting that is silently ignored is worse
-// than none. It knows nothing of any setting's meaning.
+// than none. What contains itself by aliases, or grows by them, is refused
+// before anybody walks it. It knows nothing of any setting's meaning.
 package strict
 
 import (
@@ -29,6 +30,9 @@ func Unmarshal(data []byte, out any) error {
 
 // Decode reads one node into out, a pointer.
 func Decode(n *yaml.Node, out any) error {
+	if _, err := Size(n); err != nil {
+		return err
+	}
 	if err := check(n, reflect.TypeOf(out), ""); err != nil {
 		return err
 	}
