@@ -372,7 +372,8 @@ func (h *hospital) patientPath() string {
 func (h *hospital) showcase() []string {
 	h.t.Helper()
 	h.take("hl7v2", "mllp:his", []byte("PID|1||4711\rPV1|1|I\r"), h.Now())
-	paths := []string{"/", "/incidents?status=all", "/incidents/" + h.anyQuestion().Case, "/patients", h.patientPath(), "/sources", "/detectors", "/evidence", "/users", "/quality?days=7", "/exceptions", "/exceptions/" + h.tune()}
+	h.rule()
+	paths := []string{"/", "/incidents?status=all", "/incidents/" + h.anyQuestion().Case, "/patients", h.patientPath(), "/sources", "/detectors", "/evidence", "/users", "/quality?days=7", "/exceptions", "/exceptions/" + h.tune(), "/rules", "/rules/" + nightRule + "?version=aaaaaaaaaaaaaaaaaaaa"}
 	ses := h.session(fmt.Sprintf("looker-%d", time.Now().UnixNano()), identity.Administrator)
 	paths = append(paths, h.linksOf(ses, "/people/", []string{"/incidents?status=all"})[0], h.linksOf(ses, "/quarantine/", []string{"/sources"})[0])
 	return append(paths, must[*url.URL](h.t)(url.Parse(h.Runner.Link(h.anyQuestion(), "user"))).Path)
@@ -403,7 +404,7 @@ func TestScreenshots(t *testing.T) {
 	shoot("empty-en", "/", "en", 1440, false)
 	shoot("empty-sources-zh", "/sources", "zh", 390, false)
 	h.grow(2, 120, 900)
-	names := []string{"overview", "incidents", "incident", "patients", "patient", "sources", "detectors", "evidence", "users", "quality", "exceptions", "exception", "person", "record", "answer"}
+	names := []string{"overview", "incidents", "incident", "patients", "patient", "sources", "detectors", "evidence", "users", "quality", "exceptions", "exception", "rules", "rule", "person", "record", "answer"}
 	for i, path := range h.showcase() {
 		shoot(names[i]+"-en", path, "en", 1440, false)
 		shoot(names[i]+"-narrow-zh", path, "zh", 390, false)

@@ -85,6 +85,8 @@ func pages() []route {
 		{"POST /quarantine/{id}/{what}", identity.Replay, false, (*request).mend},
 		{"GET /detectors", identity.SeeOverview, false, (*request).detectors},
 		{"POST /detectors/{id}", identity.Tune, false, (*request).setDetector},
+		{"GET /rules", identity.SeeSources, false, (*request).rules},
+		{"GET /rules/{id}", identity.SeeSources, false, (*request).rule},
 		{"GET /quality", identity.SeeOverview, false, (*request).quality},
 		{"POST /quality/{what}", identity.Tune, false, (*request).tuneQuality},
 		{"GET /exceptions", identity.SeeSources, false, (*request).exceptions},

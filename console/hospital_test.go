@@ -62,6 +62,7 @@ type hospital struct {
 	watched []*ocsf.Event          // guarded by mu
 	seq     uint64
 	path    *path // the alarm path it tells
+	ruled   api.RuleSet
 }
 
 // lockedBuffer is a log that several goroutines write.
@@ -161,6 +162,7 @@ func (h *hospital) content(name string) fs.FS {
 func (h *hospital) wire() {
 	h.path = soundPath(h.Now().UnixMilli())
 	h.Alarm = h.path
+	h.Rules = func() api.RuleSet { return h.ruled }
 	h.Detectors = func() []detect.Info { return h.engine.Infos() }
 	h.Health, h.Sources = func() []detect.Problem { return h.engine.Health() }, h.listSources
 	h.Audit = func(_ context.Context, ev *ocsf.Event) {
@@ -189,7 +191,7 @@ func (h *hospital) wire() {
 	h.Tuning = api.Tuners{
 		Book: must[*tuning.Book](h.t)(tuning.Open(h.t.Context(), h.db, h.Book, h.Now)), Apply: h.retune, All: func() []detect.Status { return h.engine.All() },
 		Filters: func() []api.Filter {
-			return []api.Filter{{ID: "f-1", Title: "Nightly backup account", Until: "2026-09-30", Rules: 3}}
+			return append([]api.Filter{{ID: "f-1", Title: "Nightly backup account", Until: "2026-09-30", Rules: 3}}, h.ruled.Filters...)
 		},
 		Plant: func(context.Context, string, string) (incident.Plant, error) { return incident.Plant{}, nil },
 		Kinds: func() []api.PlantKind {

@@ -40,6 +40,7 @@ type caseFile struct {
 type foundRow struct {
 	ocsf.Finding
 	Detector ocsf.Text
+	Rule     string // the page of the Sigma rule, as it was when it spoke
 	Advice   ocsf.Text
 	Patient  patientRef
 	Events   []eventRow
@@ -123,6 +124,15 @@ func (q *request) fillFindings(ctx context.Context, m *caseFile) error {
 		infos[i.ID] = i
 	}
 	for _, part := range m.Case.Parts {
+		if _, known := infos[part.Analytic]; known {
+			continue
+		}
+		for id, title := range q.ruleTitles() {
+			infos[id] = detect.Info{ID: id, Title: title}
+		}
+		break
+	}
+	for _, part := range m.Case.Parts {
 		m.Parts = append(m.Parts, partRow{part, titleOf(infos, part.Analytic)})
 	}
 	m.Words = m.Case.InWords(func(id string) ocsf.Text { return titleOf(infos, id) })
@@ -136,6 +146,9 @@ func (q *request) fillFindings(ctx context.Context, m *caseFile) error {
 	m.More = max(0, len(all)-mostFindings)
 	for _, f := range all[:min(len(all), mostFindings)] {
 		row := foundRow{Finding: f, Detector: titleOf(infos, f.Analytic), Advice: infos[f.Analytic].Advice, Patient: q.patientRef(f.Patient)}
+		if f.Type == "sigma" && q.ses.User.May(identity.SeeSources) {
+			row.Rule = rulePath(f.Analytic, f.Version)
+		}
 		row.Rest = max(0, len(f.Events)-mostEvents)
 		for _, uid := range f.Events[row.Rest:] {
 			e, err := q.eventRow(ctx, uid)

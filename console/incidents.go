@@ -16,7 +16,8 @@ import (
 // caseRow is a case in a list.
 type caseRow struct {
 	incident.Case
-	Who person
+	Who   person
+	About subject // where it is about nobody
 	// Why is the sentence of the finding that names the case.
 	Why ocsf.Text
 }
@@ -121,8 +122,9 @@ func (q *request) matches(c incident.Case, search string) bool {
 	if search == "" {
 		return true
 	}
-	x := q.staff(c.Person, c.Account)
-	words := []string{c.ID, c.Subject, x.Label(), x.Account, x.Department, x.Role, c.Title.EN, c.Title.ZH, c.Assignee}
+	row := q.rowAbout(c)
+	x := row.Who
+	words := []string{c.ID, c.Subject, row.About.Text.EN, row.About.Text.ZH, x.Label(), x.Account, x.Department, x.Role, c.Title.EN, c.Title.ZH, c.Assignee}
 	for _, part := range c.Parts {
 		words = append(words, part.Analytic)
 	}
@@ -153,8 +155,17 @@ func (q *request) someCases(base incident.Query, n int, keep func(incident.Case)
 	return rows, nil
 }
 
+// rowAbout is a case and what it is about.
+func (q *request) rowAbout(c incident.Case) caseRow {
+	row := caseRow{Case: c, About: q.subjectOf(c)}
+	if row.About.Text.EN == "" {
+		row.Who = q.staff(c.Person, c.Account)
+	}
+	return row
+}
+
 func (q *request) caseRow(c incident.Case) caseRow {
-	row := caseRow{Case: c, Who: q.staff(c.Person, c.Account)}
+	row := q.rowAbout(c)
 	for _, uid := range slices.Backward(c.Findings[max(0, len(c.Findings)-20):]) {
 		f, err := q.Desk.Finding(q.r.Context(), uid)
 		if err == nil && (row.Why.EN == "" || f.Title == c.Title) {
@@ -183,18 +194,6 @@ func (m caseTable) link(name, value string) string {
 }
 
 func (m caseTable) pageLink(n int) string { return m.link("page", strconv.Itoa(n+1)) }
-
-// subject is what a case is about where it is no person.
-func (c caseRow) about() string {
-	if c.Who.Label() != "" {
-		return c.Who.Label()
-	}
-	_, rest, found := strings.Cut(c.Subject, ":")
-	if !found {
-		return c.Subject
-	}
-	return rest
-}
 
 // handle does what a form on the page of a case asks for.
 func (q *request) handle() error {

@@ -116,8 +116,7 @@ func (q *request) overviewModel() (overview, error) {
 // warning is a finding on its own.
 type warning struct {
 	ocsf.Finding
-	Who  person
-	Link string // to its case, or to the person where it opened none
+	Link string // to its case, or to the person where it opened none; else empty
 }
 
 // warnings are the newest findings about people the reader may see.
@@ -132,8 +131,10 @@ func (q *request) warnings() ([]warning, error) {
 		if len(out) == newest || !q.SeesPerson(q.ses.User, f.Person) {
 			continue
 		}
-		w := warning{Finding: f, Who: q.staff(f.Person, f.Account)}
-		w.Link = w.Who.Link
+		w := warning{Finding: f}
+		if f.Subject == "" {
+			w.Link = q.staff(f.Person, f.Account).Link
+		}
 		cases, err := q.Desk.List(ctx, incident.Query{Subject: incident.SubjectOf(f), ByTime: true, Limit: 3})
 		if err != nil {
 			return nil, err
@@ -296,7 +297,7 @@ func (q *request) wanted() ([]wanted, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, wanted{caseRow: caseRow{Case: c, Who: q.staff(c.Person, c.Account)}, Action: titles[e.Action].In(q.lang), By: e.By, At: e.Wanted})
+		out = append(out, wanted{caseRow: q.rowAbout(c), Action: titles[e.Action].In(q.lang), By: e.By, At: e.Wanted})
 	}
 	slices.SortStableFunc(out, func(a, b wanted) int { return cmp.Compare(b.Risk, a.Risk) })
 	return out, nil

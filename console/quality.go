@@ -34,6 +34,7 @@ type qualityFile struct {
 type qualityRow struct {
 	incident.DetectorQuality
 	Title ocsf.Text
+	Link  string // to the detector or the rule; empty where the reader may not see it
 	Share incident.Share
 	Trend []int64 // findings a day
 }
@@ -70,7 +71,20 @@ func (q *request) quality() error {
 	for _, d := range q.allDetectors() {
 		m.Titles[d.ID] = d.Title
 	}
+	rules := q.ruleTitles()
+	for id, title := range rules {
+		m.Titles[id] = title
+	}
 	m.rows()
+	for i, r := range m.Rows {
+		m.Rows[i].Link = "/detectors#" + r.Detector
+		if _, rule := rules[r.Detector]; rule {
+			m.Rows[i].Link = ""
+			if q.ses.User.May(identity.SeeSources) {
+				m.Rows[i].Link = rulePath(r.Detector, "")
+			}
+		}
+	}
 	if err := q.fillPlants(&m); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ func (h *hospital) tune() string {
 			must[incident.Case](h.t)(h.Desk.Close(ctx, c.ID, v, "boss", ""))
 		}
 	}
+	ok(h.t, h.Desk.Relearn(ctx)) // node does, before long
 	for i, id := range []string{"found1", "found2", "missed"} {
 		p := incident.Plant{ID: id, Kind: "canary", Expect: "canary", At: h.Now().Add(-40 * 60e9).UnixMilli(), Asked: "boss"}
 		ok(h.t, h.Desk.Planting(ctx, p))

@@ -23,7 +23,7 @@ func shows(pattern string) (operation string, known bool) {
 		return "", true
 	case "GET /overview/live", "GET /evidence/live": // go on
 		return "", true
-	case "GET /patients", "POST /patients", "GET /detectors", "GET /quality", "GET /evidence", "POST /evidence/verify": // show nobody
+	case "GET /patients", "POST /patients", "GET /detectors", "GET /rules", "GET /rules/{id}", "GET /quality", "GET /evidence", "POST /evidence/verify": // show nobody
 		return "", true
 	}
 	return "", false

@@ -153,7 +153,7 @@ func TestTemplatesHoldNoText(t *testing.T) {
 }
 
 // spoken are names and commands, the same in every language.
-var spoken = []string{"Cordon", "cordon import", "cordon demo", "cordon verify", "MLLP 127", "TCP 127", "POST /fhir", "· Cordon", "FILE"}
+var spoken = []string{"Cordon", "cordon import", "cordon demo", "cordon verify", "cordon detect", "placeholders.yaml", "MLLP 127", "TCP 127", "POST /fhir", "· Cordon", "FILE"}
 
 func said(t *testing.T, name, text string) {
 	text = strings.TrimSpace(text)

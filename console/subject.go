@@ -1,0 +1,89 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/incident"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// subject is what a case is about that is about nobody: a machine, a program,
+// a source, a patient, Cordon itself. Its text is empty where a case is about
+// a person or an account.
+type subject struct {
+	Text ocsf.Text
+	Link string
+}
+
+// worded puts a name into a text of the product.
+func worded(text ocsf.Text, name string) subject {
+	if name == "" {
+		return subject{Text: words["subject.nobody"]}
+	}
+	return subject{Text: ocsf.Text{EN: fmt.Sprintf(text.EN, name), ZH: fmt.Sprintf(text.ZH, name)}}
+}
+
+// subjectOf says in words what a case is about. Detectors name the kind before
+// a colon; what they name a person or an account is not of these kinds.
+func (q *request) subjectOf(c incident.Case) subject {
+	kind, name, _ := strings.Cut(c.Subject, ":")
+	switch kind {
+	case "machine":
+		return worded(words["subject.machine"], name)
+	case "client":
+		return worded(words["subject.client"], name)
+	case "finding":
+		if c.Person == "" && c.Account == "" {
+			return subject{Text: words["subject.nobody"]}
+		}
+	case "cordon":
+		s := worded(words["subject.cordon"], name)
+		s.Link = "/#alarm"
+		return s
+	case "patient":
+		s := worded(words["subject.patient"], name)
+		s.Link = q.patientRef(name).Link
+		return s
+	case "source":
+		return q.sourceOf(name, c)
+	}
+	return subject{}
+}
+
+// sourceOf tells sources from what correlations of rules group by.
+func (q *request) sourceOf(name string, c incident.Case) subject {
+	may := q.ses.User.May(identity.SeeSources)
+	known := slices.ContainsFunc(q.Sources(), func(s api.Source) bool { return s.Name == name })
+	text, link := words["subject.source"], "/sources"
+	if !known {
+		rules := q.ruleTitles()
+		if t, ok := rules[name]; ok {
+			s := subject{Text: ocsf.Text{EN: fmt.Sprintf(words["subject.rule"].EN, t.EN), ZH: fmt.Sprintf(words["subject.rule"].ZH, t.ZH)}}
+			if may {
+				s.Link = rulePath(name, "")
+			}
+			return s
+		}
+		link = ""
+		if slices.ContainsFunc(c.Parts, func(p incident.Part) bool { _, ok := rules[p.Analytic]; return ok }) {
+			text = words["subject.group"]
+		}
+	}
+	s := worded(text, name)
+	if may {
+		s.Link = link
+	}
+	return s
+}
+
+// about names what a case is about.
+func (p *page) about(c caseRow) string {
+	if c.About.Text.EN != "" {
+		return p.In(c.About.Text)
+	}
+	return c.Who.Label()
+}
