@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cordon-health/cordon/internal/strict"
 )
 
 // document is one rule, correlation or filter as it stands in a file.
@@ -66,6 +68,9 @@ func fromLibrary(text string) (*yaml.Node, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("not YAML: %w", err)
+	}
+	if _, err := strict.Size(&n); err != nil {
+		return nil, err
 	}
 	if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
 		return n.Content[0], nil
@@ -154,19 +159,47 @@ type collection struct {
 	global, last         *yaml.Node
 	globalText, lastText string
 	inherited            map[string]int // ids that rules have from others
+	// values and bytes are what all documents with others in them have.
+	values, bytes int
+}
+
+// A file may not say more than so many values and bytes by saying it once for
+// many rules.
+const (
+	maxInherited      = 200_000
+	maxInheritedBytes = 16 << 20
+)
+
+// grow counts a document that has others in it.
+func (c *collection) grow(text string, n *yaml.Node) error {
+	size, err := strict.Size(n)
+	if c.values, c.bytes = c.values+size, c.bytes+len(text); err != nil {
+		return err
+	}
+	return c.full()
+}
+
+func (c *collection) full() error {
+	if c.values > maxInherited || c.bytes > maxInheritedBytes {
+		return errors.New("the rules of this file that share a part are too large together; put them into several files")
+	}
+	return nil
 }
 
 // next says what a document is within its collection: a rule, or nil for a
 // document that only prepares others.
 func (c *collection) next(text string, n *yaml.Node) (*yaml.Node, string, error) {
 	action, own := take(n, "action")
+	if err := c.full(); err != nil && (action != "" || c.global != nil) {
+		return nil, "", err
+	}
 	switch action {
 	case "reset":
 		c.global, c.globalText = nil, ""
 		return nil, "", nil
 	case "global":
 		c.global, c.globalText = overlay(c.global, own), joinTexts(c.globalText, text)
-		return nil, "", nil
+		return nil, "", c.grow(c.globalText, c.global)
 	case "repeat":
 		if c.last == nil {
 			return nil, "", errors.New("action: repeat has no rule before it")
@@ -177,7 +210,10 @@ func (c *collection) next(text string, n *yaml.Node) (*yaml.Node, string, error)
 	default:
 		return nil, "", fmt.Errorf("action: %s is not known; it is global, reset or repeat", action)
 	}
-	return c.last, c.lastText, nil
+	if action == "" && c.global == nil {
+		return c.last, c.lastText, nil
+	}
+	return c.last, c.lastText, c.grow(c.lastText, c.last)
 }
 
 // named is a document over what it inherits. An id that is inherited too gets a

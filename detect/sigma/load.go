@@ -327,7 +327,7 @@ func (l *loader) finish() *Rules {
 
 func (l *loader) sources(name string, data []byte) {
 	var f sourcesFile
-	if err := yaml.Unmarshal(data, &f); err != nil {
+	if err := unmarshal(data, &f); err != nil {
 		l.refuse(Refused{File: name, Reason: "not readable: " + err.Error()})
 		return
 	}

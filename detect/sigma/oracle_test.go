@@ -367,6 +367,9 @@ func FuzzRules(f *testing.F) {
 	for _, c := range detectionCases() {
 		f.Add([]byte(c.detection), []byte(c.hits[0]))
 	}
+	for _, text := range []string{"  sel: &a [*a]\n  condition: sel", "  sel: &a [{f: x}, *a]\n  condition: sel", "  a: &a [x]\n  b: [*a, *a]\n  condition: a or b"} {
+		f.Add([]byte(text), []byte(`{"a":"x"}`))
+	}
 	f.Fuzz(func(t *testing.T, detection, ev []byte) {
 		r, refused := load(string(detection))
 		if len(refused) > 0 || deep(ev) {

@@ -21,7 +21,7 @@ func (l *loader) placeholders(name string, data []byte) {
 	var f struct {
 		Placeholders yaml.Node `yaml:"placeholders"`
 	}
-	if err := yaml.Unmarshal(data, &f); err != nil {
+	if err := unmarshal(data, &f); err != nil {
 		l.refuse(Refused{File: name, Reason: "not readable: " + shortened(err).Error()})
 		return
 	}
@@ -39,6 +39,15 @@ func (l *loader) placeholders(name string, data []byte) {
 		}
 		l.lists[strings.ToLower(key)] = list
 	}
+}
+
+// unmarshal reads a document into a struct, unless it has no end.
+func unmarshal(data []byte, out any) error {
+	n, err := fromLibrary(string(data))
+	if err != nil || n == nil {
+		return err
+	}
+	return n.Decode(out)
 }
 
 // scalars are the values of a list, or a single one.

@@ -264,11 +264,21 @@ func joinConditions(cond *yaml.Node, names []string, nodes map[string]node) (nod
 	if cond.Kind == yaml.SequenceNode {
 		list = cond.Content
 	}
+	if len(names) > maxNames {
+		return nil, errTooLong("it has too many detections")
+	}
 	var any anyOf
+	words, left := 0, maxQuestions
 	for _, c := range list {
+		if words += len(tokens(c.Value)); words > maxWords {
+			return nil, errTooLong("its condition is too long")
+		}
 		x, err := parseCondition(c.Value, names, nodes)
 		if err != nil {
 			return nil, err
+		}
+		if !small(x, &left) {
+			return nil, errTooLong("its condition asks too much")
 		}
 		any = append(any, x)
 	}

@@ -160,8 +160,11 @@ func FuzzRule(f *testing.F) {
 	f.Add([]byte("title: t\nlogsource: {category: x}\ndetection:\n  s: {a|wide|base64offset|contains: x}\n  condition: 1 of s* and not s"))
 	f.Add([]byte("title: t\nlogsource: {category: x}\ndetection:\n  k: [a, {b|re|i: '[', c|cidr: 10.0.0.0/8}]\n  condition: all of them"))
 	f.Add([]byte("title: &a t\nlogsource: {category: *a}\ndetection: {s: {a|windash|endswith: '-/x*?'}, condition: (s or s)}"))
+	for _, text := range endless() {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, refused := Load(fstest.MapFS{"r.yml": {Data: data}})
+		r, refused := Load(fstest.MapFS{"r.yml": {Data: data}, "logsources.yaml": {Data: data}, "placeholders.yaml": {Data: data}})
 		for _, x := range refused {
 			if x.Reason == "" {
 				t.Error("refused without a reason")

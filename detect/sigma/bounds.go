@@ -1,0 +1,37 @@
+package sigma
+
+import "errors"
+
+// What a rule may ask at most. No rule of the public collection comes near, and
+// one that goes to the limit is still loaded in a moment and asked in one.
+const (
+	// maxNames are the detections of a rule, maxWords the words of its
+	// conditions, and maxQuestions what those ask when each detection they name
+	// is written in its place.
+	maxNames     = 1000
+	maxWords     = 5000
+	maxQuestions = 100_000
+)
+
+// small says whether a condition asks no more than so many questions, which it
+// takes away.
+func small(n node, left *int) bool {
+	list := []node{}
+	switch n := n.(type) {
+	case allOf:
+		list = n
+	case anyOf:
+		list = n
+	case negate:
+		list = append(list, n.node)
+	}
+	for _, x := range list {
+		if !small(x, left) {
+			return false
+		}
+	}
+	*left--
+	return *left >= 0
+}
+
+func errTooLong(what string) error { return errors.New(what + "; make several rules of it") }
