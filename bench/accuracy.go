@@ -214,7 +214,7 @@ func eachLine(path string, fn func([]byte) error) error {
 // sentences come from the same rows.
 func (a *Accuracy) explanations(ctx context.Context, p *Program, dir, data string, t *truth) error {
 	path := filepath.Join(dir, "explained.jsonl")
-	const sql = `SELECT uid, coalesce(person, '') AS person, coalesce(patient, '') AS patient, epoch_ms(time) AS at, explained, coalesce(kind, '') AS kind FROM explanations WHERE coalesce(account, '') <> '' ORDER BY time, uid`
+	const sql = `SELECT uid, coalesce(person, '') AS person, coalesce(patient, '') AS patient, epoch_ms(time) AS at, explained, coalesce(kind, '') AS kind FROM explanations WHERE uid NOT IN (SELECT uid FROM records WHERE patient IS NOT NULL AND coalesce(account, '') = '') ORDER BY time, uid`
 	if err := pourFile(ctx, p, path, data, "query", "--format", "json", sql); err != nil {
 		return err
 	}

@@ -593,6 +593,14 @@ func bare(s string) string {
 // Attending says whether a person is one of the patient's own doctors at a
 // time: attending, admitting or consulting. GB/T 39725 level 5 is for them.
 func (g *Graph) Attending(person, patient string, at int64) bool {
+	return g.treated(person, patient, at)
+}
+
+// Attended says whether anybody at all is known to treat the patient then.
+// Where nobody is, the messages that name them may still come.
+func (g *Graph) Attended(patient string, at int64) bool { return g.treated("", patient, at) }
+
+func (g *Graph) treated(person, patient string, at int64) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	ev := ocsf.Event{Time: at, Patient: &ocsf.Patient{UID: patient}}
@@ -601,7 +609,7 @@ func (g *Graph) Attending(person, patient string, at int64) bool {
 	for _, r := range q.members {
 		for i := range r.edges {
 			e := &r.edges[i]
-			if e.person == 0 || !e.alive() || !q.named(e.person) {
+			if e.person == 0 || !e.alive() || person != "" && !q.named(e.person) {
 				continue
 			}
 			for _, k := range g.byFact[e.kind] {

@@ -21,6 +21,8 @@ type Pending struct {
 	// Export and Five tell what was done and to what: fewer reasons cover it.
 	Export bool `json:"export,omitempty"`
 	Five   bool `json:"five,omitempty"`
+	// Weak says that something weak explains it by now.
+	Weak bool `json:"weak,omitempty"`
 }
 
 // Event is the access as far as Explain needs it.
@@ -71,6 +73,7 @@ func (g *Graph) Hold(ev *ocsf.Event) {
 	}
 	p.Export = ev.ActivityID == ocsf.AccessExport || ev.ActivityID == ocsf.AccessShare
 	p.Five = slices.ContainsFunc(ev.DataClassifications, func(d ocsf.DataClassification) bool { return d.Level >= 5 })
+	p.Weak = ev.Explanation != nil && ev.Explanation.Explained
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hold(p)
@@ -145,6 +148,18 @@ func (g *Graph) Held() iter.Seq[Pending] {
 	g.mu.RUnlock()
 	slices.SortFunc(all, comparePending)
 	return slices.Values(all)
+}
+
+// Weaken notes that a kept access has a weak explanation; it goes on waiting
+// for a better one.
+func (g *Graph) Weaken(p Pending) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := g.held[p.Patient]
+	if i := slices.IndexFunc(list, func(o Pending) bool { return o.UID == p.UID }); i >= 0 {
+		list[i].Weak = true
+		g.dirtyHeld.mark(heldKey{p.Patient, p.UID})
+	}
 }
 
 // Release forgets a kept access: it has its explanation.

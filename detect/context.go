@@ -332,7 +332,8 @@ func (c *Context) fill(f *ocsf.Finding) {
 	f.Statistical = f.Statistical || i.Statistical
 	f.Steady = f.Steady || i.Steady
 	f.Weak = f.Weak || i.Weak || f.Statistical
-	f.Unexplained = f.Unexplained || i.Unexplained
+	f.Bare = f.Bare || i.Bare
+	f.Unexplained = f.Unexplained || i.Unexplained || f.Bare
 }
 
 // UID is a finding's uid: its detector, and a hash of what makes it the one it

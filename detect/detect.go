@@ -58,6 +58,9 @@ type Info struct {
 	Group string
 	// Unexplained findings hold only while the access has no explanation.
 	Unexplained bool
+	// Bare findings are unexplained, and hold only while there is not even a
+	// weak explanation.
+	Bare bool
 	// References are laws, standards and papers.
 	References []string
 	Params     []Param
@@ -99,6 +102,9 @@ type World struct {
 	Warned func(person string) (at int64, kinds []string)
 	// Sources lists what has been sending; may be nil.
 	Sources func() []SourceState
+	// Planted says whether an event is one that Cordon planted itself, by its
+	// uid; nil knows none.
+	Planted func(uid string) bool
 	// Zone is the site's, for days and nights; nil is UTC.
 	Zone *time.Location
 	// Tables says what tables of databases hold; nil knows none.

@@ -37,7 +37,7 @@ func (c *Context) grow(f *ocsf.Finding) bool {
 	f.UID = UID(f.Analytic, f.Person, f.Patient, day)
 	g := c.engine.groups.Keep(f.UID, ev.Time)
 	if f.Unexplained {
-		c.dropExplained(g)
+		c.dropExplained(g, f.Bare)
 	}
 	if len(g.Seen) >= maxSights || slices.ContainsFunc(g.Seen, func(s sight) bool { return s.UID == ev.Metadata.UID }) {
 		return false
@@ -54,9 +54,9 @@ func (c *Context) grow(f *ocsf.Finding) bool {
 
 // dropExplained takes accesses out of a group that have their explanation by
 // now; their finding has been withdrawn meanwhile.
-func (c *Context) dropExplained(g *group) {
+func (c *Context) dropExplained(g *group, bare bool) {
 	before := len(g.Seen)
-	g.Seen = slices.DeleteFunc(g.Seen, func(s sight) bool { return c.Explained(c.ev.Patient.UID, s.At) })
+	g.Seen = slices.DeleteFunc(g.Seen, func(s sight) bool { return c.explainedFor(c.ev.Actor.User, c.ev.Patient.UID, s.At, bare) })
 	if len(g.Seen) < before {
 		g.Risk = 0
 	}
@@ -70,12 +70,26 @@ func (c *Context) Explained(patient string, at int64) bool {
 
 // ExplainedFor is Explained for somebody else.
 func (c *Context) ExplainedFor(user ocsf.User, patient string, at int64) bool {
+	return c.explainedFor(user, patient, at, false)
+}
+
+// Tied is Explained where a weak reason is enough: for findings that are bare.
+func (c *Context) Tied(patient string, at int64) bool {
+	return c.TiedFor(c.ev.Actor.User, patient, at)
+}
+
+// TiedFor is Tied for somebody else.
+func (c *Context) TiedFor(user ocsf.User, patient string, at int64) bool {
+	return c.explainedFor(user, patient, at, true)
+}
+
+func (c *Context) explainedFor(user ocsf.User, patient string, at int64, weakly bool) bool {
 	past := ocsf.Event{
 		ClassUID: ocsf.WebResourcesActivity, ActivityID: ocsf.AccessRead, Time: at,
 		Actor: ocsf.Actor{User: user}, Patient: &ocsf.Patient{UID: patient},
 	}
 	x := c.Care().Explain(&past)
-	return x.Explained && !x.Weak
+	return x.Explained && (weakly || !x.Weak)
 }
 
 // Pages is how many accesses this person made to this patient today that the

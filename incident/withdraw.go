@@ -12,6 +12,16 @@ import (
 // unexplained. A finding left without events is withdrawn; a case left
 // without findings closes itself. why is the trace, without patient data.
 func (d *Desk) Withdraw(tx *sql.Tx, events []string, why string) ([]Change, error) {
+	return d.withdraw(tx, events, why, func(f *ocsf.Finding) bool { return f.Unexplained })
+}
+
+// Weaken is Withdraw for events that have something weak to explain them by
+// now: only bare findings no longer hold.
+func (d *Desk) Weaken(tx *sql.Tx, events []string, why string) ([]Change, error) {
+	return d.withdraw(tx, events, why, func(f *ocsf.Finding) bool { return f.Bare })
+}
+
+func (d *Desk) withdraw(tx *sql.Tx, events []string, why string, goes func(*ocsf.Finding) bool) ([]Change, error) {
 	subjects := map[string]int64{} // subject to the time of its latest finding
 	var order []string
 	for _, event := range events {
@@ -20,7 +30,7 @@ func (d *Desk) Withdraw(tx *sql.Tx, events []string, why string) ([]Change, erro
 			return nil, err
 		}
 		for _, uid := range uids {
-			f, changed, err := d.without(tx, uid, event, why)
+			f, changed, err := d.without(tx, uid, event, why, goes)
 			if err != nil {
 				return nil, err
 			}
@@ -63,13 +73,13 @@ func (d *Desk) findingsOf(tx *sql.Tx, event string) ([]string, error) {
 
 // without writes the finding without the event; its risk shrinks with the
 // share of events that is left.
-func (d *Desk) without(tx *sql.Tx, uid, event, why string) (ocsf.Finding, bool, error) {
+func (d *Desk) without(tx *sql.Tx, uid, event, why string, goes func(*ocsf.Finding) bool) (ocsf.Finding, bool, error) {
 	rec, err := d.book.Latest(tx, KindFinding, uid)
 	if err != nil {
 		return ocsf.Finding{}, false, err
 	}
 	f, err := decode[ocsf.Finding](rec)
-	if err != nil || !f.Unexplained || f.Withdrawn != "" {
+	if err != nil || !goes(&f) || f.Withdrawn != "" {
 		return f, false, err
 	}
 	i := slices.Index(f.Events, event)

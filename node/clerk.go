@@ -30,6 +30,7 @@ type change struct {
 	findings []ocsf.Finding
 	healed   []healing
 	cleared  []string // uids
+	eased    []string // of those that something weak explains
 	hidden   []detect.Hidden
 }
 
@@ -61,7 +62,11 @@ func (s *step) hide(hs []detect.Hidden) {
 	}
 }
 
-func (s *step) clear(uid string) {
+func (s *step) clear(uid string, weakly bool) {
+	if weakly {
+		*s = append(*s, change{eased: []string{uid}})
+		return
+	}
 	if n := len(*s); n > 0 && len((*s)[n-1].cleared) > 0 {
 		(*s)[n-1].cleared = append((*s)[n-1].cleared, uid)
 		return
@@ -288,6 +293,8 @@ func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {
 		return nil, c.tuning.Hide(tx, x.hidden)
 	case len(x.healed) > 0:
 		return c.heal(tx, x.healed)
+	case len(x.eased) > 0:
+		return c.desk.Weaken(tx, x.eased, "explained weakly when worked on again")
 	case len(x.cleared) > 0:
 		return c.desk.Withdraw(tx, x.cleared, "explained when worked on again")
 	}
@@ -295,14 +302,25 @@ func (c *clerk) write(tx *sql.Tx, x change) ([]incident.Change, error) {
 }
 
 func (c *clerk) heal(tx *sql.Tx, hs []healing) ([]incident.Change, error) {
-	byKind := map[string][]string{}
+	byKind, weakly := map[string][]string{}, map[string][]string{}
 	for _, h := range hs {
 		if err := c.correct(tx, h); err != nil {
 			return nil, err
 		}
-		byKind[h.why.Kind] = append(byKind[h.why.Kind], h.was.UID)
+		to := byKind
+		if h.why.Weak {
+			to = weakly
+		}
+		to[h.why.Kind] = append(to[h.why.Kind], h.was.UID)
 	}
 	var changes []incident.Change
+	for _, kind := range sortedKeys(weakly) {
+		more, err := c.desk.Weaken(tx, weakly[kind], "explained later, weakly: "+kind)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+	}
 	for _, kind := range sortedKeys(byKind) {
 		more, err := c.desk.Withdraw(tx, byKind[kind], "explained later: "+kind)
 		if err != nil {

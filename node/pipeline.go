@@ -282,8 +282,8 @@ func (p *pipeline) judge(seq uint64, evs []*ocsf.Event) step {
 			p.explain(ev)
 			// Between a crash and this second look people or shifts may have
 			// been imported: what was found then may be explained now.
-			if x := ev.Explanation; seq <= p.again && x.Explained && !x.Weak {
-				s.clear(ev.Metadata.UID)
+			if x := ev.Explanation; seq <= p.again && x.Explained {
+				s.clear(ev.Metadata.UID, x.Weak)
 			}
 		}
 		s.find(p.detect.Process(ev))
@@ -317,16 +317,23 @@ func (p *pipeline) heal(patients []string, at int64) []healing {
 	return out
 }
 
+// retry explains a waiting access again. Where something weak explains what
+// nothing did before, it is written down as such, and the access goes on
+// waiting for a better reason.
 func (p *pipeline) retry(was care.Pending, at int64) (healing, bool) {
 	ev := was.Event()
 	x := p.care.Explain(ev)
-	if !x.Explained || x.Weak {
+	if !x.Explained || x.Weak && was.Weak {
 		return healing{}, false
 	}
 	x.At = at
 	ev.Explanation = &x
 	p.care.Learn(ev)
-	p.care.Release(was)
+	if x.Weak {
+		p.care.Weaken(was)
+	} else {
+		p.care.Release(was)
+	}
 	return healing{was: was, why: x}, true
 }
 

@@ -40,6 +40,9 @@ type Finding struct {
 	// Unexplained says that the finding holds only while its events have no
 	// explanation; a late one withdraws it.
 	Unexplained bool `json:"unexplained,omitempty"`
+	// Bare findings are unexplained ones that hold only while nothing at all
+	// explains their events: a late explanation that is weak withdraws them too.
+	Bare bool `json:"bare,omitempty"`
 	// Subject is what the finding is summed under when it is not a person:
 	// "patient:..." for a crowd, "source:..." for a silent source.
 	Subject string `json:"subject,omitempty"`

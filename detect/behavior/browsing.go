@@ -44,7 +44,7 @@ func (*browsing) Info() detect.Info {
 			EN: "Ask the person at once; see what the patients have in common (newborns, one disease, one drug).",
 			ZH: "立即询问本人；查看这些患者的共同点（新生儿、同一疾病、同一药品）。",
 		},
-		Severity: ocsf.SeverityHigh, Risk: 66, Unexplained: true,
+		Severity: ocsf.SeverityHigh, Risk: 66, Bare: true,
 		References: []string{"国卫办医政函〔2025〕262号", "个人信息保护法 第十条"},
 		Params: []detect.Param{
 			{Name: "patients", Default: 6, About: ocsf.Text{EN: "patients without a tie within an hour", ZH: "一小时内的无关患者数"}},
@@ -74,7 +74,7 @@ func (d *browsing) Detect(c *detect.Context, ev *ocsf.Event) {
 	if len(t.Seen) < most {
 		return
 	}
-	t.Seen = slices.DeleteFunc(t.Seen, func(s stranger) bool { return s.UID != ev.Metadata.UID && c.Explained(s.Patient, s.At) })
+	t.Seen = slices.DeleteFunc(t.Seen, func(s stranger) bool { return s.UID != ev.Metadata.UID && c.Tied(s.Patient, s.At) })
 	if len(t.Seen) < most {
 		return
 	}

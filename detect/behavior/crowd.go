@@ -54,7 +54,7 @@ func (*crowd) Info() detect.Info {
 			EN: "Seal the record; remind everybody; then ask those who have no tie.",
 			ZH: "先封存病历并全院提醒，再逐一询问无关人员。",
 		},
-		Severity: ocsf.SeverityHigh, Risk: 72, Unexplained: true,
+		Severity: ocsf.SeverityHigh, Risk: 72, Bare: true,
 		References: []string{"国卫办医政函〔2025〕262号（舆情封存）", "Autoriteit Persoonsgegevens, HagaZiekenhuis (2019)"},
 		Params: []detect.Param{
 			{Name: "people", Default: 8, About: ocsf.Text{EN: "people without a tie within a day", ZH: "一天内的无关人员数"}},
@@ -94,7 +94,7 @@ func (d *crowd) Detect(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	o.List = slices.DeleteFunc(o.List, func(x onlooker) bool {
-		return x.Person != who && c.ExplainedFor(ocsf.User{UID: x.Person}, patient, x.At)
+		return x.Person != who && c.TiedFor(ocsf.User{UID: x.Person}, patient, x.At)
 	})
 	if o.enough(c, "people") || o.odd(c) {
 		o.tell(c, patient)

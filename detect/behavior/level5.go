@@ -54,6 +54,8 @@ func (*level5) Detect(c *detect.Context, ev *ocsf.Event) {
 	} else if c.Loose() {
 		// Only what makes somebody one of the patient's own explains such data.
 		f.Risk, f.Unexplained = 72, true
+	} else if !c.Care().Attended(ev.Patient.UID, ev.Time) {
+		f.Risk, f.Weak = 34, true // who attends is not known, or not yet
 	}
 	c.Find(f)
 }

@@ -38,7 +38,7 @@ func (*noCare) Info() detect.Info {
 			EN: "Ask the person; if there was a reason, the answer explains the access.",
 			ZH: "询问本人；若有正当理由，其答复即为解释。",
 		},
-		Severity: ocsf.SeverityLow, Risk: 14, Weak: true, Unexplained: true,
+		Severity: ocsf.SeverityLow, Risk: 14, Weak: true, Bare: true,
 		References: []string{"Fabbri & LeFevre, PVLDB 2011", "GB/T 39725-2020 (level 4)"},
 		Params: []detect.Param{
 			{Name: "away", Default: 14, About: ocsf.Text{EN: "added when the patient is not here now", ZH: "患者当前不在院时增加"}},

@@ -66,7 +66,7 @@ func (*serial) Info() detect.Info {
 			EN: "Ask about all of them at once, in one case.",
 			ZH: "合并为一案，一次性询问全部访问。",
 		},
-		Severity: ocsf.SeverityHigh, Risk: 55, Unexplained: true,
+		Severity: ocsf.SeverityHigh, Risk: 55, Bare: true,
 		References: []string{"Bluesight PrivacyPro, Multi-Incident Cases (2025)"},
 		Params: []detect.Param{
 			{Name: "patients", Default: 6, About: ocsf.Text{EN: "patients without a tie", ZH: "无关患者数"}},
@@ -99,7 +99,7 @@ func (d *serial) Detect(c *detect.Context, ev *ocsf.Event) {
 	if len(h.Seen) < int(c.Param("patients")) {
 		return
 	}
-	h.Seen = slices.DeleteFunc(h.Seen, func(s stranger) bool { return s.UID != ev.Metadata.UID && c.Explained(s.Patient, s.At) })
+	h.Seen = slices.DeleteFunc(h.Seen, func(s stranger) bool { return s.UID != ev.Metadata.UID && c.Tied(s.Patient, s.At) })
 	d.weigh(c, ev, h, role)
 }
 
