@@ -25,8 +25,8 @@ func isArchive(name string) bool {
 	return false
 }
 
-// openArchive reads an archive of rules into memory: the rules and the map of
-// log sources, nothing else.
+// openArchive reads an archive of rules into memory: the rules and their
+// settings, nothing else.
 func openArchive(name string) (fs.FS, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -66,7 +66,7 @@ func unpackRules(in io.Reader) (fstest.MapFS, error) {
 			return nil, fmt.Errorf("not a tar archive of rules: %w", err)
 		}
 		at := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
-		if h.Typeflag != tar.TypeReg || !ruleName(at) && path.Base(at) != "logsources.yaml" {
+		if h.Typeflag != tar.TypeReg || !ruleKind(at) {
 			continue
 		}
 		body, err := io.ReadAll(io.LimitReader(t, left+1))

@@ -11,9 +11,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing/fstest"
+	"unicode"
 
 	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/detect"
@@ -42,8 +45,8 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 		return c, err
 	}
 	for _, name := range sortedKeys(files) {
-		if !ruleName(name) {
-			c.Warnings = append(c.Warnings, "not a rule, left out: "+filepath.Base(name))
+		if !ruleKind(name) {
+			c.Warnings = append(c.Warnings, "not a rule, left out: "+name)
 			continue
 		}
 		c.Read++
@@ -52,15 +55,9 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 			c.Rejects = append(c.Rejects, directory.Reject{Line: c.Read, Reason: name + ": " + reason, Data: files[name]})
 			continue
 		}
-		path := filepath.Join(n.rulesFolder(), filepath.Base(name))
-		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, files[name]) {
-			c.Duplicate++
-			continue
-		}
-		if err := durable.WriteFile(path, files[name], 0o600); err != nil {
+		if err := n.keepRule(name, files[name], &c); err != nil {
 			return c, err
 		}
-		c.Accepted++
 	}
 	if c.Accepted == 0 {
 		return c, nil
@@ -69,11 +66,28 @@ func (n *Node) importRules(ctx context.Context, r io.Reader) (directory.Counts, 
 		return c, err
 	}
 	for _, r := range *n.refused.Load() { // such as an id that another file has
-		if _, mine := files[r.File]; mine && refused[r.File] == "" {
+		if name := ruleFile(r.File, files); name != "" && refused[name] == "" {
 			c.Warnings = append(c.Warnings, "kept, but not at work: "+r.File+": "+r.Reason)
 		}
 	}
 	return c, nil
+}
+
+// keepRule writes a file of rules, unless it is there already.
+func (n *Node) keepRule(name string, data []byte, c *directory.Counts) error {
+	at := filepath.Join(n.rulesFolder(), filepath.FromSlash(name))
+	if old, err := os.ReadFile(at); err == nil && bytes.Equal(old, data) {
+		c.Duplicate++
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return fmt.Errorf("keep rule %s: a file is in the way of its folder, rename one of them: %w", name, err)
+	}
+	if err := durable.WriteFile(at, data, 0o600); err != nil {
+		return fmt.Errorf("keep rule %s: %w", name, err)
+	}
+	c.Accepted++
+	return nil
 }
 
 // tryRules loads files together with the rules there are, for they may refer to
@@ -84,33 +98,53 @@ func (n *Node) tryRules(files map[string][]byte) (map[string]string, error) {
 		return nil, err
 	}
 	const incoming = "incoming/"
-	fresh := fstest.MapFS{}
+	fresh, out := fstest.MapFS{}, map[string]string{}
 	for name, data := range files {
-		if ruleName(name) {
+		switch reason := unfit(name); {
+		case !ruleKind(name):
+		case reason != "":
+			out[name] = reason
+		default:
 			fresh[incoming+name] = &fstest.MapFile{Data: data}
 		}
 	}
 	_, refused := sigma.Load(append(append([]fs.FS{own}, n.ruleFolders()...), fresh)...)
-	out := map[string]string{}
 	for _, r := range refused {
-		if name, ok := strings.CutPrefix(r.File, incoming); ok {
-			name, _, _ = strings.Cut(name, ".txtar/") // a rule within an archive
-			if _, whole := files[name]; !whole {
-				name += ".txtar"
-			}
-			out[name] = r.Reason
+		if at, ok := strings.CutPrefix(r.File, incoming); ok {
+			out[ruleFile(at, files)] = r.Reason
 		}
 	}
 	return out, nil
 }
 
-// ruleName says whether a file holds a rule. The map of log sources is not one.
-func ruleName(name string) bool {
-	switch filepath.Ext(name) {
-	case ".yml", ".yaml", ".txtar":
-		return filepath.Base(name) != "logsources.yaml"
+// ruleFile is the file that a refused rule is in, which may be an archive.
+func ruleFile(at string, files map[string][]byte) string {
+	if _, whole := files[at]; whole {
+		return at
 	}
-	return false
+	name, _, _ := strings.Cut(at, ".txtar/")
+	if _, packed := files[name+".txtar"]; packed {
+		return name + ".txtar"
+	}
+	return ""
+}
+
+// longestName bounds the path of an imported rule, in bytes.
+const longestName = 200
+
+// unfit says why a file cannot be imported under its name; "" when it can.
+func unfit(name string) string {
+	switch {
+	case settingsName(name):
+		return "this file changes how all rules are read, not only the imported ones; put it into a folder of detect.rules instead"
+	case len(name) > longestName:
+		return fmt.Sprintf("the path is longer than %d bytes; shorten it", longestName)
+	case !fs.ValidPath(name) || !filepath.IsLocal(filepath.FromSlash(name)) || strings.ContainsAny(name, `\:`) || strings.ContainsFunc(name, unicode.IsControl):
+		return "the path leads out of the archive; pack the rules with relative paths"
+	case slices.ContainsFunc(strings.Split(name, "/"), hiddenFile):
+		return "hidden files are not taken for rules; rename it"
+	}
+	return ""
 }
 
 const mostRules = 64 << 20
@@ -139,7 +173,7 @@ func ruleFiles(r io.Reader) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read rule archive: %w", err)
 		}
-		files[filepath.Base(h.Name)] = body
+		files[path.Clean(h.Name)] = body
 	}
 }
 
@@ -182,4 +216,4 @@ func (p *pipeline) detectors() *detect.Engine {
 }
 
 // imported are the rules kept by importRules.
-func (n *Node) imported() fs.FS { return os.DirFS(n.rulesFolder()) }
+func (n *Node) imported() fs.FS { return ruleFolder(n.rulesFolder()) }

@@ -38,6 +38,11 @@ func (n *Node) loadRules(ctx context.Context) (*sigma.Rules, error) {
 	}
 	loaded, refused := sigma.Reload(former, folders...)
 	loaded.Expire(n.now())
+	for _, dir := range append([]string{n.rulesFolder()}, n.cfg.Detect.Rules...) {
+		for _, name := range ruleFolder(dir).ignored() {
+			n.log.Info("hidden file left out of the rules", "file", name)
+		}
+	}
 	for _, r := range refused {
 		n.log.Warn("sigma rule not loaded", "file", r.File, "title", r.Title, "reason", r.Reason, "former version kept", r.Kept)
 	}
@@ -81,7 +86,7 @@ func (n *Node) ruleFolders() []fs.FS {
 	}
 	folders := []fs.FS{own}
 	for _, dir := range n.cfg.Detect.Rules {
-		folders = append(folders, os.DirFS(dir))
+		folders = append(folders, ruleFolder(dir))
 	}
 	return folders
 }
@@ -123,41 +128,47 @@ func (n *Node) watchRules(ctx context.Context) error {
 }
 
 // ruleMark is a hash of the folders of rules: of names, sizes and times, or of
-// names and contents.
+// names and contents, as far as the loader reads them. What cannot be read
+// counts with its error and keeps nobody from looking at the rest.
 func (n *Node) ruleMark(read bool) string {
 	h := sha256.New()
 	for i, folder := range n.ruleFolders() {
 		fmt.Fprintf(h, "folder %d\n", i)
-		err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
+		_ = fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				fmt.Fprintf(h, "%q %v\n", name, err)
+			case !d.IsDir() && ruleKind(name):
+				markFile(h, folder, name, read)
 			}
-			return markFile(h, folder, name, d, read)
+			return nil
 		})
-		if err != nil {
-			fmt.Fprintln(h, err)
-		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func markFile(h io.Writer, folder fs.FS, name string, d fs.DirEntry, read bool) error {
-	info, err := d.Info()
+// mostOfRule is how much of a file is looked at: more than the loader takes.
+const mostOfRule = 2 << 20
+
+func markFile(h io.Writer, folder fs.FS, name string, read bool) {
+	info, err := fs.Stat(folder, name)
 	if err != nil {
-		return err
+		fmt.Fprintf(h, "%q %v\n", name, err)
+		return
 	}
 	if !read {
 		fmt.Fprintf(h, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
-		return nil
+		return
 	}
 	fmt.Fprintf(h, "%q %d\n", name, info.Size())
 	f, err := folder.Open(name)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = io.Copy(h, io.LimitReader(f, mostOfRule))
+		err = errors.Join(err, f.Close())
 	}
-	defer f.Close()
-	_, err = io.Copy(h, f)
-	return err
+	if err != nil {
+		fmt.Fprintf(h, "%v\n", err)
+	}
 }
 
 // reloadRules makes the detectors anew, with the memory of the old ones.

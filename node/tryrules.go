@@ -109,7 +109,7 @@ func ruleFS(path string) (fs.FS, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return os.DirFS(path), nil
+		return ruleFolder(path), nil
 	case isArchive(path):
 		return openArchive(path)
 	}

@@ -34,8 +34,12 @@ func (n *Node) tuned(ctx context.Context, e *detect.Engine) (*detect.Engine, err
 }
 
 // retune puts changed settings and exceptions in force, between two messages.
+// It waits for a reload of the rules, which may have read the settings before
+// the change, and goes on when whoever asked hangs up: the change is made.
 func (n *Node) retune(ctx context.Context) error {
-	cfg, err := n.tuning.Effective(ctx, n.cfg.Detect)
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	cfg, err := n.tuning.Effective(context.WithoutCancel(ctx), n.cfg.Detect)
 	if err != nil {
 		return err
 	}
