@@ -8,7 +8,7 @@ func (p *parser) call(lo, hi int) {
 	switch p.word(lo) {
 	case "prepare": // PREPARE s FROM '...' (MySQL), PREPARE s AS SELECT (PostgreSQL)
 		name := p.at(i)
-		if from := p.find(i, hi, "from"); from < hi {
+		if from := p.find(i, hi, "from", "as"); p.word(from) == "from" && from < hi {
 			text, _ := p.value(from+1, hi)
 			p.vars["prepared "+name] = text
 			p.hidden(text)

@@ -191,13 +191,59 @@ func (p *parser) function(name string, lo, hi int) (string, bool) {
 		}
 		return strings.ReplaceAll(a, b, c), ok1 && ok2 && ok3
 	case "concat", "concat_ws", "cast", "utl_raw.cast_to_varchar2", "cast_to_varchar2", "to_char", "lower", "upper", "trim",
-		"convert_from", "quotename", "rtrim", "ltrim", "format":
+		"convert_from", "quotename", "rtrim", "ltrim":
 		return p.value(lo, hi)
+	case "format":
+		return p.format(lo, hi)
 	case "convert":
 		args := p.split(lo, hi, ",")
 		return p.value(args[len(args)-1].lo, hi)
 	}
 	return "", false
+}
+
+// format fills in the %s, %I, %L and %1$s of PostgreSQL's format.
+func (p *parser) format(lo, hi int) (string, bool) {
+	args := p.split(lo, hi, ",")
+	pattern, ok := p.value(args[0].lo, args[0].hi)
+	if !strings.Contains(pattern, "%") {
+		return p.value(lo, hi)
+	}
+	var b strings.Builder
+	next := 1
+	for i := 0; i < len(pattern) && b.Len() < maxText; i++ {
+		if pattern[i] != '%' || i+1 >= len(pattern) {
+			b.WriteByte(pattern[i])
+			continue
+		}
+		k, n := i+1, next
+		for k < len(pattern) && isDigit(pattern[k]) {
+			k++
+		}
+		if k > i+1 && k < len(pattern) && pattern[k] == '$' {
+			n, k = int(number(pattern[i+1:k])), k+1
+		}
+		if k >= len(pattern) || strings.IndexByte("sIL", pattern[k]) < 0 {
+			b.WriteByte('%')
+			if k < len(pattern) && pattern[k] == '%' {
+				i = k
+			}
+			continue
+		}
+		part, good := "", false
+		if n > 0 && n < len(args) {
+			part, good = p.value(args[n].lo, args[n].hi)
+		}
+		switch {
+		case !good:
+			part = " ? "
+		case pattern[k] == 'L':
+			part = "'" + strings.ReplaceAll(part, "'", "''") + "'"
+		}
+		b.WriteString(part[:min(len(part), 1000)])
+		ok, next, i = ok && good, n+1, k
+	}
+	return b.String(), ok
 }
 
 // chars reads char codes.

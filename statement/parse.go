@@ -13,6 +13,7 @@ type parser struct {
 	match   []int32 // the closing parenthesis of an opening one, 0 none
 	reading *Reading
 	vars    map[string]string // texts given to variables
+	text    string            // only while masking
 	// dynamic: SQL was found in strings; strange: an input too deep.
 	dynamic, strange bool
 	inner            int // how deep in strings

@@ -192,7 +192,7 @@ func (p *parser) clauses(lo, hi int) []span {
 	from := lo
 	for i := lo + 1; i < hi; i = p.after(i) {
 		w := p.word(i)
-		if !isClause(w) || w == "from" && p.word(i-1) == "distinct" && p.word(i-2) != "select" ||
+		if !isClause(w) || w == "for" && p.word(i+1) == "system_time" || w == "from" && p.word(i-1) == "distinct" && p.word(i-2) != "select" ||
 			(w == "group" || w == "order") && p.word(i+1) != "by" && p.word(i+1) != "siblings" || p.at(i-1) == "." || p.at(i+1) == "." ||
 			w != "from" && w != "where" && (p.at(i+1) == "," || p.at(i+1) == "=" || p.at(i-1) == ",") {
 			continue
@@ -399,14 +399,23 @@ func (p *parser) source(lo, hi int, o *origin, sc *scope, outer bool) {
 	if p.at(lo) == "(" && int(p.match[lo]) > lo {
 		end := min(int(p.match[lo]), hi)
 		next := min(end+1, hi)
-		switch first := p.word(lo + 1); {
-		case first == "select" || first == "with" || first == "table" || p.at(lo+1) == "(" && p.find(lo+1, end, "join", "straight_join") == end:
+		deep := lo + 1
+		for deep < end && p.at(deep) == "(" {
+			deep++
+		}
+		first, before := p.word(lo+1), len(o.list)
+		switch inner := p.word(deep); {
+		case first == "select" || first == "with" || first == "table" || deep > lo+1 && (inner == "select" || inner == "with" || inner == "values") &&
+			p.find(lo+1, end, "join", "straight_join") == end && len(p.split(lo+1, end, ",")) == 1:
 			sub := p.query(lo+1, end, &scope{parent: sc})
 			o.add(p, source{alias: p.aliasAt(next, hi), object: sub, outer: outer})
 		case first == "values":
 		default: // joins in parentheses, or TABLE(f(x))
 			for _, s := range p.split(lo+1, end, ",") {
 				p.joins(s.lo, s.hi, o, sc)
+			}
+			if alias := p.aliasAt(next, hi); alias != "" && len(o.list) == before+1 { // (table) alias
+				o.list[before].alias = alias
 			}
 		}
 		p.pivot(next, hi, o, sc)
@@ -426,10 +435,8 @@ func (p *parser) source(lo, hi int, o *origin, sc *scope, outer bool) {
 
 // aliasAt is the alias at a place, "" for none.
 func (p *parser) aliasAt(i, hi int) string {
-	for i < hi && slices.Contains([]string{"as", "partition", "sample", "tablesample"}, p.word(i)) {
-		if p.word(i) != "as" && p.at(i+1) == "(" {
-			i = p.after(i+1) - 1
-		}
+	i = p.sampled(i, hi)
+	if p.word(i) == "as" && i < hi {
 		i++
 	}
 	if i >= hi || p.toks[i].kind != wordTok && p.toks[i].kind != quotedTok {
@@ -440,6 +447,32 @@ func (p *parser) aliasAt(i, hi int) string {
 		return ""
 	}
 	return p.at(i)
+}
+
+// sampled skips what may stand between a table and its alias: partitions,
+// samples and former versions of it.
+func (p *parser) sampled(i, hi int) int {
+	for i < hi {
+		switch w := p.word(i); {
+		case w == "partition", w == "subpartition", w == "sample", w == "tablesample", w == "repeatable", w == "seed":
+			if p.at(i+1) != "(" && p.at(i+2) == "(" { // TABLESAMPLE SYSTEM (100)
+				i++
+			}
+			if p.at(i+1) != "(" {
+				return i
+			}
+			i = min(p.after(i+1), hi)
+		case w == "as" && p.word(i+1) == "of", w == "for" && p.word(i+1) == "system_time", w == "versions" && p.word(i+1) == "between":
+			last := hi - 1
+			if last > i+3 && (p.toks[last-1].kind != opTok || p.at(last-1) == ")") { // TIMESTAMP x alias
+				return last
+			}
+			return hi
+		default:
+			return i
+		}
+	}
+	return i
 }
 
 // pivot reads PIVOT (SUM(x) FOR y IN (...)), which counts.
