@@ -337,24 +337,21 @@ func (r *ruleReader) scalar(col, i int) *yaml.Node {
 func (r *ruleReader) lines(col, i int) *yaml.Node {
 	line := r.line
 	text, more, ok := r.run(i)
-	for first := true; ok && more; first = false {
+	r.buf = append(r.buf[:0], text...)
+	for ok && more {
 		breaks, next := r.goesOn(col)
 		if next < 0 {
 			break
 		}
-		if first {
-			r.buf = append(r.buf[:0], text...)
-		}
-		if r.buf = fold(r.buf, breaks); r.begins(next) {
-			text, more, ok = r.run(next)
-			r.buf = append(r.buf, text...)
-			text = string(r.buf)
-		} else {
-			ok = false
-		}
+		r.buf = fold(r.buf, breaks)
+		text, more, ok = r.run(next)
+		r.buf = append(r.buf, text...)
 	}
 	if !ok {
 		return r.decline()
+	}
+	if len(r.buf) > len(text) { // of several lines
+		text = string(r.buf)
 	}
 	n := r.plain(text)
 	n.Line = line
@@ -363,6 +360,9 @@ func (r *ruleReader) lines(col, i int) *yaml.Node {
 
 // run reads one line of a plain text; there is no more behind a comment.
 func (r *ruleReader) run(i int) (text string, more, ok bool) {
+	if !r.begins(i) {
+		return "", false, false
+	}
 	end, j := r.lineEnd(i), i
 	for ; j < end; j++ {
 		switch c := r.src[j]; {
@@ -372,9 +372,6 @@ func (r *ruleReader) run(i int) (text string, more, ok bool) {
 		case c == ':' && r.isBreak(j+1):
 			return "", false, false
 		}
-	}
-	if !r.begins(i) {
-		return "", false, false
 	}
 	r.endLine(i)
 	return strings.TrimRight(r.src[i:j], " "), true, true

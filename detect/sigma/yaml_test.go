@@ -161,7 +161,7 @@ func yamlSamples() []string {
 		"a:\n- b\n- c: d\n  e: f\n-\n  g: h\n-\n-\ni: j", "a:\n  - 'it''s'\n  - \"a\\\\b\\n\"\n  - -x\n  - 1\n  - 0x1F\n  - null\n  - ~\n  - 2024/01/01\n  - 2024-01-01\n",
 		"a: b # c\n# d\nb: 'c' # e\nc:#d: e", "a: b\n  c\n\n  d\ne: f", "a: b: c", "a: 'x\n  y\n\n  z'\nb: \"p\n q\"", "a: [b, 'c', \"d\"]\ne: []\nf: [a, ]",
 		"a:\n  b\n  c\nd: e", "'|all':\n  - x\n\"k\": v\nx y: z", "<<: x", "a: &b c\nd: *b", "a: b\n # c\n  d", "a:\n    b:\n  c:", "a: yes\nb: No\nc: .5\nd: 1e3\ne: .inf",
-		"a: - b", "? a\n: b", "a: {b: c}", "- a", "a: 'b'\n  c", "a:\n - b\n  c", "标题: 值\nb: é", "a: |2\n   x", "a: |\nb: c", "a: |\n    \n  x", "a: 'b'#c", "a: b\n...\n", "0: |\n 0\n  ", "%YAML 1.1\n---\na: b",
+		"a: - b", "? a\n: b", "a: {b: c}", "- a", "a: 'b'\n  c", "a:\n - b\n  c", "标题: 值\nb: é", "a: |2\n   x", "a: |\nb: c", "a: |\n    \n  x", "a: 'b'#c", "a: b\n...\n", "0: |\n 0\n  ", "0: !0 #0000", "a: b\n &c #d", "a: @b #c", "- &a #b\n", "%YAML 1.1\n---\na: b",
 	}
 }
 
