@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -248,13 +249,25 @@ func (q *request) share(ctx context.Context, end int64) (share, error) {
 	return out, nil
 }
 
-// countShare leaves out what Cordon planted itself.
+// countShare leaves out what Cordon planted itself, and nobody else who uses
+// such names.
 func (q *request) countShare(ctx context.Context, end int64) (share, error) {
+	from := end - (24 * time.Hour).Milliseconds()
+	planted, err := q.Desk.Plants(ctx, from-(time.Hour).Milliseconds())
+	if err != nil {
+		return share{}, err
+	}
+	ids := []any{""} // never that of one
+	for _, p := range planted {
+		ids = append(ids, p.ID)
+	}
+	in := strings.Repeat(", ?", len(ids))[2:]
+	args := slices.Concat([]any{from, end + 1, incident.ReservedPrefix}, ids, []any{incident.ReservedPrefix}, ids)
 	rows, err := q.Lake.SQL(ctx, `SELECT coalesce(kind, ''), explained, count(*) FROM explanations
 		WHERE time >= epoch_ms(CAST(? AS BIGINT)) AND time < epoch_ms(CAST(? AS BIGINT))
-			AND NOT starts_with(lower(coalesce(person, '')), ?) AND NOT starts_with(lower(coalesce(patient, '')), ?)
-		GROUP BY ALL ORDER BY 3 DESC`,
-		end-(24*time.Hour).Milliseconds(), end+1, incident.ReservedPrefix, incident.ReservedPrefix)
+			AND NOT (starts_with(lower(coalesce(person, '')), ?) AND split_part(lower(person), '-', 3) IN (`+in+`))
+			AND NOT (starts_with(lower(coalesce(patient, '')), ?) AND split_part(lower(patient), '-', 3) IN (`+in+`))
+		GROUP BY ALL ORDER BY 3 DESC`, args...)
 	if errors.Is(err, lake.ErrNoEngine) {
 		return share{}, nil
 	}

@@ -30,7 +30,7 @@ func (h *hospital) tune() string {
 	}
 	ok(h.t, h.Desk.Relearn(ctx)) // node does, before long
 	for i, id := range []string{"found1", "found2", "missed"} {
-		p := incident.Plant{ID: id, Kind: "canary", Expect: "canary", At: h.Now().Add(-40 * 60e9).UnixMilli(), Asked: "boss"}
+		p := incident.Plant{ID: id, Kind: "canary", Expect: "canary", At: h.Now().Add(-40 * 60e9).UnixMilli(), Asked: "boss", Events: []string{"planted-" + id}}
 		ok(h.t, h.Desk.Planting(ctx, p))
 		if i < 2 {
 			f := ocsf.Finding{UID: "canary:" + id, Analytic: "canary", Person: incident.ReservedPrefix + id, Patient: incident.ReservedPrefix + id + "-1", Time: p.At,

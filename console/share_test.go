@@ -43,10 +43,16 @@ func TestPlantedIsNotInTheShare(t *testing.T) {
 		}
 		h.Lake.Append(rows)
 	}
-	opened(incident.ReservedPrefix)
+	ok(t, h.Desk.Planting(t.Context(), incident.Plant{ID: "real", Kind: "canary", At: h.Now().UnixMilli()}))
+	opened(incident.ReservedPrefix + "real-")
 	if after := share(); after != before {
 		t.Errorf("before %s, with planted violations %s", before, after)
 	}
+	opened(incident.ReservedPrefix + "zzz-")
+	if after := share(); after == before {
+		t.Errorf("names that only look planted are left out: %s", after)
+	}
+	before = share()
 	opened("D9")
 	if after := share(); after == before {
 		t.Errorf("accesses by others change nothing: %s", after)

@@ -105,7 +105,7 @@ func (d *Desk) keep(tx *sql.Tx, f ocsf.Finding) (bool, error) {
 			return false, err
 		}
 	}
-	if old.UID == "" && !Reserved(SubjectOf(f)) {
+	if old.UID == "" {
 		if err := d.countFinding(tx, f); err != nil {
 			return false, err
 		}
@@ -144,9 +144,12 @@ func (d *Desk) review(tx *sql.Tx, subject string, at int64) ([]Change, error) {
 		return nil, nil
 	}
 	grew := fill(&c, holding, s)
+	p, planted, err := d.genuine(tx, subject, holding...)
 	switch {
-	case Reserved(subject):
-		return nil, d.caught(tx, c, holding)
+	case err != nil:
+		return nil, err
+	case planted && !c.Touched():
+		return nil, d.caught(tx, p, c, holding)
 	case !found:
 		return d.place(tx, c)
 	case !grew:

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cordon-health/cordon/internal/pgtest"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/store/postgres"
 )
 
@@ -27,10 +28,10 @@ func TestPostgres(t *testing.T) {
 	for _, o := range offices {
 		o.decide("family", 7, 3)
 		o.decide("vip", 5, 5)
-		if err := o.desk.Planting(ctx, Plant{ID: "a", Kind: "canary", Expect: "canary", At: o.noon - 60_000}); err != nil {
+		if err := o.desk.Planting(ctx, Plant{ID: "a", Kind: "canary", Expect: "canary", At: o.noon - 60_000, Events: []string{"planted"}}); err != nil {
 			t.Fatal(err)
 		}
-		o.add(o.finding("c", ReservedPrefix+"a", 92))
+		o.add(o.finding("c", ReservedPrefix+"a", 92, func(f *ocsf.Finding) { f.Events = []string{"planted"} }))
 		figures = append(figures, must(o.desk.Quality(ctx, 30, o.noon)))
 		factors = append(factors, must(o.desk.Calibration(ctx)).Entries)
 		must(o.desk.Rerank(ctx))

@@ -22,9 +22,6 @@ type judgement struct {
 // weaker, what the person or the manager answered when asked. What Cordon
 // closed by itself says nothing.
 func judged(c Case) judgement {
-	if Reserved(c.Subject) {
-		return judgement{}
-	}
 	switch c.Verdict {
 	case Confirmed, Justified, FalseCase:
 		return judgement{lastNote(c, "closed"), c.Verdict == Confirmed, 1}
@@ -91,8 +88,8 @@ func (d *Desk) indexCase(tx *sql.Tx, c Case, first int64) error {
 	m := milestonesOf(c)
 	_, err := tx.Exec(`INSERT INTO incident_cases (id, subject, department, day, status, verdict, planted, first, last, began, late, shown, asked, acted, closed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-		ON CONFLICT (id) DO UPDATE SET day = $4, status = $5, verdict = $6, first = $8, last = $9, shown = $12, asked = $13, acted = $14, closed = $15`,
-		c.ID, c.Subject, c.Department, c.Day, c.Status, string(c.Verdict), truth(Reserved(c.Subject)), c.First, c.Last, c.Opened,
+		ON CONFLICT (id) DO UPDATE SET day = $4, status = $5, verdict = $6, planted = $7, first = $8, last = $9, shown = $12, asked = $13, acted = $14, closed = $15`,
+		c.ID, c.Subject, c.Department, c.Day, c.Status, string(c.Verdict), truth(c.Verdict == Planted), c.First, c.Last, c.Opened,
 		max(0, c.Opened-first), m.shown, m.asked, m.acted, m.closed)
 	if err != nil {
 		return fmt.Errorf("index case: %w", err)
@@ -127,8 +124,11 @@ func indexVerdict(tx *sql.Tx, c Case) error {
 	return nil
 }
 
-// countFinding counts a finding the first time it comes.
+// countFinding counts a finding the first time it comes, unless it was planted.
 func (d *Desk) countFinding(tx *sql.Tx, f ocsf.Finding) error {
+	if _, planted, err := d.genuine(tx, SubjectOf(f), f); err != nil || planted {
+		return err
+	}
 	_, err := tx.Exec(`INSERT INTO incident_daily (day, detector, findings) VALUES ($1, $2, 1)
 		ON CONFLICT (day, detector) DO UPDATE SET findings = incident_daily.findings + 1`, d.day(f.Time), f.Analytic)
 	if err != nil {
@@ -183,7 +183,7 @@ func (d *Desk) reindexFindings(tx *sql.Tx) error {
 	}
 	const page = 5000
 	for last := int64(0); ; {
-		rows, err := tx.Query(`SELECT n, time, ref, person FROM records WHERE kind = $1 AND version = 1 AND n > $2 ORDER BY n LIMIT 5000`, KindFinding, last)
+		rows, err := tx.Query(`SELECT n, time, ref, person, id FROM records WHERE kind = $1 AND version = 1 AND n > $2 ORDER BY n LIMIT 5000`, KindFinding, last)
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (d *Desk) reindexFindings(tx *sql.Tx) error {
 		var all []ocsf.Finding
 		for ; rows.Next(); n++ {
 			var f ocsf.Finding
-			if err := rows.Scan(&last, &f.Time, &f.Analytic, &f.Person); err != nil {
+			if err := rows.Scan(&last, &f.Time, &f.Analytic, &f.Person, &f.UID); err != nil {
 				return errors.Join(err, rows.Close())
 			}
 			all = append(all, f)
@@ -200,8 +200,8 @@ func (d *Desk) reindexFindings(tx *sql.Tx) error {
 			return err
 		}
 		for _, f := range all {
-			if Reserved(f.Person) {
-				continue
+			if err := d.whole(tx, &f); err != nil {
+				return err
 			}
 			if err := d.countFinding(tx, f); err != nil {
 				return err
@@ -211,4 +211,21 @@ func (d *Desk) reindexFindings(tx *sql.Tx) error {
 			return nil
 		}
 	}
+}
+
+// whole reads all of a finding that may be a planted one.
+func (d *Desk) whole(tx *sql.Tx, f *ocsf.Finding) error {
+	if !Reserved(f.Person) {
+		return nil
+	}
+	rec, err := d.book.Latest(tx, KindFinding, f.UID)
+	if err != nil {
+		return err
+	}
+	day := f.Time // a finding counts on the day of its first form
+	if *f, err = decode[ocsf.Finding](rec); err != nil {
+		return err
+	}
+	f.Time = day
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/evidence"
 	"github.com/cordon-health/cordon/ocsf"
 )
@@ -18,8 +19,8 @@ import (
 const KindPlanted = "planted"
 
 // ReservedPrefix begins the ids of the people and patients of planted
-// violations. Nobody real has such an id.
-const ReservedPrefix = "cordon-planted-"
+// violations. Nobody real has such an id; who takes one is found by a detector of its own.
+const ReservedPrefix = detect.ReservedPrefix
 
 // Plant is a violation that Cordon committed itself, through the same door as
 // every event, to see whether it is found.
@@ -36,6 +37,9 @@ type Plant struct {
 	By   []string `json:"by,omitempty"`
 	// Asked is who planted it.
 	Asked string `json:"asked"`
+	// Events are the uids of what was handed in. Nothing else under the
+	// reserved ids is taken for planted.
+	Events []string `json:"events,omitempty"`
 }
 
 // PlantedWithin is how long a planted violation may take to become a case
@@ -56,8 +60,9 @@ func (p Plant) State(now int64) string {
 // Expected says whether the detector that should have spoken did.
 func (p Plant) Expected() bool { return slices.Contains(p.By, p.Expect) }
 
-// Reserved says whether a subject, person or patient belongs to a planted
-// violation.
+// Reserved says whether a subject, person or patient has an id that only
+// planted violations may have. That it has one proves nothing: anybody can
+// take such a name.
 func Reserved(id string) bool { return plantID(id) != "" }
 
 // plantID finds the id of the planted violation behind a subject.
@@ -96,23 +101,38 @@ func (d *Desk) Plants(ctx context.Context, since int64) ([]Plant, error) {
 	return decodeAll[Plant](recs)
 }
 
-// caught closes the case of a planted violation at once and notes that it was
-// found. Nobody is asked, told or stopped, and no place of the budget is used.
-func (d *Desk) caught(tx *sql.Tx, c Case, holding []ocsf.Finding) error {
-	c.Status, c.Verdict = StatusClosed, Planted
-	c.Notes = append(c.Notes, d.note("closed", "planted to test the watch"))
-	if err := d.putCase(tx, c); err != nil {
-		return err
+// genuine finds the planted violation that all the findings are about: each
+// of their events must be one that Cordon handed in itself.
+func (d *Desk) genuine(tx *sql.Tx, subject string, found ...ocsf.Finding) (Plant, bool, error) {
+	id := plantID(subject)
+	if id == "" {
+		return Plant{}, false, nil
 	}
-	rec, err := d.book.Latest(tx, KindPlanted, plantID(c.Subject))
+	rec, err := d.book.Latest(tx, KindPlanted, id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // somebody else's use of the reserved ids
+		return Plant{}, false, nil // somebody else's use of the reserved ids
 	}
 	if err != nil {
-		return err
+		return Plant{}, false, err
 	}
 	p, err := decode[Plant](rec)
 	if err != nil {
+		return p, false, err
+	}
+	for _, f := range found {
+		if len(f.Events) == 0 || !contains(p.Events, f.Events) {
+			return p, false, nil
+		}
+	}
+	return p, len(found) > 0, nil
+}
+
+// caught closes the case of a planted violation at once and notes that it was
+// found. Nobody is asked, told or stopped, and no place of the budget is used.
+func (d *Desk) caught(tx *sql.Tx, p Plant, c Case, holding []ocsf.Finding) error {
+	c.Status, c.Verdict = StatusClosed, Planted
+	c.Notes = append(c.Notes, d.note("closed", "planted to test the watch"))
+	if err := d.putCase(tx, c); err != nil {
 		return err
 	}
 	for _, f := range holding {

@@ -355,7 +355,7 @@ func (o *office) decideElsewhere(analytic string, n int) {
 func TestPlantedCloseAtOnce(t *testing.T) {
 	ctx := t.Context()
 	o := newOffice(t, Default())
-	p := Plant{ID: "abc123", Kind: "canary", Expect: "canary", At: o.noon - 60_000, Asked: "anna"}
+	p := Plant{ID: "abc123", Kind: "canary", Expect: "canary", At: o.noon - 60_000, Asked: "anna", Events: []string{"planted-1"}}
 	missed := Plant{ID: "old", Kind: "canary", Expect: "canary", At: o.noon - 3*dayMS, Asked: "anna"}
 	for _, x := range []Plant{p, missed} {
 		if err := o.desk.Planting(ctx, x); err != nil {
@@ -363,7 +363,7 @@ func TestPlantedCloseAtOnce(t *testing.T) {
 		}
 	}
 	who := ReservedPrefix + "abc123"
-	ch := o.add(o.finding("c", who, 92, func(f *ocsf.Finding) { f.Analytic, f.Patient = "canary", who+"-1" }))
+	ch := o.add(o.finding("c", who, 92, func(f *ocsf.Finding) { f.Analytic, f.Patient, f.Events = "canary", who+"-1", []string{"planted-1"} }))
 	if len(ch) != 0 {
 		t.Fatalf("somebody is told: %+v", ch)
 	}
@@ -382,6 +382,30 @@ func TestPlantedCloseAtOnce(t *testing.T) {
 	}
 	if !Reserved("patient:"+who+"-3") || !Reserved("account:"+strings.ToUpper(who)) || Reserved("S1") {
 		t.Error("reserved ids are not known")
+	}
+}
+
+// TestReservedNamesHideNobody: a name that looks planted closes nothing and
+// counts like every other; nor does it help to take the name of a violation
+// that was really planted.
+func TestReservedNamesHideNobody(t *testing.T) {
+	ctx := t.Context()
+	o := newOffice(t, Default())
+	if err := o.desk.Planting(ctx, Plant{ID: "real", Kind: "canary", Expect: "canary", At: o.noon, Asked: "anna", Events: []string{"planted-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	for i, who := range []string{"zzz", "real", "real-2"} {
+		if ch := o.add(o.finding("c"+who, ReservedPrefix+who, 92)); len(ch) == 0 {
+			t.Errorf("%s: nobody is told", who)
+		}
+		cs := o.cases(Query{Status: StatusNew})
+		if who != "real-2" && len(cs) != i+1 {
+			t.Fatalf("%s: %+v", who, cs)
+		}
+	}
+	q := must(o.desk.Quality(ctx, 1, o.noon))
+	if q.PlantedAll.Count != 0 || q.Daily[0].Findings != 3 || q.Daily[0].Opened == 0 {
+		t.Errorf("%+v %+v", q.PlantedAll, q.Daily)
 	}
 }
 

@@ -88,6 +88,7 @@ type Node struct {
 	reloading  sync.Mutex                      // held while rules are reloaded
 	rules      atomic.Pointer[sigma.Rules]     // those at work
 	tuning     *tuning.Book
+	planted    planted
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
 	tested     testedAlerts

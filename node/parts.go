@@ -31,7 +31,7 @@ func (n *Node) newDetect(ctx context.Context) (*detect.Engine, error) {
 		return nil, err
 	}
 	world := detect.World{
-		Tables: tables, People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Zone: n.now().Location(),
+		Tables: tables, People: n.people, Care: n.care, Warned: n.notices.of, Sources: n.sourceStates, Planted: n.planted.has, Zone: n.now().Location(),
 	}
 	e, err := detect.New(n.cfg.Detect, world, append(behavior.All(), loaded))
 	if err != nil {

@@ -102,10 +102,16 @@ func (n *Node) plant(ctx context.Context, kind, by string) (incident.Plant, erro
 			}
 		}
 	}
+	items := r.items(s)
+	var err error
+	if p.Events, err = n.intake.uids(items); err != nil {
+		return p, fmt.Errorf("plant: %w", err)
+	}
 	if err := n.desk.Planting(ctx, p); err != nil {
 		return p, fmt.Errorf("plant: %w", err)
 	}
-	receipts, err := n.intake.Deliver(ctx, r.items(s)...)
+	n.planted.add(p)
+	receipts, err := n.intake.Deliver(ctx, items...)
 	if err != nil {
 		return p, fmt.Errorf("plant: %w", err)
 	}

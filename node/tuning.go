@@ -18,7 +18,13 @@ func (n *Node) openTuning(ctx context.Context) (err error) {
 		department, _ := n.people.DepartmentAt(person, at)
 		return department
 	})
-	n.tuning, err = tuning.Open(ctx, n.db, n.evidence, n.now)
+	if n.tuning, err = tuning.Open(ctx, n.db, n.evidence, n.now); err != nil {
+		return err
+	}
+	recent, err := n.desk.Plants(ctx, n.now().Add(-plantedFor).UnixMilli())
+	for _, p := range recent {
+		n.planted.add(p)
+	}
 	return err
 }
 

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/cordon-health/cordon/incident"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/tuning"
 )
 
@@ -50,6 +52,35 @@ func TestPlantedViolations(t *testing.T) {
 		t.Error("a kind that is none")
 	}
 	v.verified()
+}
+
+// TestReservedNamesHideNobody: a real violation under a name that looks
+// planted is a case like every other, and the name is found, too.
+func TestReservedNamesHideNobody(t *testing.T) {
+	s := newSite(t, t.TempDir())
+	v := s.start(t)
+	ctx := t.Context()
+	at := time.Now().Add(-time.Minute)
+	for _, who := range []string{"cordon-planted-zzz", "cordon-planted-abcdefghij"} {
+		x := &scene{who: who, at: at}
+		it := x.statement()
+		it.Source = "his-db"
+		if _, err := v.n.intake.Deliver(ctx, it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.drained()
+	cases, err := v.n.desk.List(ctx, incident.Query{Status: incident.StatusNew})
+	if err != nil || len(cases) != 2 {
+		t.Fatalf("%+v %v", cases, err)
+	}
+	for _, c := range cases {
+		fs, err := v.n.desk.Findings(ctx, c)
+		if err != nil || !slices.ContainsFunc(fs, func(f ocsf.Finding) bool { return f.Analytic == "drug-statistics-sql" }) ||
+			!slices.ContainsFunc(fs, func(f ocsf.Finding) bool { return f.Analytic == "reserved-name" }) {
+			t.Errorf("%+v %v", fs, err)
+		}
+	}
 }
 
 // TestExceptionsInForce: an exception works from the next event on, counts

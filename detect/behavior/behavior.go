@@ -39,6 +39,7 @@ func All() []detect.Detector {
 		&vip{},
 		&sealedRecord{},
 		&canary{},
+		&reservedName{},
 		&level5{},
 		&terminated{},
 		newDormant(),
