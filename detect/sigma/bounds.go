@@ -11,6 +11,21 @@ const (
 	maxNames     = 1000
 	maxWords     = 5000
 	maxQuestions = 100_000
+
+	// maxProgram bounds a regular expression, maxPrograms those of a rule
+	// together, in instructions; maxRegexes how many a file has.
+	maxProgram  = 5000
+	maxPrograms = 50_000
+	maxRegexes  = 1000
+)
+
+// What an event may cost at most: an expression is shown the first maxSteps of
+// a value, a step being one instruction on one character, but always minShown
+// characters; of all expressions together an event gets maxEventSteps.
+const (
+	maxSteps      = 1 << 23
+	minShown      = 4096
+	maxEventSteps = 1 << 26
 )
 
 // small says whether a condition asks no more than so many questions, which it

@@ -2,9 +2,11 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 const ruleHead = "title: t\nid: r\nlogsource: {category: c}\n"
@@ -73,5 +75,53 @@ func TestSharedPartsHaveAnEnd(t *testing.T) {
 	r, refused := Load(fstest.MapFS{"r.yml": {Data: []byte(text)}})
 	if r.Len() == 0 || r.Len() > 20 || len(refused) == 0 || !strings.Contains(refused[0].Reason, "share a part") {
 		t.Errorf("%d rules, %d refused", r.Len(), len(refused))
+	}
+}
+
+// TestRegularExpressionsHaveAnEnd: neither loading nor asking them takes what a
+// rule wants it to take.
+func TestRegularExpressionsHaveAnEnd(t *testing.T) {
+	list := func(n int, text string) string {
+		return "  s:\n    a|re:\n" + strings.Repeat("      - '"+text+"'\n", n) + "  condition: s"
+	}
+	for detection, want := range map[string]string{
+		list(1, "(abcdef){900}"): "too large",
+		list(1, "^(?=.*(abcdef){900})x"):   "too large",
+		list(2000, "x"):                    "too many regular expressions",
+		list(60, "(a|b)[^z]{900}"):         "too large together",
+		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s": "too large",
+		list(900, "(a|b)c.*d"): "",
+	} {
+		_, refused := load(detection)
+		if want == "" && len(refused) > 0 || want != "" && (len(refused) != 1 || !strings.Contains(refused[0].Reason, want)) {
+			t.Errorf("%.60q: %+v, want %q", detection, refused, want)
+		}
+	}
+}
+
+// TestLongValues: of a value that would take an expression too long, it sees
+// the beginning, and that is said.
+func TestLongValues(t *testing.T) {
+	r, refused := load("  s: {a|re: '(a|aa)+[^z]{1,900}$b'}\n  t: {a|re: 'b.{1,500}[xy]'}\n  condition: s or t")
+	if len(refused) > 0 {
+		t.Fatal(refused)
+	}
+	long, many := strings.Repeat("a", 1<<20), strings.Repeat(`"`+strings.Repeat("a", 3000)+`",`, 300)
+	lines := `{"a":"` + long + `"}` + "\n" + `{"a":"bxx` + long + `"}` + "\n" + `{"a":[` + many + `"b12x"]}` + "\n" + `{"a":"b12x"}` + "\n"
+	var hit []int
+	s, err := r.Scan(strings.NewReader(lines), time.UTC, func(m Match) error { hit = append(hit, m.Line); return nil })
+	if err != nil || s.Short != 3 || !slices.Equal(hit, []int{2, 3, 4}) {
+		t.Errorf("%v, %d events short, %v", hit, s.Short, err)
+	}
+}
+
+// TestManyValues: values behind the first thousands are not looked at, and that
+// is said.
+func TestManyValues(t *testing.T) {
+	r, _ := load("  s: {a: x}\n  condition: s")
+	lines := `{"a":[` + strings.Repeat("1,", maxLeaves) + `"x"]}` + "\n" + `{"a":[` + strings.Repeat("1,", maxLeaves-1) + `"x"]}` + "\n"
+	s, err := r.Scan(strings.NewReader(lines), time.UTC, func(Match) error { return nil })
+	if err != nil || s.Cut != 1 || s.Matches != 1 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -40,6 +40,11 @@ type look struct {
 	oracle bool
 	// everywhere tries every rule on every event.
 	everywhere bool
+	// steps are what regular expressions may still take for this event. short
+	// says that some saw only the beginning of a value, or nothing any more;
+	// cut, that the event has more values than are looked at.
+	steps      int
+	short, cut bool
 	// strict tries a rule only on events that are known to be of its source.
 	strict bool
 }
@@ -72,6 +77,7 @@ func (l *look) begin() {
 	}
 	l.leaves, l.seen, l.hits, l.cands = l.leaves[:0], l.seen[:0], l.hits[:0], l.cands[:0]
 	l.texts, l.event = [2]int{}, nil
+	l.steps, l.short, l.cut = maxEventSteps, false, false
 	l.arena.reset()
 }
 
@@ -165,6 +171,21 @@ func (l *look) low(v *value) string {
 		v.low, v.folded = l.arena.fold(l.text(v)), true
 	}
 	return v.low
+}
+
+// shown is the part of a value that an expression of a size is shown, which
+// takes a step a character for each of its instructions at worst. ok is false
+// when the event's steps are used up.
+func (l *look) shown(s string, size int) (part string, ok bool) {
+	if most := max(maxSteps/size, minShown); len(s) > most {
+		s, l.short = s[:most], true
+	}
+	if l.steps < len(s)*size && !l.oracle {
+		l.short = true
+		return "", false
+	}
+	l.steps -= len(s) * size
+	return s, true
 }
 
 // decide finds the rules that fit the event, in the order in which they were

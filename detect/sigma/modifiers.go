@@ -100,7 +100,7 @@ func howOf(where string) globHow {
 // matchers compiles a value; none and no error mean that it waits for a list.
 func (c *compiler) matchers(m modifiers, v *yaml.Node) ([]matcher, error) {
 	if !m.expand {
-		return matchers(m, v)
+		return c.bounded(matchers(m, v))
 	}
 	texts, missing := c.filled(v.Value)
 	if len(missing) > 0 {
@@ -109,13 +109,34 @@ func (c *compiler) matchers(m modifiers, v *yaml.Node) ([]matcher, error) {
 	}
 	out := []matcher{}
 	for _, s := range texts {
-		ms, err := matchers(m, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s})
+		ms, err := c.bounded(matchers(m, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, ms...)
 	}
 	return out, nil
+}
+
+// bounded counts regular expressions, and refuses those that are too many.
+func (c *compiler) bounded(ms []matcher, err error) ([]matcher, error) {
+	if err != nil || len(ms) != 1 {
+		return ms, err
+	}
+	r, ok := ms[0].(*regex)
+	if !ok {
+		return ms, nil
+	}
+	if c.programs += r.size; c.programs > maxPrograms {
+		return nil, errTooLong("its regular expressions are too large together")
+	}
+	if c.regexes == nil {
+		c.regexes = new(int)
+	}
+	if *c.regexes++; *c.regexes > maxRegexes {
+		return nil, errors.New("its file has too many regular expressions; make several files of it")
+	}
+	return ms, nil
 }
 
 func matchers(m modifiers, v *yaml.Node) ([]matcher, error) {

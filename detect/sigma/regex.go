@@ -22,6 +22,8 @@ type regex struct {
 	run int
 	// ahead are what must, or must not, follow the beginning of the text.
 	ahead []ahead
+	// size is how many steps a character may take, about.
+	size int
 }
 
 type ahead struct {
@@ -42,19 +44,46 @@ func newRegex(pattern, flags string) (matcher, error) {
 	if !strings.Contains(flags, "m") {
 		rest = r.cutAhead(head, pattern)
 	}
-	re, err := regexp.Compile(head + rest)
+	tree, err := r.parse(head + rest)
+	if r.size > maxProgram {
+		return nil, errTooLong("a regular expression is too large")
+	}
+	if err == nil {
+		r.re, err = regexp.Compile(head + rest)
+	}
 	if err != nil {
 		if strings.Contains(err.Error(), "(?") || strings.Contains(err.Error(), `\`) {
 			return nil, errors.New("the regular expression uses look-around or another form that Go's engine does not have")
 		}
 		return nil, fmt.Errorf("the regular expression is not valid here: %w", err)
 	}
-	r.re = re
-	if tree, err := syntax.Parse(head+rest, syntax.Perl); err == nil {
-		r.least, r.run = least(tree), runOf(tree)
-		r.gates = gates(tree.Simplify())
-	}
+	r.least, r.run = least(tree), runOf(tree)
+	r.gates = gates(tree.Simplify())
 	return r, nil
+}
+
+// parse reads an expression, or a part of one, and adds what it costs.
+func (r *regex) parse(text string) (*syntax.Regexp, error) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err == nil {
+		r.size += 1 + program(tree)
+	}
+	return tree, err
+}
+
+// program is how many instructions an expression becomes, about.
+func program(re *syntax.Regexp) int {
+	n := 1
+	if re.Op == syntax.OpLiteral {
+		n = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		n += program(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return min(n, 1<<40)
 }
 
 // cutAhead takes the look-aheads behind a leading ^ out of a pattern.
@@ -68,7 +97,11 @@ func (r *regex) cutAhead(head, pattern string) (rest string) {
 		if n < 0 {
 			return pattern
 		}
-		re, err := regexp.Compile(head + "^(?:" + rest[3:n] + ")")
+		part := head + "^(?:" + rest[3:n] + ")"
+		if _, err := r.parse(part); err != nil || r.size > maxProgram {
+			return pattern
+		}
+		re, err := regexp.Compile(part)
 		if err != nil {
 			return pattern
 		}
@@ -145,6 +178,10 @@ func (r *regex) match(l *look, v *value) bool {
 		case len(r.gates) > 0 && !r.open(l.low(v)):
 			return false
 		}
+	}
+	s, ok := l.shown(s, r.size)
+	if !ok {
+		return false
 	}
 	for _, a := range r.ahead {
 		if a.re.MatchString(s) != a.want {

@@ -25,6 +25,20 @@ type Stats struct {
 	// Candidates are the rules that had to be tried, of all those loaded, summed
 	// over the events: what the index could not rule out.
 	Candidates int64
+	// Cut are the events with more values than are looked at, Short those with
+	// values of which a regular expression saw only the beginning.
+	Cut, Short int
+}
+
+func (s *Stats) add(l *look) {
+	s.Events++
+	s.Candidates += int64(l.candidates)
+	if l.cut {
+		s.Cut++
+	}
+	if l.short {
+		s.Short++
+	}
 }
 
 // maxLine bounds a line, in bytes.
@@ -56,8 +70,7 @@ func (r *Rules) Scan(events io.Reader, zone *time.Location, found func(Match) er
 			}
 			continue
 		}
-		stats.Events++
-		stats.Candidates += int64(l.candidates)
+		stats.add(l)
 		for _, x := range hits {
 			if x.silent {
 				continue

@@ -44,8 +44,9 @@
 //
 // What it does not do: regular expressions are those of Go, in which no input is
 // slow; look-around is taken only where it stands at the anchored beginning, and
-// refused elsewhere. Values behind the first 4096 of an event are not seen. Raw
-// text that is no JSON is for normalize to read.
+// refused elsewhere. Values behind the first 4096 of an event are not seen, and
+// of very long ones large expressions see only the beginning (bounds.go); such
+// events are counted. Raw text that is no JSON is for normalize to read.
 package sigma
 
 import (

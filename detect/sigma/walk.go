@@ -181,6 +181,7 @@ func nameOf(s *jsonscan.Scanner) (name []byte) {
 func (l *look) any(name []byte) {
 	w := &l.walk
 	if len(l.leaves) >= maxLeaves {
+		l.cut = true
 		w.s.Skip()
 		return
 	}
