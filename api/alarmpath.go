@@ -51,6 +51,9 @@ type SelfCheck struct {
 type FailedCheck struct {
 	ID  string    `json:"id"`
 	Why ocsf.Text `json:"why"`
+	// BySettings: it finds them with the built-in numbers, or without the
+	// site's filters; then it was somebody's decision and raises no alarm.
+	BySettings bool `json:"by_settings,omitempty"`
 }
 
 // AlarmPathReporter tells and tests the alarm path.

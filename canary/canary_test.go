@@ -52,6 +52,10 @@ func TestForged(t *testing.T) {
 		}
 	}
 	evs := []*ocsf.Event{{}, {Patient: &ocsf.Patient{UID: "P1"}}, {Patient: &ocsf.Patient{UID: good}}, {Patient: &ocsf.Patient{UID: other.Text(Mark{1, 2})}}}
+	stolen := &ocsf.Event{Patient: &ocsf.Patient{UID: good}, Actor: ocsf.Actor{User: ocsf.User{Account: "mallory"}}}
+	if mine.Is(stolen) {
+		t.Error("somebody's access under a mark is taken for a canary")
+	}
 	rest, marks := mine.Take(evs)
 	if len(rest) != 3 || rest[0] != evs[0] || rest[2] != evs[3] || len(marks) != 1 {
 		t.Errorf("took %d marks, left %d events", len(marks), len(rest))

@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/collect"
+	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/durable"
 	"github.com/cordon-health/cordon/ocsf"
@@ -107,8 +110,12 @@ func (n *Node) raise(ctx context.Context, t canary.Trouble) error {
 }
 
 func finding(t canary.Trouble) ocsf.Finding {
+	which := strconv.FormatInt(t.Since, 10)
+	if strings.HasPrefix(t.ID, "self-check:") { // found anew by every check, and told once
+		which = t.Text.EN
+	}
 	return ocsf.Finding{
-		UID: fmt.Sprintf("alarm-path:%s:%d", t.ID, t.Since), ClassUID: ocsf.DetectionFinding, Analytic: "alarm-path", Type: "behavior",
+		UID: detect.UID("alarm-path:"+t.ID, which), ClassUID: ocsf.DetectionFinding, Analytic: "alarm-path", Type: "behavior",
 		Subject: "cordon:" + t.ID, Time: t.Since, Title: t.Text, Why: t.Advice, SeverityID: ocsf.SeverityCritical, Risk: 90,
 	}
 }
@@ -127,7 +134,7 @@ func (n *Node) checks() []canary.Trouble {
 				ZH: "其余检测器不受影响。重启 Cordon 可恢复；请连同日志一起报告该错误。",
 			}})
 	}
-	out = append(out, n.diskTrouble()...)
+	out = append(append(out, n.diskTrouble()...), n.checkTroubles()...)
 	for _, t := range n.alertTests() {
 		if !t.OK {
 			out = append(out, alertTrouble(t))

@@ -88,6 +88,7 @@ sqlpoll: [{driver: sqlite, dsn: %q, table: audit_log, cursor: id, mapping: his-a
 // the settings in force; one that its settings blind is named.
 func TestSelfCheck(t *testing.T) {
 	s := newSite(t, t.TempDir(), func(c *config.Config) {
+		c.Site.Zone = "America/New_York"
 		c.Detect.Off = []string{"crowd"}
 		c.Detect.Params = map[string]map[string]float64{"lurking-after-discharge": {"days": 4000}}
 	})
@@ -97,7 +98,7 @@ func TestSelfCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := n.lastCheck()
-	if len(x.Failed) != 1 || x.Failed[0].ID != "lurking-after-discharge" {
+	if len(x.Failed) != 1 || x.Failed[0].ID != "lurking-after-discharge" || !x.Failed[0].BySettings || len(n.checkTroubles()) > 0 {
 		t.Errorf("failed: %+v", x.Failed)
 	}
 	if want := len(behavior.All()) - 2; x.Detectors != want || x.Rules < 10 || x.Unproven != 0 || x.At == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/cordon-health/cordon/care"
 	"github.com/cordon-health/cordon/evidence"
@@ -54,20 +55,39 @@ func (n *Node) expireNow(ctx context.Context) error {
 // their age, and so do those on legal hold.
 func (n *Node) retention() lake.Retention {
 	r := n.cfg.Retention
+	now := n.witnessed()
 	before := func(days int) int64 {
 		if days == 0 {
 			return 0
 		}
-		return n.now().AddDate(0, 0, -days).UnixMilli()
+		return now.AddDate(0, 0, -days).UnixMilli()
 	}
 	keep := lake.Retention{Before: before(r.Days), ByClass: map[ocsf.Class]int64{}, Hold: func(patient string) bool {
-		_, sealed := n.care.Watched(care.WatchSealed, patient, n.now().UnixMilli())
-		return sealed || slices.Contains(r.Hold, patient)
+		if _, sealed := n.care.Watched(care.WatchSealed, patient, n.now().UnixMilli()); sealed {
+			return true
+		}
+		return slices.ContainsFunc(n.care.Patient(patient).IDs, func(id string) bool { return slices.Contains(r.Hold, id) })
 	}}
 	for class, days := range r.Classes {
 		keep.ByClass[ocsf.Class(class)] = before(days)
 	}
 	return keep
+}
+
+// witnessed is now, but no later than a day after the newest event: a clock
+// that runs a year ahead must not delete a year.
+func (n *Node) witnessed() time.Time {
+	newest := int64(0)
+	for _, s := range n.sources.list() {
+		if s.Name != ownSource {
+			newest = max(newest, s.Event)
+		}
+	}
+	now := n.now()
+	if last := time.UnixMilli(newest).In(now.Location()).AddDate(0, 0, 1); last.Before(now) {
+		return last
+	}
+	return now
 }
 
 // rowsOf reads files of the lake one after the other.

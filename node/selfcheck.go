@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/detect/behavior"
@@ -24,25 +25,62 @@ import (
 
 // selfChecked is how the last self-check went.
 type selfChecked struct {
-	mu   sync.Mutex
-	last api.SelfCheck // guarded by mu
+	mu    sync.Mutex
+	last  api.SelfCheck // guarded by mu
+	err   error         // guarded by mu: why it could not be done
+	began time.Time     // guarded by mu: since when it is due
 }
 
 // checkSoon and checkEvery are when detectors and rules are tried on their own
 // examples: soon after the start, and every day.
 const (
 	checkSoon  = time.Minute
+	checkAgain = time.Hour
 	checkEvery = 24 * time.Hour
 )
 
 // selfChecks tries detectors and rules again and again.
 func (n *Node) selfChecks(ctx context.Context) error {
-	for wait := checkSoon; pause(ctx, wait); wait = checkEvery {
-		if err := n.SelfCheck(ctx); err != nil && ctx.Err() == nil {
-			n.log.Error("self-check not done, trying again tomorrow", "error", err)
+	n.checked.mu.Lock()
+	n.checked.began = n.now()
+	n.checked.mu.Unlock()
+	for wait := checkSoon; pause(ctx, wait); {
+		wait = checkEvery
+		err := n.SelfCheck(ctx)
+		if ctx.Err() != nil {
+			return nil
 		}
+		if err != nil {
+			n.log.Error("self-check not done, trying again", "error", err)
+			wait = checkAgain
+		}
+		n.checked.mu.Lock()
+		n.checked.err = err
+		n.checked.mu.Unlock()
 	}
 	return nil
+}
+
+// checkTroubles are what the self-check found, and that it was not done.
+func (n *Node) checkTroubles() []canary.Trouble {
+	n.checked.mu.Lock()
+	defer n.checked.mu.Unlock()
+	var out []canary.Trouble
+	for _, f := range n.checked.last.Failed {
+		if f.BySettings {
+			continue
+		}
+		out = append(out, canary.Trouble{ID: "self-check:" + f.ID,
+			Text:   ocsf.Text{EN: f.ID + ": " + f.Why.EN, ZH: f.ID + "：" + f.Why.ZH},
+			Advice: ocsf.Text{EN: "Look at its switch, numbers and exceptions on the Detectors page, or at the rule and its log source.", ZH: "请在检测规则页检查其开关与参数，或检查规则及其日志来源。"}})
+	}
+	last := max(n.checked.last.At, n.checked.began.UnixMilli())
+	if n.checked.err != nil || !n.checked.began.IsZero() && n.now().UnixMilli()-last > 2*checkEvery.Milliseconds() {
+		out = append(out, canary.Trouble{ID: "self-check",
+			Text:   ocsf.Text{EN: "Detectors and rules are not tried on their examples any more", ZH: "检测器与规则的自检未能完成"},
+			Advice: ocsf.Text{EN: "The reason is in the log.", ZH: "原因见日志。"}})
+	}
+	return out
 }
 
 // SelfCheck tries every detector that runs, and every rule that has examples,
@@ -85,7 +123,11 @@ func (n *Node) checkDetectors(ctx context.Context, x *api.SelfCheck) error {
 		case missed == nil:
 			x.Detectors++
 		default:
-			x.Failed = append(x.Failed, api.FailedCheck{ID: id, Why: failing(missed.Hit, missed.Why)})
+			plain, err := n.checkDetector(ctx, detect.Default(), id)
+			if err != nil {
+				return fmt.Errorf("self-check of %s: %w", id, err)
+			}
+			x.Failed = append(x.Failed, api.FailedCheck{ID: id, Why: failing(missed.Hit, missed.Why), BySettings: plain == nil})
 		}
 	}
 	return nil
@@ -94,9 +136,9 @@ func (n *Node) checkDetectors(ctx context.Context, x *api.SelfCheck) error {
 // failing says which example was missed, or found although it must not be.
 func failing(hit bool, why string) ocsf.Text {
 	if hit {
-		return ocsf.Text{EN: "with these settings it does not find: " + why, ZH: "按当前设置未能识别样例：" + why}
+		return ocsf.Text{EN: "it does not find its example “" + why + "”", ZH: "未能识别自带样例“" + why + "”"}
 	}
-	return ocsf.Text{EN: "with these settings it also finds: " + why, ZH: "按当前设置误报了样例：" + why}
+	return ocsf.Text{EN: "it also finds its counter-example “" + why + "”", ZH: "误报了自带反例“" + why + "”"}
 }
 
 // checkDetector tries one detector in a hospital of its own.
@@ -161,6 +203,9 @@ func (n *Node) checkRules(ctx context.Context, x *api.SelfCheck) error {
 	return nil
 }
 
+// examplesZone is where the stories of the rules' examples take place.
+func examplesZone() *time.Location { return time.FixedZone("", 8*60*60) }
+
 // checkArchive tries one rule and says how many rules its examples stand for.
 func (n *Node) checkArchive(rules *sigma.Rules, sources, data []byte, x *api.SelfCheck) int {
 	alone, _ := sigma.Load(fstest.MapFS{"logsources.yaml": {Data: sources}, "rule.txtar": {Data: data}})
@@ -169,8 +214,9 @@ func (n *Node) checkArchive(rules *sigma.Rules, sources, data []byte, x *api.Sel
 		return 0
 	}
 	for _, e := range list {
-		if ok, err := rules.Try(id, e, n.now().Location()); err != nil || !ok {
-			x.Failed = append(x.Failed, api.FailedCheck{ID: id, Why: failing(e.Hit, e.Why)})
+		if ok, err := rules.Try(id, e, examplesZone()); err != nil || !ok {
+			own, err := alone.Try(id, e, examplesZone())
+			x.Failed = append(x.Failed, api.FailedCheck{ID: id, Why: failing(e.Hit, e.Why), BySettings: own && err == nil})
 			return alone.Len()
 		}
 	}
