@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/internal/limit"
+	"github.com/cordon-health/cordon/ocsf"
 )
 
 // request is one request on its way to a page.
@@ -22,6 +23,8 @@ type request struct {
 	r    *http.Request
 	ses  identity.Session
 	lang string
+
+	titles map[string]ocsf.Text // of rules, once asked for
 }
 
 // mostForm is the largest form of a route in bytes. What anybody may send is

@@ -21,7 +21,6 @@ type rulesFile struct {
 	State, Search, Level, Source string
 	Sources, Levels              []string
 	Rows                         []ruleRow
-	Shown                        int // of all that fit
 	Page                         int
 	More                         bool
 	Counts                       map[string]int
@@ -128,7 +127,6 @@ func (m *rulesFile) choose(found map[string]int) {
 	slices.SortStableFunc(m.Rows, func(a, b ruleRow) int {
 		return cmp.Or(cmp.Compare(b.Found, a.Found), cmp.Compare(rank(b.Level), rank(a.Level)), cmp.Compare(a.Title, b.Title))
 	})
-	m.Shown = len(m.Rows)
 	m.Rows = m.Rows[min(m.Page*rulesPerPage, len(m.Rows)):]
 	if m.More = len(m.Rows) > rulesPerPage; m.More {
 		m.Rows = m.Rows[:rulesPerPage]
@@ -248,13 +246,16 @@ func rulePath(id, version string) string {
 	return path
 }
 
-// ruleTitles are the titles of the rules by id.
+// ruleTitles are the titles of the rules by id, listed once a request: lists
+// of cases ask often.
 func (q *request) ruleTitles() map[string]ocsf.Text {
-	out := map[string]ocsf.Text{}
-	for _, r := range q.ruleSet().Rules {
-		out[r.ID] = ocsf.Text{EN: r.Title, ZH: cmp.Or(r.TitleZH, r.Title)}
+	if q.titles == nil {
+		q.titles = map[string]ocsf.Text{}
+		for _, r := range q.ruleSet().Rules {
+			q.titles[r.ID] = ocsf.Text{EN: r.Title, ZH: cmp.Or(r.TitleZH, r.Title)}
+		}
 	}
-	return out
+	return q.titles
 }
 
 // mostHash is how much of a version lists show.

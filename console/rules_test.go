@@ -117,6 +117,12 @@ func TestRulePages(t *testing.T) {
 			}
 		}
 	}
+	for i := range 130 {
+		h.ruled.Rules = append(h.ruled.Rules, api.RuleLine{ID: fmt.Sprint("many-", i), Title: fmt.Sprintf("Many %03d", i), Level: "low", File: "many.yml"})
+	}
+	if _, body := h.get(ses, "/rules?q=many&page=3"); !strings.Contains(body, "Many 129") || strings.Contains(body, "Many 119") || strings.Contains(body, "page=4") {
+		t.Error("the third page does not hold the last ten")
+	}
 	if res, _ := h.get(ses, "/rules/none"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("a rule that is none: %d", res.StatusCode)
 	}
