@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -85,10 +86,10 @@ func TestRegularExpressionsHaveAnEnd(t *testing.T) {
 		return "  s:\n    a|re:\n" + strings.Repeat("      - '"+text+"'\n", n) + "  condition: s"
 	}
 	for detection, want := range map[string]string{
-		list(1, "(abcdef){900}"): "too large",
-		list(1, "^(?=.*(abcdef){900})x"):   "too large",
-		list(2000, "x"):                    "too many regular expressions",
-		list(60, "(a|b)[^z]{900}"):         "too large together",
+		list(1, "(abcdef){900}"):         "too large",
+		list(1, "^(?=.*(abcdef){900})x"): "too large",
+		list(2000, "x"):                  "too many regular expressions",
+		list(60, "(a|b)[^z]{900}"):       "too large together",
 		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s": "too large",
 		list(900, "(a|b)c.*d"): "",
 	} {
@@ -123,5 +124,53 @@ func TestManyValues(t *testing.T) {
 	s, err := r.Scan(strings.NewReader(lines), time.UTC, func(Match) error { return nil })
 	if err != nil || s.Cut != 1 || s.Matches != 1 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// listed is an event with three lists.
+type listed struct{ n int }
+
+func (r listed) lookup(name string, out []value) []value {
+	if len(name) == 1 {
+		for i := range r.n {
+			out = append(out, text(name+strconv.Itoa(i)))
+		}
+	}
+	return out
+}
+
+// TestGroupsOfAnEvent: lists of values put an event into so many groups, all
+// lists together, and no more.
+func TestGroupsOfAnEvent(t *testing.T) {
+	for _, kind := range []string{"type: event_count\ncondition: {gte: 2}", "type: value_count\ncondition: {gte: 9, field: v}"} {
+		r := chained(t, "rules: [a]\ngroup-by: [x, y, z]\ntimespan: 1h\n"+kind)
+		for _, n := range []int{3, 64} {
+			r.corr = newCorrelator(r.corr.list)
+			r.corr.seen(r.list[:1], listed{n}, origin{at: 1})
+			if s := r.corr.now(); s.Groups != min(n*n*n, mostSplit) || s.Cut != int64(n/64) {
+				t.Errorf("%s, lists of %d: %+v", kind, n, s)
+			}
+		}
+	}
+}
+
+// TestWaysAreTold: events whose values only look alike when put in a row are
+// not taken for the same.
+func TestWaysAreTold(t *testing.T) {
+	r, refused := Load(fstest.MapFS{
+		"logsources.yaml": {Data: []byte("logsources: [{category: c, where: {a: x, b: y}}, {category: d, where: {a|cased: X}}]")},
+		"r.yml":           {Data: []byte("title: t\nid: r\nlogsource: {category: c}\ndetection: {s: {m: 1}, condition: s}\n---\ntitle: t\nid: q\nlogsource: {category: d}\ndetection: {s: {m: 1}, condition: s}")},
+	})
+	if len(refused) > 0 {
+		t.Fatal(refused)
+	}
+	keys := map[string]string{}
+	l := r.scan(time.UTC)
+	for _, e := range []string{`{}`, `{"a":"x","b":"y"}`, `{"a":["x","\u0001y"]}`, `{"a":"x\u0001\u0001y"}`, `{"a":null}`, `{"a":""}`, `{"a":[]}`, `{"a":["",""]}`, `{"a":"X"}`, `{"b":"y"}`} {
+		l.line([]byte(e))
+		if other, ok := keys[string(l.key)]; ok {
+			t.Errorf("%s and %s have one key", e, other)
+		}
+		keys[string(l.key)] = e
 	}
 }

@@ -55,6 +55,10 @@ type correlator struct {
 	told   []match
 	event  uint64 // a number for it
 	events uint64
+	// What one rule of a correlation may still make of it, and whether it would
+	// have made more.
+	groupsLeft, inputsLeft int
+	short                  bool
 }
 
 // limits bound the memory of correlations.
@@ -66,7 +70,8 @@ type CorrelationStats struct {
 	Groups, Bytes int
 	// Evicted groups were forgotten for want of memory while they still
 	// mattered; Late events came too late to count; Cut entries were dropped
-	// from groups that held more than a group may.
+	// from groups that held more than a group may, or were of more groups than
+	// one event may be in.
 	Evicted, Late, Cut int64
 }
 
@@ -172,23 +177,43 @@ func (k *correlator) extract(x *rule, rec record) {
 	for i := range x.feeds {
 		f := &x.feeds[i]
 		k.keys = binary.AppendUvarint(k.keys[:0], uint64(f.c.number))
-		k.split(x, f, rec, 0)
+		k.groupsLeft, k.inputsLeft, k.short = mostSplit, mostInputs, false
+		if k.split(x, f, rec, 0); k.short {
+			k.stats.Cut++
+		}
 	}
 }
 
-// mostSplit bounds how many groups one event with lists of values may be in.
-const mostSplit = 64
+// mostSplit bounds how many groups of a correlation one event with lists of
+// values may be in, and mostInputs how many values it counts in them, all
+// together.
+const (
+	mostSplit  = 64
+	mostInputs = 4096
+)
+
+// takes says whether there is room for one more, and takes it.
+func (k *correlator) takes(left *int) bool {
+	if *left == 0 {
+		k.short = true
+		return false
+	}
+	*left--
+	return true
+}
 
 // split makes the keys of the groups an event is in, field by field.
 func (k *correlator) split(x *rule, f *feed, rec record, field int) {
 	if field == len(f.group) {
-		k.values(x, f, rec)
+		if k.takes(&k.groupsLeft) {
+			k.values(x, f, rec)
+		}
 		return
 	}
 	from := len(k.vals)
 	k.vals = lookup(x, rec, f.group[field], k.vals)
 	end, size := len(k.vals), len(k.keys)
-	for i := from; i < end && i < from+mostSplit; i++ {
+	for i := from; i < end && !k.short; i++ {
 		if k.vals[i].null || repeated(k.vals[from:end], i-from) {
 			continue
 		}
@@ -266,7 +291,7 @@ func (k *correlator) values(x *rule, f *feed, rec record) {
 		from := len(k.vals)
 		k.vals = lookup(x, rec, f.fields[0], k.vals)
 		for _, v := range k.vals[from:] {
-			if n, err := strconv.ParseFloat(v.text, 64); err == nil && n-n == 0 {
+			if n, err := strconv.ParseFloat(v.text, 64); err == nil && n-n == 0 && k.takes(&k.inputsLeft) {
 				in.num = n
 				k.inputs = append(k.inputs, in)
 			}
@@ -292,7 +317,7 @@ func (k *correlator) words(in input, x *rule, f *feed, rec record) {
 	if len(f.fields) == 1 {
 		k.vals = lookup(x, rec, f.fields[0], k.vals)
 		for i := from; i < len(k.vals); i++ {
-			if !k.vals[i].null && !repeated(k.vals[from:], i-from) {
+			if !k.short && !k.vals[i].null && !repeated(k.vals[from:], i-from) && k.takes(&k.inputsLeft) {
 				k.input(in, appendLow(k.texts[:0], k.vals[i].text))
 			}
 		}

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 )
@@ -110,8 +111,15 @@ func (l *look) choose() *way {
 		}
 		key = append(key, 1+f.rank)
 		if a.value {
+			key = binary.AppendUvarint(key, uint64(len(f.leaves)))
 			for _, i := range f.leaves {
-				key = append(append(key, l.low(&l.leaves[i])...), 0xff)
+				v := &l.leaves[i]
+				if v.null {
+					key = append(key, 0)
+					continue
+				}
+				text := l.text(v)
+				key = append(binary.AppendUvarint(key, uint64(len(text))+1), text...)
 			}
 		}
 	}
