@@ -2,7 +2,6 @@ package detect
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -112,13 +111,7 @@ func (m *marks) add(name string, most int) {
 }
 
 // MarshalJSON writes the set as one short string.
-func (m marks) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 2*len(m))
-	for _, x := range m {
-		b = binary.LittleEndian.AppendUint16(b, x)
-	}
-	return json.Marshal(base64.RawStdEncoding.EncodeToString(b))
-}
+func (m marks) MarshalJSON() ([]byte, error) { return m.appendJSON(nil), nil }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (m *marks) UnmarshalJSON(text []byte) error {
@@ -398,24 +391,17 @@ type baselineSnapshot struct {
 }
 
 // snapshot is the baseline as JSON, the same for the same baseline.
-func (b *baseline) snapshot() (json.RawMessage, error) {
+func (b *baseline) snapshot() (baselineSnapshot, error) {
 	people, err := b.people.Snapshot()
 	groups, err2 := b.peers.Snapshot()
 	patients, err3 := b.patients.Snapshot()
-	if err := errors.Join(err, err2, err3); err != nil {
-		return nil, err
-	}
-	return json.Marshal(baselineSnapshot{people, groups, patients, b.others})
+	others := b.others
+	others.bins = slices.Clone(others.bins)
+	return baselineSnapshot{people, groups, patients, others}, errors.Join(err, err2, err3)
 }
 
-// restore replaces the baseline; nil empties it.
-func (b *baseline) restore(data json.RawMessage) error {
-	var s baselineSnapshot
-	if data != nil {
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
-		}
-	}
+// restore replaces the baseline.
+func (b *baseline) restore(s baselineSnapshot) error {
 	b.others = s.Others
 	return errors.Join(b.people.Restore(s.People), b.peers.Restore(s.Peers), b.patients.Restore(s.Patients))
 }

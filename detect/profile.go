@@ -58,9 +58,7 @@ type profileSnapshot struct {
 }
 
 // MarshalJSON writes the hours as one string.
-func (p profile) MarshalJSON() ([]byte, error) {
-	return json.Marshal(profileSnapshot{base64.RawStdEncoding.EncodeToString(p.hours[:]), p.epoch, p.last})
-}
+func (p profile) MarshalJSON() ([]byte, error) { return p.appendJSON(nil), nil }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (p *profile) UnmarshalJSON(text []byte) error {

@@ -158,21 +158,7 @@ func (s *Sketch) Spread() float64 {
 func (s *Sketch) Lately() float64 { return float64(s.level) / levelUnit }
 
 // MarshalJSON writes the sketch as one short string.
-func (s Sketch) MarshalJSON() ([]byte, error) {
-	if len(s.bins) == 0 {
-		return []byte(`""`), nil
-	}
-	b := binary.AppendVarint(nil, s.epoch)
-	b = binary.AppendVarint(b, s.level)
-	last := uint16(0)
-	for _, x := range s.bins {
-		b = binary.AppendUvarint(b, uint64(x.at-last))
-		b = binary.AppendUvarint(b, uint64(x.weight))
-		last = x.at
-	}
-	out := append(make([]byte, 0, 2+base64.RawStdEncoding.EncodedLen(len(b))), '"')
-	return append(base64.RawStdEncoding.AppendEncode(out, b), '"'), nil
-}
+func (s Sketch) MarshalJSON() ([]byte, error) { return s.appendJSON(nil), nil }
 
 var errSketch = errors.New("memory of what is usual is damaged")
 

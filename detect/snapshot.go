@@ -21,15 +21,31 @@ type snapshot struct {
 
 const snapshotVersion = 1
 
+// Taken is the memory of an engine at one moment. It does not change any more
+// and may be packed by another goroutine while the engine works on.
+type Taken struct {
+	memory snapshot
+	usual  baselineSnapshot
+}
+
 // Snapshot is the memory of all detectors, as text: JSON, packed.
 func (e *Engine) Snapshot() ([]byte, error) {
+	t, err := e.Take()
+	if err != nil {
+		return nil, err
+	}
+	return t.Pack()
+}
+
+// Take is the part of Snapshot that the engine has to stand still for.
+func (e *Engine) Take() (*Taken, error) {
 	groups, err := e.groups.Snapshot()
 	quotas, err2 := e.quotas.Snapshot()
 	usual, err3 := e.baseline.snapshot()
 	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, fmt.Errorf("snapshot of findings: %w", err)
 	}
-	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Baseline: usual, Detectors: map[string]json.RawMessage{}}
+	s := snapshot{Version: snapshotVersion, Clock: e.clock, Groups: groups, Quotas: quotas, Detectors: map[string]json.RawMessage{}}
 	for _, slot := range e.all {
 		d, ok := slot.detector.(Stateful)
 		if !ok {
@@ -43,6 +59,17 @@ func (e *Engine) Snapshot() ([]byte, error) {
 			s.Detectors[slot.info.ID] = data
 		}
 	}
+	return &Taken{s, usual}, nil
+}
+
+// Pack is the rest of Snapshot.
+func (t *Taken) Pack() ([]byte, error) {
+	s := t.memory
+	usual, err := json.Marshal(t.usual)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of what is usual: %w", err)
+	}
+	s.Baseline = usual
 	text, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot of detectors: %w", err)
@@ -65,12 +92,26 @@ func (e *Engine) Restore(data []byte) error {
 	if s.Version > snapshotVersion {
 		return fmt.Errorf("memory of detectors is of version %d, this program reads %d; use the newer program", s.Version, snapshotVersion)
 	}
+	if err := e.remember(&s); err != nil {
+		return err
+	}
+	var usual baselineSnapshot
+	if s.Baseline == nil || json.Unmarshal(s.Baseline, &usual) != nil || e.baseline.restore(usual) != nil {
+		e.baseline = newBaseline()
+	}
+	return nil
+}
+
+// TakeOver is Restore from the memory of another engine.
+func (e *Engine) TakeOver(t *Taken) error {
+	return errors.Join(e.remember(&t.memory), e.baseline.restore(t.usual))
+}
+
+// remember restores all but the baseline.
+func (e *Engine) remember(s *snapshot) error {
 	e.clock = s.Clock
 	if err := errors.Join(e.groups.Restore(s.Groups), e.quotas.Restore(s.Quotas)); err != nil {
 		return fmt.Errorf("read memory of findings: %w", err)
-	}
-	if e.baseline.restore(s.Baseline) != nil {
-		e.baseline = newBaseline()
 	}
 	for _, slot := range e.all {
 		d, ok := slot.detector.(Stateful)

@@ -64,6 +64,7 @@ type pipeline struct {
 	again  uint64            // messages up to here may have been worked on before a crash
 	people uint64            // guarded by mu: directory version of the last retry
 	last   time.Time         // guarded by mu: when the last checkpoint was made
+	stood  time.Duration     // guarded by mu: how long the pipeline stood still for it
 }
 
 // run works until ctx ends, then makes a last checkpoint. Three stages work at
@@ -148,7 +149,7 @@ func (p *pipeline) tick(ctx context.Context) {
 		if p.due() {
 			if err := p.checkpoint(ctx); err != nil && ctx.Err() == nil {
 				p.slog.Error("checkpoint not made, trying again", "error", err)
-				pause(ctx, time.Second)
+				pause(ctx, max(time.Second, min(p.spacing(), 10*time.Second)))
 			}
 		}
 		if i%silence == 0 {
@@ -203,8 +204,20 @@ func (p *pipeline) due() bool {
 	if !p.fresh {
 		every = max(every, idleEvery)
 	}
+	every = max(every, spaced(p.stood))
 	return p.seen > p.kept && (p.now().Sub(p.last) >= every || p.lake.Due(p.now()))
 }
+
+func (p *pipeline) spacing() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return spaced(p.stood)
+}
+
+// spaced is how far apart checkpoints are at least, after the pipeline stood
+// still so long for one: standing still costs a fiftieth of the time, as long
+// as not too much is to be repeated after a crash.
+func spaced(stood time.Duration) time.Duration { return min(50*stood, 2*time.Minute) }
 
 // idleEvery is how often there is a checkpoint while nothing but canaries
 // comes.
@@ -352,18 +365,21 @@ type moment struct {
 	rows    *lake.Batch
 	care    care.Changes
 	sources []api.Source
+	memory  *detect.Taken
 	state   map[string]string
 }
 
 // capture takes the moment. It is quick: the pipeline goes on while the moment
-// is written. It returns nil when there is nothing new.
+// is packed and written. It returns nil when there is nothing new.
 func (p *pipeline) capture() (*moment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seen == p.kept || p.torn {
 		return nil, nil
 	}
-	memory, err := p.detect.Snapshot()
+	start := time.Now()
+	defer func() { p.stood = time.Since(start) }()
+	memory, err := p.detect.Take()
 	if err != nil {
 		return nil, err
 	}
@@ -372,8 +388,8 @@ func (p *pipeline) capture() (*moment, error) {
 		return nil, err
 	}
 	return &moment{
-		seq: p.seen, rows: p.lake.Seal(), care: p.care.Changes(), sources: p.src.take(),
-		state: map[string]string{"position": strconv.FormatUint(p.seen, 10), "detect": string(memory), "join": string(joined)},
+		seq: p.seen, rows: p.lake.Seal(), care: p.care.Changes(), sources: p.src.take(), memory: memory,
+		state: map[string]string{"position": strconv.FormatUint(p.seen, 10), "join": string(joined)},
 	}, nil
 }
 
@@ -402,6 +418,11 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 // position passes a message whose findings are not stored, or a batch that is
 // not in the log.
 func (p *pipeline) commit(ctx context.Context, m *moment) error {
+	memory, err := m.memory.Pack()
+	if err != nil {
+		return err
+	}
+	m.state["detect"] = string(memory)
 	if err := p.clerk.settled(ctx, m.seq); err != nil {
 		return fmt.Errorf("store findings: %w", err)
 	}

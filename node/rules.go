@@ -194,14 +194,15 @@ func nameOf(data []byte) string {
 	return "rule-" + hex.EncodeToString(sum[:8]) + ".yml"
 }
 
+// swap puts other detectors in the place of those at work, with their memory.
 func (p *pipeline) swap(next *detect.Engine) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	memory, err := p.detect.Snapshot()
+	memory, err := p.detect.Take()
 	if err != nil {
 		return err
 	}
-	if err := next.Restore(memory); err != nil {
+	if err := next.TakeOver(memory); err != nil {
 		return err
 	}
 	p.detect = next
