@@ -19,8 +19,9 @@ import (
 )
 
 // Demo plays a simulated hospital's day into a node through its real
-// collectors: HL7 over MLLP, ATNA over TCP syslog, FHIR over HTTP, and a HIS's
-// audit table (a SQLite file) that is polled.
+// collectors: HL7 over MLLP, ATNA over TCP syslog, a HIS's audit table (a SQLite
+// file) that is polled, and over HTTP AuditEvents, statements of the database,
+// access logs and what workstations tell of.
 type Demo struct {
 	Seed uint64
 	// Length is how long the day takes.
@@ -167,13 +168,13 @@ type senders struct {
 	his   *sql.DB
 	url   string
 	token string
-	fhir  bytes.Buffer // AuditEvents gathered into one request
-	fhirs int
+	posts map[string]*bytes.Buffer // by format: what is gathered into one request
+	count int                      // records gathered
 	hurry bool
 }
 
 func (d *Demo) connect(ctx context.Context, n *Node) (*senders, error) {
-	s := &senders{n: n, begun: n.now(), url: n.url(), hurry: true}
+	s := &senders{n: n, begun: n.now(), url: n.url(), hurry: true, posts: map[string]*bytes.Buffer{}}
 	var err error
 	for range 200 { // the collectors are just starting
 		if s.hl7, err = mllp.Dial(ctx, d.mllp); err == nil {
@@ -197,7 +198,7 @@ func (d *Demo) connect(ctx context.Context, n *Node) (*senders, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.token, err = n.users.CreateToken(ctx, "demo FHIR server", identity.Sender, 24*time.Hour, "demo"); err != nil {
+	if s.token, err = n.users.CreateToken(ctx, "demo systems", identity.Sender, 24*time.Hour, "demo"); err != nil {
 		return nil, err
 	}
 	s.his, err = d.openHIS()
@@ -248,15 +249,32 @@ func (s *senders) send(ctx context.Context, it simulate.Item) error {
 			r.ID, r.OpTime.Format(time.RFC3339), r.UserCode, r.PatientNo, r.Action, r.Module, r.ClientIP, r.Reason)
 		return err
 	}
-	if it.Channel != "fhir" { // what Cordon tells of itself it tells itself
+	format := posted()[it.Channel].format
+	if format == "" { // what Cordon tells of itself it tells itself
 		return nil
 	}
-	s.fhir.Write(bytes.TrimSpace(it.Data))
-	s.fhir.WriteByte('\n')
-	if s.fhirs++; s.fhirs >= 200 {
+	b := s.posts[it.Channel]
+	if b == nil {
+		b = &bytes.Buffer{}
+		s.posts[it.Channel] = b
+	}
+	b.Write(bytes.TrimSpace(it.Data))
+	b.WriteByte('\n')
+	if s.count++; s.count >= 200 {
 		return s.flush(ctx)
 	}
 	return nil
+}
+
+// way is how a channel of the hospital is posted.
+type way struct{ format, source string }
+
+// posted are the channels that come by HTTP.
+func posted() map[string]way {
+	return map[string]way{
+		"fhir": {"fhir-auditevent", "FHIR-server"}, "db": {"mysql-audit", "HIS-database"},
+		"device": {"syslog", "endpoints-and-proxy"}, "http": {"http-access", "FHIR-access-log"},
+	}
 }
 
 // accepted reads MSA-1 of an acknowledgement (HL7 table 0008).
@@ -264,15 +282,22 @@ func accepted(ack []byte) bool {
 	return bytes.Contains(ack, []byte("MSA|AA")) || bytes.Contains(ack, []byte("MSA|CA"))
 }
 
-// flush posts the gathered AuditEvents.
+// flush posts what was gathered.
 func (s *senders) flush(ctx context.Context) error {
-	if s.fhirs == 0 {
-		return nil
+	s.count = 0
+	for _, channel := range sortedKeys(s.posts) {
+		if b := s.posts[channel]; b.Len() > 0 {
+			if err := s.post(ctx, posted()[channel], b.String()); err != nil {
+				return err
+			}
+			b.Reset()
+		}
 	}
-	body := strings.NewReader(s.fhir.String())
-	s.fhir.Reset()
-	s.fhirs = 0
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/events?format=fhir-auditevent&source=FHIR-server", body)
+	return nil
+}
+
+func (s *senders) post(ctx context.Context, to way, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/events?format="+to.format+"&source="+to.source, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -257,6 +257,7 @@ func (s *site) cases(t *testing.T) []opened {
 type answer struct {
 	EventUID  string `json:"event_uid"`
 	Explained bool
+	Detail    string
 	Kind      string
 	Because   []string
 }

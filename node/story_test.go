@@ -31,6 +31,7 @@ func tell(t *testing.T, s *site) *server {
 	c.halves()
 	c.repeats()
 	c.lateDirectory()
+	c.weakly()
 	c.v.verified()
 	return c.v
 }
@@ -162,6 +163,36 @@ func (c *story) lateDirectory() {
 	c.v.drained()
 	if a := c.s.explain(c.t, "late-dir"); !a.Explained || a.Kind != "attending" {
 		c.t.Errorf("after the directory came: %+v", a)
+	}
+}
+
+// weakly: nothing explains an access; then the patient turns out to lie on the
+// ward of somebody who is on no roster, which is a weak reason; then a good one
+// comes. Both are written down, and the first withdraws what needs no reason
+// at all.
+func (c *story) weakly() {
+	c.t.Helper()
+	c.s.post(c.t, look("late-weak", "nora", "LATEWEAK", c.at))
+	c.v.drained()
+	if a := c.s.explain(c.t, "late-weak"); a.Explained {
+		c.t.Errorf("explained before anything came: %+v", a)
+	}
+	on := func(ward string) string { return strings.Replace(ward, "W1^101^1", "Surgery^101^1", 1) }
+	c.s.hl7(c.t, on(admit("ADT-weak", "LATEWEAK", "D900", c.at.Add(-time.Hour))))
+	c.v.drained()
+	if a := c.s.explain(c.t, "late-weak"); !a.Explained || a.Detail != "department" {
+		c.t.Errorf("after the admission to the person's ward: %+v", a)
+	}
+	for _, f := range c.s.findings(c.t) {
+		if slices.Contains(f.Info.Related, uid{UID: "late-weak"}) {
+			c.t.Errorf("still holds: %+v", f)
+		}
+	}
+	c.restart()
+	c.s.hl7(c.t, on(admit("ADT-good", "LATEWEAK", "N100", c.at.Add(-30*time.Minute))))
+	c.v.drained()
+	if a := c.s.explain(c.t, "late-weak"); !a.Explained || a.Kind != "attending" {
+		c.t.Errorf("after a good reason came: %+v", a)
 	}
 }
 
