@@ -114,6 +114,8 @@ type Table struct {
 	Level int
 	// Columns are its own; others are read by the patterns.
 	Columns map[string]Class
+	// Like is the table it seems to be a copy of, by its name.
+	Like string
 }
 
 // Catalog knows what tables and columns mean. The zero Catalog knows none.
@@ -305,10 +307,14 @@ func anyCase(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile("(?i)" + pattern)
 }
 
-// Table finds a table by its lower-case name, without schema.
+// Table finds a table by its lower-case name, without schema. A name that says
+// of itself that it is a copy of a listed table is one.
 func (c *Catalog) Table(name string) (*Table, bool) {
 	if t, ok := c.tables[name]; ok {
 		return t, true
+	}
+	if t, ok := c.copied(name); ok {
+		return &Table{Name: name, Kind: t.Kind, Level: t.Level, Columns: t.Columns, Like: t.Name}, true
 	}
 	for _, p := range c.patterns {
 		if p.match.MatchString(name) {
@@ -316,6 +322,48 @@ func (c *Catalog) Table(name string) (*Table, bool) {
 		}
 	}
 	return nil, false
+}
+
+// mostParts bounds the parts of a name that are looked at.
+const mostParts = 12
+
+// copied finds the listed table of which a name says that it is a copy:
+// bak_T_20260301, T_old, T$copy2.
+func (c *Catalog) copied(name string) (*Table, bool) {
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '$' || r == '-' || r == '#' })
+	if len(parts) > mostParts {
+		return nil, false
+	}
+	from, to := 0, len(parts)
+	for to > 0 && ofCopies(parts[to-1]) {
+		to--
+	}
+	for from < to && ofCopies(parts[from]) {
+		from++
+	}
+	for n := len(parts); n > 0; n-- { // the longest one
+		for lo := 0; lo+n <= len(parts); lo++ {
+			if lo > from || lo+n < to {
+				continue
+			}
+			if t, ok := c.tables[strings.Join(parts[lo:lo+n], "_")]; ok {
+				return t, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// ofCopies says whether a part of a name is what copies are called by: a word
+// of copying, a date or number, a letter or two.
+func ofCopies(part string) bool {
+	word := strings.TrimRight(part, "0123456789")
+	switch word {
+	case "bak", "back", "backup", "bck", "bkp", "copy", "tmp", "temp", "old", "new", "hist", "history", "his", "arch", "archive", "archived",
+		"test", "dev", "uat", "snap", "snapshot", "restore", "restored", "dump", "export", "exp", "sync", "orig", "save", "dup", "clone", "备份", "副本", "历史", "归档", "临时":
+		return true
+	}
+	return len(word) <= 2
 }
 
 // Ignored says whether a name belongs to the database itself.

@@ -185,9 +185,21 @@ func (p *parser) elsewhere(text string) *Object {
 	return q.query(q.verb(0, len(q.toks)), len(q.toks), nil)
 }
 
+// maxSpent bounds how many bytes of strings are read as SQL in one text: each
+// may run others, again and again, and what they cost would multiply.
+const maxSpent = 1 << 20
+
+// within is the parser of a text in a string. One beyond what may be spent is
+// not read, and the whole counts as strange.
 func (p *parser) within(text string) *parser {
+	if p.spent == nil {
+		p.spent = new(int)
+	}
+	if *p.spent += len(text) + 256; *p.spent > maxSpent {
+		p.strange, text = true, ""
+	}
 	var s scanner
 	s.reset(Fold(text), p.dialect)
 	return &parser{reader: p.reader, dialect: p.dialect, toks: s.all(), reading: p.reading, vars: p.vars, made: p.made,
-		inner: p.inner + 1, depth: p.depth, body: p.body, bodyName: p.bodyName}
+		inner: p.inner + 1, spent: p.spent, depth: p.depth, body: p.body, bodyName: p.bodyName}
 }

@@ -179,6 +179,7 @@ func (b *reading) function(name string, open, hi int, m *meaning, counted bool) 
 		m.plain = m.plain && name == "in"
 		b.parens(open, end, open, next, m, counted)
 	default:
+		b.arguments(name, open+1, end)
 		m.plain = m.plain && isHarmless(name)
 		inner := meaning{constant: true, plain: true}
 		b.walk(open+1, end, &inner, counted)
@@ -207,6 +208,37 @@ func (b *reading) function(name string, open, hi int, m *meaning, counted bool) 
 		}
 	}
 	return next
+}
+
+// arguments reads the SQL that a function is given as a text to run, and the
+// table it is told by name: query_to_xml('SELECT ...'), table_to_xml('t').
+func (b *reading) arguments(name string, lo, hi int) {
+	p := b.p
+	switch name {
+	case "length", "char_length", "octet_length", "md5", "sha1", "sha2", "concat", "concat_ws", "replace", "instr", "locate", "position", "strpos",
+		"charindex", "patindex", "coalesce", "ifnull", "nvl", "isnull", "substr", "substring", "left", "right", "upper", "lower", "trim", "quote_literal",
+		"json_object", "json_build_object", "cast", "convert", "hashbytes", "regexp_like", "to_char", "decode", "if", "iif", "nullif":
+		return
+	}
+	for i := lo; i < hi; i++ {
+		t := &p.toks[i]
+		if t.kind != stringTok {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(name, "table_to_xml"):
+			o := &origin{}
+			text := lower(t.text)
+			o.table(p, text[strings.LastIndexByte(text, '.')+1:], "", false)
+			p.hand(o.whole()...)
+			p.dynamic = true
+			return
+		case formOf(t.text) == wholeSQL || formOf(t.text) == perhaps:
+			text, _ := p.value(i, p.find(i, hi, ","))
+			p.hidden(text)
+			return
+		}
+	}
 }
 
 // counted reads what an aggregate counts; conditions inside tell it apart.

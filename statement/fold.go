@@ -122,7 +122,10 @@ func (p *parser) term(i, hi int) (next int, text string, ok bool) {
 		}
 		return i + 1, t.text, true
 	case paramTok, quotedTok:
-		text, ok = p.vars[t.text]
+		if text, ok = p.vars[t.text]; !ok && t.kind == paramTok && p.dialect != SQLServer && p.reader != nil && p.reader.Session != nil {
+			p.dynamic = true
+			text, ok = p.reader.Session(t.text)
+		}
 		return i + 1, text, ok
 	case opTok:
 		switch t.text {

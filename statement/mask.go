@@ -165,7 +165,10 @@ func (m *masker) joins(p *parser, sp span, depth int, edits []edit) []edit {
 	for i := sp.lo; i < sp.hi; {
 		w := p.at(i)
 		assigns = assigns || w == ":=" || p.word(i) == "set" || p.word(i) == "declare"
-		end := p.extent(i, sp.hi)
+		end := i
+		if m.work > 0 {
+			end = p.extent(i, sp.hi)
+		}
 		if end > i {
 			if text, ok := m.joined(p, i, end, depth, assigns); ok {
 				edits = append(edits, edit{span{i, end}, text})
@@ -192,10 +195,9 @@ func (m *masker) joined(p *parser, lo, hi, depth int, fragments bool) (string, b
 	j.read(lo, hi)
 	text := Fold(j.b.String())
 	form := formOf(text)
-	if form == noSQL || form == fragment && !fragments || m.work < len(text) {
+	if m.work -= len(text) + 10*(hi-lo); form == noSQL || form == fragment && !fragments || m.work < 0 {
 		return "", false
 	}
-	m.work -= len(text)
 	masked := m.text(text, depth+1, form != wholeSQL)
 	if alone && p.toks[lo].kind == stringTok {
 		return m.fits(quoted(p.written(lo), p.escaped(masked)))

@@ -17,6 +17,7 @@ type parser struct {
 	// dynamic: SQL was found in strings; strange: an input too deep.
 	dynamic, strange bool
 	inner            int // how deep in strings
+	spent            *int // bytes of strings read as SQL, of all depths together
 	depth            int
 	made             map[string]*Object // by this text
 	body             *Object            // the procedure whose body is read
@@ -37,6 +38,7 @@ func (p *parser) run() {
 	if p.inner == 0 {
 		p.closeBody()
 		p.flush()
+		p.sets()
 	}
 }
 
@@ -244,6 +246,10 @@ func (p *parser) result(lo, hi int) {
 	p.hand(o.Queries...)
 	if name := p.into(lo, hi); name != "" {
 		p.make(name, o)
+	}
+	if i := p.find(lo, hi, "into"); i+2 == hi && p.toks[i+1].kind == paramTok { // SELECT '...' INTO @q
+		text, _ := p.value(lo+1, p.find(lo, hi, "into", "from"))
+		p.vars[p.toks[i+1].text] = text
 	}
 }
 

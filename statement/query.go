@@ -170,7 +170,9 @@ func (p *parser) block(lo, hi int, outer *scope) *Object {
 			b.list(c.lo+1, c.hi)
 		}
 	}
+	grouped := false
 	for _, c := range clauses {
+		grouped = grouped || p.word(c.lo) == "group"
 		b.clause(c.lo, c.hi)
 	}
 	b.f.Kinds |= b.sc.from.kinds()
@@ -179,6 +181,7 @@ func (p *parser) block(lo, hi int, outer *scope) *Object {
 		b.f.Dims |= b.f.Shown
 		b.f.Counted = true
 	}
+	b.f.Number = b.counts > 0 && b.counts == len(b.sc.shown) && b.f.Dims == 0 && !grouped
 	out := &Object{Columns: b.sc.shown, Queries: []Facts{b.f}}
 	if len(b.sc.from.list) == 0 && b.f.Kinds == 0 {
 		out.Queries = nil
@@ -209,6 +212,7 @@ type reading struct {
 	sc       *scope
 	f        Facts
 	distinct bool
+	counts   int // columns of the result that are a number of rows
 }
 
 // list reads the select list.
@@ -255,6 +259,9 @@ func (b *reading) item(lo, hi int) {
 			}
 			return
 		}
+	}
+	if w := p.word(lo); (w == "count" || w == "count_big") && p.at(lo+1) == "(" && p.after(lo+1) >= hi-2 {
+		b.counts++
 	}
 	e := b.expr(lo, hi)
 	b.f.Shown |= e.set
@@ -610,7 +617,7 @@ func (o *origin) named(p *parser, sc *scope, name, schema, alias string, outer b
 // at before the patterns of the catalog, but after its names.
 func (o *origin) table(p *parser, name, schema string, outer bool) {
 	t, listed := p.reader.table(name)
-	if !listed || t.Columns == nil {
+	if !listed || t.Columns == nil || t.Like != "" {
 		if x, ok := p.object(name); ok {
 			p.reading.Known = true
 			p.reading.add(Use{Name: name, Schema: schema, Level: x.Level, Made: true})

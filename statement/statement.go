@@ -63,12 +63,21 @@ type Reading struct {
 	Makes []Object
 	// Calls are the procedures called.
 	Calls []string
+	// Sets are the texts given to variables that live on in the session
+	// (MySQL's @name), in the order of their names.
+	Sets []Variable
 	// Hidden says that SQL was found inside of strings.
 	Hidden bool
 	// Known says that an object made earlier was read.
 	Known bool
 
 	drugs, pages []int32 // tokens with literals
+}
+
+// Variable is a text kept in a session.
+type Variable struct {
+	Name string `json:"n"`
+	Text string `json:"t"`
 }
 
 // Use is a table that is read.
@@ -96,6 +105,8 @@ type Facts struct {
 	Counted bool `json:"c,omitempty"`
 	// Narrow: something beside joins limits the rows.
 	Narrow bool `json:"n,omitempty"`
+	// Number: it shows how many rows there are and nothing of them.
+	Number bool `json:"o,omitempty"`
 }
 
 // Object is something that was made from tables: a table, temporary table,
@@ -130,6 +141,9 @@ type Known func(name string) (*Object, bool)
 type Reader struct {
 	catalog *Catalog
 	known   Known
+	// Session finds the texts that earlier statements of the same session
+	// gave to variables; nil where sessions are not told apart.
+	Session func(name string) (string, bool)
 	cache   map[uint64]*Reading
 	scan    scanner
 	print   []byte
@@ -158,11 +172,15 @@ type Values struct {
 	// compared with.
 	All   uint64
 	Drugs []uint64
+	// Asked says that values stand elsewhere: bound, not written.
+	Asked bool
 	// Since is the earliest day among them, as 20260301; 0 without any.
 	Since int64
 	// From is the largest number in a limit, offset or row number: how far
 	// into the result a page reaches; 0 without paging.
 	From int64
+	// Page is the smallest of these numbers: how many rows a page has.
+	Page int64
 }
 
 // Read reads one statement or script.
@@ -177,7 +195,7 @@ func (r *Reader) Read(text string, d Dialect) (*Reading, Values) {
 	p := &parser{reader: r, dialect: r.scan.d, toks: toks, reading: &Reading{Fingerprint: print}}
 	p.run()
 	got := p.reading
-	if !p.dynamic && !got.Known && !p.strange && len(got.Makes) == 0 && len(got.Calls) == 0 {
+	if !p.dynamic && !got.Known && !p.strange && len(got.Makes) == 0 && len(got.Calls) == 0 && len(got.Sets) == 0 {
 		r.keep(exact, got)
 	}
 	return got, valuesOf(got, toks)
@@ -219,7 +237,9 @@ func valuesOf(got *Reading, toks []token) Values {
 	var v Values
 	h := uint64(14695981039346656037)
 	for i := range toks {
-		if t := &toks[i]; t.kind == stringTok || t.kind == numberTok {
+		t := &toks[i]
+		v.Asked = v.Asked || t.kind == paramTok && t.text[0] != '@'
+		if t.kind == stringTok || t.kind == numberTok {
 			h = (h ^ xxh3.HashString(t.text)) * 1099511628211
 			if d := dayIn(t.text); d != 0 && (v.Since == 0 || d < v.Since) {
 				v.Since = d
@@ -234,7 +254,10 @@ func valuesOf(got *Reading, toks []token) Values {
 	}
 	for _, i := range got.pages {
 		if int(i) < len(toks) {
-			v.From = max(v.From, number(toks[i].text))
+			n := number(toks[i].text)
+			if v.From = max(v.From, n); n > 0 && (v.Page == 0 || n < v.Page) {
+				v.Page = n
+			}
 		}
 	}
 	return v
@@ -261,6 +284,23 @@ func dayIn(s string) int64 {
 		return 0
 	}
 	return n
+}
+
+// mostSets bound what is kept of one statement's variables.
+const (
+	mostSets    = 8
+	mostSetText = 4096
+)
+
+// sets notes the session's variables that a text has given values to.
+func (p *parser) sets() {
+	for name := range p.vars {
+		if len(name) > 1 && name[0] == '@' && name[1] != '@' && p.dialect != SQLServer && len(p.vars[name]) <= mostSetText {
+			p.reading.Sets = append(p.reading.Sets, Variable{name, p.vars[name]})
+		}
+	}
+	slices.SortFunc(p.reading.Sets, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
+	p.reading.Sets = p.reading.Sets[:min(len(p.reading.Sets), mostSets)]
 }
 
 // number reads a whole number, 0 for what is none.

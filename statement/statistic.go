@@ -23,7 +23,16 @@ const (
 // Statistic judges one query. What a query is filtered by counts like what it
 // shows: one drug at a time is a statistic as well.
 func (f *Facts) Statistic() Statistic {
-	if f.Bound || !f.Kinds.Has(Items) && !f.Kinds.Has(Prescriptions) {
+	if f.Bound {
+		return NoStatistic
+	}
+	return f.Slice()
+}
+
+// Slice is what a query would be if it were not about one patient: a part of a
+// statistic.
+func (f *Facts) Slice() Statistic {
+	if !f.Kinds.Has(Items) && !f.Kinds.Has(Prescriptions) {
 		return NoStatistic
 	}
 	seen := f.Shown | f.Dims | f.Filter
@@ -57,6 +66,26 @@ func (g *Reading) Statistic() (Statistic, *Facts) {
 		}
 	}
 	return worst, which
+}
+
+// Slice is the gravest part of a statistic that a reading hands out.
+func (g *Reading) Slice() Statistic {
+	worst := NoStatistic
+	for i := range g.Queries {
+		worst = max(worst, g.Queries[i].Slice())
+	}
+	return worst
+}
+
+// Numbers says whether all that is handed out are numbers of rows, of all or of
+// a time: nothing of a patient is shown, and nothing of one asked.
+func (g *Reading) Numbers() bool {
+	for i := range g.Queries {
+		if f := &g.Queries[i]; !f.Number || f.Narrow && f.Filter == 0 || f.Filter&^SetOf(Time) != 0 {
+			return false
+		}
+	}
+	return len(g.Queries) > 0
 }
 
 // Level is the highest GB/T 39725 level of the tables read.

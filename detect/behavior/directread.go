@@ -67,7 +67,7 @@ func (*directRead) Info() detect.Info {
 // Detect implements [detect.Detector].
 func (d *directRead) Detect(c *detect.Context, ev *ocsf.Event) {
 	q := d.sql.of(c, ev)
-	if q == nil || !q.Reads() || q.application && !q.strange || q.Level() < int(c.Param("level")) || d.sql.approved(c, ev) {
+	if q == nil || !q.Reads() || q.Numbers() || q.application && !q.strange || q.Level() < int(c.Param("level")) || d.sql.approved(c, ev) {
 		return
 	}
 	key := detect.UID("direct-table-read", q.person, account(ev), dayOf(c, ev))

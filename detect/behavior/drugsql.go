@@ -1,7 +1,9 @@
 package behavior
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/cordon-health/cordon/detect"
@@ -13,6 +15,8 @@ import (
 type drugSQL struct {
 	sql  *statements
 	days detect.Memory[tally] // by person and day
+	// slices are lists that were asked for in small parts, by person and day.
+	slices detect.Memory[tally]
 }
 
 var (
@@ -22,11 +26,12 @@ var (
 )
 
 func newDrugSQL(s *statements) *drugSQL {
-	return &drugSQL{sql: s, days: detect.NewMemory[tally](4000, 3*day)}
+	return &drugSQL{sql: s, days: detect.NewMemory[tally](4000, 3*day), slices: detect.NewMemory[tally](1000, 3*day)}
 }
 
 type drugSQLMemory struct {
 	Days       json.RawMessage  `json:"days"`
+	Slices     json.RawMessage  `json:"slices"`
 	Statements statementsMemory `json:"statements"`
 }
 
@@ -36,11 +41,15 @@ func (d *drugSQL) Snapshot() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	parts, err := d.slices.Snapshot()
+	if err != nil {
+		return nil, err
+	}
 	m, err := d.sql.snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(drugSQLMemory{days, m})
+	return json.Marshal(drugSQLMemory{days, parts, m})
 }
 
 // Restore implements [detect.Stateful].
@@ -52,6 +61,9 @@ func (d *drugSQL) Restore(data []byte) error {
 		}
 	}
 	if err := d.days.Restore(m.Days); err != nil {
+		return err
+	}
+	if err := d.slices.Restore(m.Slices); err != nil {
 		return err
 	}
 	return d.sql.restore(m.Statements)
@@ -83,6 +95,8 @@ func (*drugSQL) Info() detect.Info {
 		Params: []detect.Param{
 			{Name: "rows", Default: 2000, About: ocsf.Text{EN: "rows of drugs with doctors that an application may list at once", ZH: "应用一次可列出的含医生与药品的行数"}},
 			{Name: "few", Default: 100, About: ocsf.Text{EN: "rows a person may list for a look", ZH: "个人查看时可列出的行数"}},
+			{Name: "slices", Default: 500, About: ocsf.Text{EN: "rows a person may list in a day in small parts", ZH: "个人一天内分批列出的总行数"}},
+			{Name: "keys", Default: 120, About: ocsf.Text{EN: "different parts (patients, prescriptions, pages) a person may list in a day", ZH: "个人一天内分批查询的不同患者、处方或分页数"}},
 		},
 	}
 }
@@ -94,29 +108,72 @@ func (d *drugSQL) Detect(c *detect.Context, ev *ocsf.Event) {
 		return
 	}
 	kind, facts := q.Statistic()
-	if kind == statement.NoStatistic {
-		return
+	risk := 0.0
+	if kind != statement.NoStatistic {
+		risk = d.risk(c, ev, q, kind, facts)
 	}
-	risk := d.risk(c, ev, q, kind, facts)
-	if risk == 0 || d.sql.approved(c, ev) {
-		return
-	}
+	t := &tally{}
 	key := detect.UID("drug-statistics-sql", q.person, account(ev), dayOf(c, ev))
-	t := d.days.Keep(key, ev.Time)
+	sliced := risk == 0
+	if sliced {
+		kind = statement.Rows
+		if t = d.slice(c, ev, q, key); t == nil {
+			return
+		}
+		risk = 80 + monthEnd(ev, c.Zone())
+	}
+	if d.sql.approved(c, ev) {
+		return
+	}
+	if !sliced {
+		t = d.days.Keep(key, ev.Time)
+	} else {
+		key = detect.UID("drug-statistics-sql", "slices", q.person, account(ev), dayOf(c, ev))
+	}
 	if kind <= statement.HalfDoctors && !d.halves(t, kind) {
 		t.keep(ev.Metadata.UID)
 		return
 	}
 	t.Risk = max(t.Risk, risk)
-	if !t.add(ev.Metadata.UID, q) {
+	if !sliced && !t.add(ev.Metadata.UID, q) {
 		return
 	}
 	f := ocsf.Finding{
 		UID: key, Events: t.Events, Time: ev.Time, Risk: min(t.Risk+loop(t), 97), Weak: t.Risk < 50,
-		Title: d.title(c, ev, q, kind, t), Why: d.why(ev, q, kind, t),
+		Title: d.title(c, ev, q, kind, t), Why: d.why(ev, q, kind, t, sliced),
 	}
 	q.about(&f, ev)
 	c.Find(f)
+}
+
+// slice counts a small part of a list of what doctors prescribed: one page, one
+// patient, a few prescriptions. It returns the day's tally when the parts have
+// become a list, nil before and where they are an application's work.
+func (d *drugSQL) slice(c *detect.Context, ev *ocsf.Event, q *query, key string) *tally {
+	if q.application && !q.strange || q.Slice() < statement.Rows {
+		return nil
+	}
+	t := d.slices.Keep(key, ev.Time)
+	if slices.Contains(t.Events, ev.Metadata.UID) {
+		return nil
+	}
+	most := int(c.Param("keys"))
+	fresh := q.values.Asked || !slices.Contains(t.Keys, q.values.All)
+	if fresh && len(t.Keys) <= min(most, 1000) {
+		t.Keys = append(t.Keys, q.values.All)
+	}
+	if fresh {
+		t.Rows += cmp.Or(q.rows, q.values.Page) // where nobody counted the rows, as many as were asked for
+	}
+	t.Seen++
+	if len(t.Events) < mostOfTally {
+		t.Events = append(t.Events, ev.Metadata.UID)
+	}
+	if t.Seen < t.Next || float64(t.Rows) <= c.Param("slices") && len(t.Keys) <= most {
+		return nil
+	}
+	t.Next = t.Seen + max(1, t.Seen/4)
+	return t
 }
 
 // loop is what many drugs, one after the other, add to the risk.
@@ -225,9 +282,12 @@ func (d *drugSQL) title(c *detect.Context, ev *ocsf.Event, q *query, kind statem
 	return text("%s listed which doctor prescribed which drug (statements: %d, %s)", "%s 成批列出医生与其所开药品，共 %d 条语句（%s）", who, t.Seen, c.Clock())
 }
 
-func (d *drugSQL) why(ev *ocsf.Event, q *query, kind statement.Statistic, t *tally) ocsf.Text {
+func (d *drugSQL) why(ev *ocsf.Event, q *query, kind statement.Statistic, t *tally, sliced bool) ocsf.Text {
 	w := text("Tables: %s; no condition on one patient, visit or prescription; program %q, from %q; no ticket covers it.",
 		"表：%s；没有限定到某位患者、某次就诊或某张处方；程序 %q，来自 %q；没有批准单覆盖。", d.sql.named(), ev.Actor.AppName, host(ev))
+	if sliced {
+		w = text("Tables: %s; program %q, from %q; no ticket covers it.", "表：%s；程序 %q，来自 %q；没有批准单覆盖。", d.sql.named(), ev.Actor.AppName, host(ev))
+	}
 	add := func(on bool, more ocsf.Text) {
 		if on {
 			w.EN, w.ZH = w.EN+" "+more.EN, w.ZH+more.ZH
@@ -237,6 +297,7 @@ func (d *drugSQL) why(ev *ocsf.Event, q *query, kind statement.Statistic, t *tal
 	add(q.Hidden, text("The statement was put together in a string.", "语句藏在字符串中拼接执行。"))
 	add(q.Known, text("It reads a copy, view or procedure made of these tables before.", "读取的是此前由这些表生成的副本、视图或存储过程。"))
 	add(len(q.Makes) > 0, text("It stores the result.", "结果被另存。"))
+	add(sliced, text("It was listed in small parts, each about a few prescriptions only: %d statements in a day.", "以小批量分多次列出，单条语句只涉及少量处方：当日共 %d 条。", t.Seen))
 	add(t.Rows > 0, text("Rows in all: %d.", "累计行数：%d。", t.Rows))
 	add(q.elsewhere != "", text("These tables are known from another database than %q: a copy?", "这些表本应在其他数据库中，而非 %q：是否为还原的备份？", q.elsewhere))
 	return w

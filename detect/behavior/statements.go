@@ -28,6 +28,7 @@ type statements struct {
 	programs detect.Memory[crew]             // by program
 	homes    detect.Memory[home]             // by table
 	unmapped detect.Memory[int]              // by table
+	sessions detect.Memory[variables]        // by account and session
 	feed     detect.Feed
 	names    atomic.Pointer[[]string] // of the unmapped, for pages
 
@@ -74,6 +75,24 @@ type crew struct {
 	Accounts []uint32 `json:"a"`
 }
 
+// variables are the texts that a session's variables hold.
+type variables struct {
+	List []statement.Variable `json:"l"`
+}
+
+const mostVariables = 8
+
+// note takes over what a statement gives to variables; the oldest make room.
+func (v *variables) note(sets []statement.Variable) {
+	for _, set := range sets {
+		v.List = slices.DeleteFunc(v.List, func(x statement.Variable) bool { return x.Name == set.Name })
+		v.List = append(v.List, set)
+	}
+	if more := len(v.List) - mostVariables; more > 0 {
+		v.List = slices.Delete(v.List, 0, more)
+	}
+}
+
 // home is the database a table was first seen in.
 type home struct {
 	Database string `json:"d"`
@@ -96,6 +115,7 @@ func newStatements() *statements {
 		programs: detect.NewMemory[crew](1000, 180*day),
 		homes:    detect.NewMemory[home](4000, 0),
 		unmapped: detect.NewMemory[int](500, 90*day),
+		sessions: detect.NewMemory[variables](300, day),
 	}
 	return s
 }
@@ -145,6 +165,7 @@ func (s *statements) prepare(catalog *statement.Catalog) {
 			o := s.made.Get(s.objectKey(name))
 			return o, o != nil
 		})
+		s.reader.Session = s.variable
 	}
 }
 
@@ -156,6 +177,24 @@ func (s *statements) objectKey(name string) string {
 	}
 	return name
 }
+
+// variable is the text that the session of the event gave to a variable.
+func (s *statements) variable(name string) (string, bool) {
+	if s.event == nil {
+		return "", false
+	}
+	if v := s.sessions.Get(sqlSession(s.event)); v != nil {
+		for _, x := range v.List {
+			if x.Name == name {
+				return x.Text, true
+			}
+		}
+	}
+	return "", false
+}
+
+// sqlSession is the session of an event, as far as its source tells them apart.
+func sqlSession(ev *ocsf.Event) string { return account(ev) + "|" + host(ev) + "|" + ev.Actor.Session }
 
 func account(ev *ocsf.Event) string { return strings.ToLower(ev.Actor.User.Account) }
 
@@ -275,6 +314,9 @@ func (s *statements) remember(ev *ocsf.Event) {
 		}
 		*s.made.Keep(key, ev.Time) = *o
 		s.unmapped.Forget(o.Name)
+	}
+	if len(q.Sets) > 0 {
+		s.sessions.Keep(sqlSession(ev), ev.Time).note(q.Sets)
 	}
 	for _, name := range q.Unmapped {
 		if s.made.Get(s.objectKey(name)) != nil || strings.HasPrefix(name, "#") {
@@ -468,6 +510,7 @@ type statementsMemory struct {
 	Programs json.RawMessage `json:"programs"`
 	Homes    json.RawMessage `json:"homes"`
 	Unmapped json.RawMessage `json:"unmapped"`
+	Sessions json.RawMessage `json:"sessions"`
 	Feed     json.RawMessage `json:"feed"`
 }
 
@@ -475,7 +518,7 @@ func (s *statements) snapshot() (m statementsMemory, err error) {
 	for _, x := range []struct {
 		from detect.Stateful
 		to   *json.RawMessage
-	}{{&s.made, &m.Made}, {&s.accounts, &m.Accounts}, {&s.programs, &m.Programs}, {&s.homes, &m.Homes}, {&s.unmapped, &m.Unmapped}, {&s.feed, &m.Feed}} {
+	}{{&s.made, &m.Made}, {&s.accounts, &m.Accounts}, {&s.programs, &m.Programs}, {&s.homes, &m.Homes}, {&s.unmapped, &m.Unmapped}, {&s.sessions, &m.Sessions}, {&s.feed, &m.Feed}} {
 		if *x.to, err = x.from.Snapshot(); err != nil {
 			return m, err
 		}
@@ -487,7 +530,7 @@ func (s *statements) restore(m statementsMemory) error {
 	for _, x := range []struct {
 		to   detect.Stateful
 		from json.RawMessage
-	}{{&s.made, m.Made}, {&s.accounts, m.Accounts}, {&s.programs, m.Programs}, {&s.homes, m.Homes}, {&s.unmapped, m.Unmapped}, {&s.feed, m.Feed}} {
+	}{{&s.made, m.Made}, {&s.accounts, m.Accounts}, {&s.programs, m.Programs}, {&s.homes, m.Homes}, {&s.unmapped, m.Unmapped}, {&s.sessions, m.Sessions}, {&s.feed, m.Feed}} {
 		if err := x.to.Restore(x.from); err != nil {
 			return err
 		}
@@ -508,6 +551,8 @@ type tally struct {
 	Risk   float64  `json:"k,omitempty"`
 	Items  bool     `json:"i,omitempty"`
 	Doctor bool     `json:"o,omitempty"`
+	// Keys are hashes of the values that slices of a list were asked with.
+	Keys []uint64 `json:"s,omitempty"`
 }
 
 const mostOfTally = 60
