@@ -67,6 +67,12 @@ func formOf(text string) form {
 	return noSQL
 }
 
+// goesOn says whether a text may be the rest of a statement.
+func goesOn(text string) bool {
+	text = lower(text)
+	return hasWord(text, "from") || hasWord(text, "join") || hasWord(text, "where") || hasWord(text, "select") || hasWord(text, "group")
+}
+
 // hasWord says whether a word stands in a text of lower case.
 func hasWord(text, w string) bool {
 	for at := 0; ; {

@@ -135,7 +135,7 @@ func (p *parser) surelySQL(i int) bool {
 		}
 	}
 	switch {
-	case len(w) <= 2, strings.ContainsAny(w, "_$#"), p.at(i+1) == "(", isSQLWord(w):
+	case len(w) == 1, len(w) == 2 && (isDigit(w[1]) || w == "id" || p.at(i+1) == "." && strings.Contains(p.at(i+2), "_")), strings.ContainsAny(w, "_$#"), p.at(i+1) == "(", isSQLWord(w):
 		return true
 	}
 	if p.at(i-1) == "." && i > 1 {
@@ -195,6 +195,9 @@ func (m *masker) joined(p *parser, lo, hi, depth int, fragments bool) (string, b
 	j.read(lo, hi)
 	text := Fold(j.b.String())
 	form := formOf(text)
+	if form == noSQL && fragments && j.leads && goesOn(text) {
+		form = fragment
+	}
 	if m.work -= len(text) + 10*(hi-lo); form == noSQL || form == fragment && !fragments || m.work < 0 {
 		return "", false
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cordon-health/cordon/normalize"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
@@ -53,6 +54,15 @@ func sqlLine(line string, n int) *ocsf.Event {
 		}
 	}
 	return ev
+}
+
+// normalized is an event as normalize hands it out.
+func (s *Site) normalized(ev *ocsf.Event) *ocsf.Event {
+	evs, rejects := s.sql.Normalize(normalize.Input{Format: "ocsf", Source: ev.Metadata.LogProvider, Received: ev.Time, Data: ev.AppendJSON(nil)})
+	if len(evs) != 1 || len(rejects) > 0 {
+		failf("statement %s: %d events, %v", ev.Metadata.UID, len(evs), rejects)
+	}
+	return evs[0]
 }
 
 // screen applies the words of a record about a screen: screen=NAME, drug=ID.

@@ -137,6 +137,7 @@ type Site struct {
 	care   *care.Graph
 	warned map[string]warned
 	files  map[string]string
+	sql    *normalize.Normalizer // for statements
 }
 
 type warned struct {
@@ -152,7 +153,7 @@ func Open(ctx context.Context, p Parts, files map[string]string) (s *Site, err e
 	var key keyed.Key
 	now := func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, zone) }
 	log := slog.New(slog.DiscardHandler)
-	s = &Site{parts: p, files: files, warned: map[string]warned{}}
+	s = &Site{parts: p, files: files, warned: map[string]warned{}, sql: normalize.New(normalize.Options{Key: key, Zone: zone})}
 	if s.people, err = directory.Open(ctx, p.DB, key, now, log); err != nil {
 		fail(err)
 	}
@@ -276,7 +277,7 @@ func (r *run) line(line string, f []string) {
 			r.found = append(r.found, r.engine.Process(ev)...)
 		}
 	case "sql":
-		r.see(sqlLine(line, r.n))
+		r.see(r.site.normalized(sqlLine(line, r.n)))
 	default:
 		r.see(r.site.event(f, r.n))
 	}
