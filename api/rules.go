@@ -16,6 +16,8 @@ type RuleSet struct {
 	Rules   []RuleLine    `json:"rules"`
 	Refused []RefusedRule `json:"refused"`
 	Filters []Filter      `json:"filters"`
+	// Ignored are files in the folders of rules that are none by their names.
+	Ignored []string `json:"ignored,omitempty"`
 	// Groups and Bytes are what correlations remember now; Forgotten groups had
 	// to go before their time, Late events came too late to count.
 	Groups    int   `json:"groups"`
@@ -23,6 +25,10 @@ type RuleSet struct {
 	Forgotten int64 `json:"forgotten"`
 	Late      int64 `json:"late"`
 	Cut       int64 `json:"cut"`
+	// CutEvents had more values than are looked at; of ShortEvents regular
+	// expressions saw only the beginning of long values.
+	CutEvents   int64 `json:"cut_events"`
+	ShortEvents int64 `json:"short_events"`
 }
 
 // RuleLine is a rule or correlation at work.

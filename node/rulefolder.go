@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/cordon-health/cordon/detect/sigma"
 )
 
 // ruleFolder is a folder of rules as its readers see it. Hidden files and
@@ -69,15 +71,11 @@ func ruleName(name string) bool { return ruleKind(name) && !settingsName(name) }
 
 // ruleKind says whether the loader of rules reads a file.
 func ruleKind(name string) bool {
-	switch path.Ext(name) {
-	case ".yml", ".yaml", ".txtar":
-		return true
-	}
-	return false
+	return sigma.IsRuleFile(name)
 }
 
 // settingsName says whether the loader takes a file for settings of rules.
 func settingsName(name string) bool {
-	base, _, _ := strings.Cut(path.Base(name), path.Ext(name))
+	base := strings.ToLower(strings.TrimSuffix(path.Base(name), path.Ext(name)))
 	return ruleKind(name) && (base == "logsources" || base == "placeholders")
 }

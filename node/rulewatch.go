@@ -199,7 +199,9 @@ func (n *Node) ruleSet() api.RuleSet {
 	for _, r := range *n.refused.Load() {
 		out.Refused = append(out.Refused, api.RefusedRule{File: r.File, ID: r.ID, Title: r.Title, Reason: r.Reason, Kept: r.Kept})
 	}
+	out.Ignored = rules.Ignored()
 	s := rules.Correlations()
+	out.CutEvents, out.ShortEvents = s.CutEvents, s.ShortEvents
 	out.Groups, out.Bytes, out.Forgotten, out.Late, out.Cut = s.Groups, s.Bytes, s.Evicted, s.Late, s.Cut
 	return out
 }

@@ -46,10 +46,27 @@ type TriedRules struct {
 	// first ones where and why.
 	Bad   int
 	First []string
+	// CutEvents had more values than are looked at; of ShortEvents regular
+	// expressions saw only the beginning of long values.
+	CutEvents, ShortEvents int
+	// Ignored are files that are no rules by their names.
+	Ignored []string
+	Filters []TriedFilter
 	// Unit is what Line counts: line, event or record.
 	Unit string
 	// Loading the rules and reading the events took so long.
 	Loading, Reading time.Duration
+}
+
+// TriedFilter is a filter, and what it did.
+type TriedFilter struct {
+	ID string `json:"id"`
+	// Rules is how many rules it is put over; Missing is what it names without
+	// effect: rules that are not loaded, or of another log source.
+	Rules   int      `json:"rules"`
+	Missing []string `json:"missing,omitempty"`
+	// Hidden is how many matches it hid.
+	Hidden int64 `json:"hidden"`
 }
 
 // RefusedRule is a rule that cannot be run.
@@ -81,6 +98,10 @@ func (t Trial) Run() (TriedRules, error) {
 		out.First = append(out.First, fmt.Sprintf("%s %d is not a JSON object", events.unit, events.line(n)))
 	}
 	events.report(&out)
+	out.CutEvents, out.ShortEvents, out.Ignored = s.Cut, s.Short, rules.Ignored()
+	for _, f := range rules.Filters() {
+		out.Filters = append(out.Filters, TriedFilter{f.ID, len(f.Rules), f.Missing, f.Hidden})
+	}
 	for _, r := range refused {
 		out.Refused = append(out.Refused, RefusedRule{r.File, r.Title, r.Reason})
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/node"
@@ -81,6 +82,12 @@ type detectStats struct {
 	Loaded    int                `json:"rules_loaded"`
 	Loading   int64              `json:"rules_loaded_ms"`
 	Refused   []node.RefusedRule `json:"rules_refused"`
+	// Cut events had more values than are looked at; of Short ones regular
+	// expressions saw only the beginning of long values.
+	Cut     int                `json:"events_cut"`
+	Short   int                `json:"events_short"`
+	Ignored []string           `json:"files_ignored,omitempty"`
+	Filters []node.TriedFilter `json:"filters,omitempty"`
 }
 
 func statsOf(t node.TriedRules) detectStats {
@@ -88,7 +95,8 @@ func statsOf(t node.TriedRules) detectStats {
 	if refused == nil {
 		refused = []node.RefusedRule{}
 	}
-	return detectStats{t.Events, perSecond(t), t.Matches, t.Bad, t.Loaded, t.Loading.Milliseconds(), refused}
+	return detectStats{t.Events, perSecond(t), t.Matches, t.Bad, t.Loaded, t.Loading.Milliseconds(), refused,
+		t.CutEvents, t.ShortEvents, t.Ignored, t.Filters}
 }
 
 // perSecond is how many events were read in a second, loading left out.
@@ -117,5 +125,25 @@ func (c detectCmd) tell(w *world, t node.TriedRules) {
 		t.Events, perSecond(t), t.Matches, t.Loaded, t.Loading.Round(time.Millisecond), len(t.Refused))
 	for _, r := range t.Refused {
 		fmt.Fprintf(w.err, "refused %s (%s): %s\n", r.File, r.Title, r.Reason)
+	}
+	tellMore(w.err, t)
+}
+
+// tellMore says what was left out without being refused.
+func tellMore(out io.Writer, t node.TriedRules) {
+	for _, name := range t.Ignored {
+		fmt.Fprintf(out, "ignored %s: not a rule file (.yml, .yaml, .txtar)\n", name)
+	}
+	for _, f := range t.Filters {
+		fmt.Fprintf(out, "filter %s: over %d rules, hid %d matches\n", f.ID, f.Rules, f.Hidden)
+		if len(f.Missing) > 0 {
+			fmt.Fprintf(out, "filter %s: no rule of its log source is called %s\n", f.ID, strings.Join(f.Missing, ", "))
+		}
+	}
+	if t.CutEvents > 0 {
+		fmt.Fprintf(out, "%d events have more values than rules look at\n", t.CutEvents)
+	}
+	if t.ShortEvents > 0 {
+		fmt.Fprintf(out, "%d events have values too long for some regular expressions, which saw only the beginning\n", t.ShortEvents)
 	}
 }

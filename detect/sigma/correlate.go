@@ -73,6 +73,9 @@ type CorrelationStats struct {
 	// from groups that held more than a group may, or were of more groups than
 	// one event may be in.
 	Evicted, Late, Cut int64
+	// CutEvents had more values than are looked at; of ShortEvents regular
+	// expressions saw only the beginning of long values, or none any more.
+	CutEvents, ShortEvents int64
 }
 
 const (

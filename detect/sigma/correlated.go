@@ -85,7 +85,43 @@ func (r *Rules) Problems() []detect.Problem {
 			ZH: fmt.Sprintf("关联规则内存不足：已有 %d 个分组被提前遗忘、%d 个事件被提前舍弃。请缩短 timespan 或收窄 group-by。", s.Evicted, s.Cut),
 		}})
 	}
+	if s := r.Correlations(); s.CutEvents+s.ShortEvents > 0 {
+		out = append(out, detect.Problem{ID: "events-too-long", Detectors: []string{"sigma"}, Text: ocsf.Text{
+			EN: fmt.Sprintf("Sigma rules did not see all of some events: %d had more than %d values, and %d had values too long for a regular expression. See what sends such events.", s.CutEvents, maxLeaves, s.ShortEvents),
+			ZH: fmt.Sprintf("部分事件未被 Sigma 规则完整检查：%d 个事件的值超过 %d 个，%d 个事件的值对正则表达式过长。请查明此类事件的来源。", s.CutEvents, maxLeaves, s.ShortEvents),
+		}})
+	}
+	if ids := r.endless(); len(ids) > 0 {
+		list := strings.Join(ids[:min(len(ids), 5)], ", ")
+		out = append(out, detect.Problem{ID: "filters-without-end", Detectors: []string{"sigma"}, Text: ocsf.Text{
+			EN: fmt.Sprintf("%d Sigma filters over all rules of a log source hide matches without end or reason: %s. Give each a cordon section with until, reason and approved_by.", len(ids), list),
+			ZH: fmt.Sprintf("%d 个 Sigma 过滤器对日志源的全部规则长期屏蔽，且无期限或原因：%s。请为其添加 cordon 段，注明 until、reason 和 approved_by。", len(ids), list),
+		}})
+	}
 	return out
+}
+
+// endless are the ids of filters that hide whatever rule without an end.
+func (r *Rules) endless() (ids []string) {
+	for _, f := range r.filters {
+		if f.any && f.until == "" {
+			ids = append(ids, f.id)
+		}
+	}
+	return ids
+}
+
+// count notes that the rules did not see all of an event.
+func (r *Rules) count(l *look) {
+	if l.cut {
+		r.corr.stats.CutEvents++
+	}
+	if l.short {
+		r.corr.stats.ShortEvents++
+	}
+	if (l.cut || l.short) && r.corr.stats != r.noted {
+		r.note()
+	}
 }
 
 var _ detect.Ticker = (*Rules)(nil)

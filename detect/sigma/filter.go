@@ -112,6 +112,9 @@ func (l *loader) join(find func(string) []entity) {
 			for _, r := range l.rules {
 				f.touch(r)
 			}
+			if len(f.touches) == 0 {
+				f.missing = append(f.missing, "any")
+			}
 			continue
 		}
 		for _, ref := range f.targets {

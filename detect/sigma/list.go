@@ -19,6 +19,10 @@ type Refused struct {
 	doc    *document
 }
 
+// Ignored are the files in the folders that were not read, for their names are
+// not those of rules: the first thousand.
+func (r *Rules) Ignored() []string { return r.ignored }
+
 // Rule describes a loaded rule or correlation.
 type Rule struct {
 	ID, Title, Level, File string

@@ -31,6 +31,7 @@ type loader struct {
 	refused []Refused
 	fields  *fieldNames
 	files   []ruleSource
+	ignored []string // names of files that are none of rules
 }
 
 // ruleSource is a file of rules that is still to be read.
@@ -73,6 +74,7 @@ func Reload(old *Rules, fsys ...fs.FS) (*Rules, []Refused) {
 func (l *loader) again(kept []*document) (*Rules, []Refused) {
 	next := &loader{
 		byID: map[string]entity{}, lists: l.lists, routes: l.routes, fields: l.fields, refused: slices.Clone(l.refused),
+		ignored: l.ignored,
 	}
 	fresh := make([]*document, len(l.docs))
 	parallel(len(l.docs), func() func(int) {
@@ -123,7 +125,7 @@ func (l *loader) folder(number int, f fs.FS) {
 		case err != nil:
 			l.refuse(Refused{File: name, Reason: err.Error(), folder: number})
 		case !d.IsDir():
-			l.list(ruleSource{f, number, name})
+			l.list(ruleSource{f, number, name}, d)
 		}
 		return nil
 	})
@@ -132,12 +134,33 @@ func (l *loader) folder(number int, f fs.FS) {
 	}
 }
 
-func (l *loader) list(f ruleSource) {
-	ext := path.Ext(f.name)
-	if ext != ".yml" && ext != ".yaml" && ext != ".txtar" {
+// IsRuleFile says whether a file of such a name is read, in whatever case it is
+// written; the others are listed as ignored.
+func IsRuleFile(name string) bool {
+	switch extension(name) {
+	case ".yml", ".yaml", ".txtar":
+		return true
+	}
+	return false
+}
+
+func extension(name string) string { return strings.ToLower(path.Ext(name)) }
+
+// maxIgnored bounds the list of files that are no rules.
+const maxIgnored = 1000
+
+func (l *loader) list(f ruleSource, d fs.DirEntry) {
+	if !IsRuleFile(f.name) {
+		if len(l.ignored) < maxIgnored {
+			l.ignored = append(l.ignored, f.name)
+		}
 		return
 	}
-	base := strings.TrimSuffix(path.Base(f.name), ext)
+	if err := f.regular(d); err != nil {
+		l.refuse(Refused{File: f.name, Reason: err.Error(), folder: f.folder})
+		return
+	}
+	base := strings.ToLower(strings.TrimSuffix(path.Base(f.name), path.Ext(f.name)))
 	if base != "logsources" && base != "placeholders" {
 		l.files = append(l.files, f)
 		return
@@ -190,12 +213,28 @@ func (l *loader) file(r *reading, f ruleSource, buf []byte) []byte {
 	switch {
 	case err != nil:
 		l.refuse(Refused{File: f.name, Reason: err.Error(), folder: f.folder})
-	case path.Ext(f.name) == ".txtar":
+	case extension(f.name) == ".txtar":
 		l.archive(r, f, data)
 	default:
 		l.text(r, f.folder, f.name, string(data))
 	}
 	return data
+}
+
+// regular refuses what is no file, or leads to none: a pipe would never end.
+func (f ruleSource) regular(d fs.DirEntry) error {
+	mode := d.Type()
+	if mode&fs.ModeSymlink != 0 {
+		info, err := fs.Stat(f.fsys, f.name)
+		if err != nil {
+			return err
+		}
+		mode = info.Mode()
+	}
+	if !mode.IsRegular() {
+		return errors.New("it is no regular file; put a file in its place or take it away")
+	}
+	return nil
 }
 
 // read reads a file into a buffer, which may grow.
@@ -223,7 +262,7 @@ func (f ruleSource) read(buf []byte) ([]byte, error) {
 func (l *loader) archive(r *reading, f ruleSource, data []byte) {
 	found := false
 	for _, file := range txtar.Parse(data).Files {
-		if ext := path.Ext(file.Name); ext == ".yml" || ext == ".yaml" {
+		if ext := extension(file.Name); ext == ".yml" || ext == ".yaml" {
 			found = true
 			l.text(r, f.folder, f.name+"/"+file.Name, string(file.Data))
 		}
@@ -313,7 +352,7 @@ func (l *loader) enter(made entity) {
 
 // finish makes the rules ready to run.
 func (l *loader) finish() *Rules {
-	r := &Rules{list: l.rules, filters: l.filters, refused: l.refused, figures: &atomic.Pointer[CorrelationStats]{}, held: &atomic.Pointer[map[string]int]{}}
+	r := &Rules{list: l.rules, filters: l.filters, refused: l.refused, ignored: l.ignored, figures: &atomic.Pointer[CorrelationStats]{}, held: &atomic.Pointer[map[string]int]{}}
 	for _, d := range l.docs {
 		if d.loaded {
 			r.docs = append(r.docs, d) // for evidence and later reloads

@@ -72,6 +72,7 @@ type Rules struct {
 
 	filters []*filter
 	refused []Refused
+	ignored []string
 	docs    []*document // what is loaded, for evidence and the next reload
 	corr    *correlator
 	ticked  int64 // the clock of correlations at the last tick
@@ -122,6 +123,7 @@ func (r *Rules) Detect(c *detect.Context, ev *ocsf.Event) {
 	r.event = eventRecord{c, ev}
 	r.look.take(&r.event)
 	hits := r.look.decide()
+	r.count(r.look)
 	for _, x := range hits {
 		if !x.silent {
 			c.Find(x.finding(c, ev))
