@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
@@ -38,6 +39,8 @@ type Tuners struct {
 	Book *tuning.Book
 	// Apply puts changed settings and exceptions in force at once.
 	Apply func(ctx context.Context) error
+	// File are the exceptions of the configuration file.
+	File []detect.Exception
 	// All lists the detectors, also those switched off.
 	All     func() []detect.Status
 	Filters func() []Filter
@@ -68,6 +71,11 @@ type (
 		// Hidden is how many findings it hid, Last when the last.
 		Hidden int64 `json:"hidden"`
 		Last   int64 `json:"last"`
+		// File says that it stands in the configuration file, where alone it
+		// can be changed.
+		File bool `json:"file,omitempty"`
+		// Waits says what it waits for, and why.
+		Waits *ocsf.Text `json:"waits,omitempty"`
 	}
 	settingWish struct {
 		Off    bool               `json:"off"`
@@ -108,11 +116,43 @@ func (s *Services) Exceptions(ctx context.Context) ([]ExceptionLine, error) {
 	now := s.Now().In(s.Site.Zone)
 	out := []ExceptionLine{}
 	for _, x := range all {
-		out = append(out, ExceptionLine{Exception: x, State: x.State(now), ReviewBy: x.ReviewBy().UnixMilli(), Due: x.Due(now),
-			Expiring: x.Expiring(now), Hidden: counts[x.ID].N, Last: counts[x.ID].Last})
+		line := ExceptionLine{Exception: x, State: x.State(now), ReviewBy: x.ReviewBy().UnixMilli(), Due: x.Due(now),
+			Expiring: x.Expiring(now), Hidden: counts[x.ID].N, Last: counts[x.ID].Last}
+		if line.State == tuning.Wanted {
+			line.Waits = waitsFor(x.Wide())
+		}
+		out = append(out, line)
+	}
+	for _, f := range s.Tuning.File {
+		out = append(out, fileLine(f, now, counts[f.Key()]))
 	}
 	slices.SortStableFunc(out, func(a, b ExceptionLine) int { return a.urgency() - b.urgency() })
 	return out, nil
+}
+
+// fileLine is an exception of the configuration file as lists show it.
+func fileLine(f detect.Exception, now time.Time, n tuning.Count) ExceptionLine {
+	x := tuning.Exception{ID: f.Key(), Detector: f.Detector, Person: f.Person, Patient: f.Patient, Department: f.Department, Source: f.Source,
+		Until: f.Until, Reason: f.Reason, ApprovedBy: f.ApprovedBy}
+	state := tuning.Active
+	if x.Until < now.Format(time.DateOnly) {
+		state = tuning.Expired
+	}
+	return ExceptionLine{Exception: x, State: state, File: true, Hidden: n.N, Last: n.Last,
+		Expiring: state == tuning.Active && x.Until <= now.Add(tuning.Soon).Format(time.DateOnly)}
+}
+
+// waitsFor says what something waits for and why, and what to do where there
+// is only one user.
+func waitsFor(wide bool) *ocsf.Text {
+	why := ocsf.Text{EN: "it is about its author, or nobody knows who of the staff its author is", ZH: "涉及登记人本人，或无法确认登记人对应的员工"}
+	if wide {
+		why = ocsf.Text{EN: "it reaches beyond one person with one detector", ZH: "其范围超出单一人员、单一规则"}
+	}
+	return &ocsf.Text{
+		EN: "Not in force: a second user has to agree, signed in to the console, because " + why.EN + ". Where there is only one user, give a second person an account (Users); what concerns one person and one detector needs none.",
+		ZH: "尚未生效：" + why.ZH + "，须由另一名用户登录控制台批准。如只有一名用户，请在“用户”中为第二人开设账号；仅涉及一人一规则的例外无需第二人。",
+	}
 }
 
 // urgency orders exceptions: what somebody has to do something about first.
@@ -142,9 +182,10 @@ func (s *Services) own(u identity.User, x tuning.Exception) bool {
 	return x.Department != "" && (strings.EqualFold(x.Department, u.Department) || ok && strings.EqualFold(x.Department, p.Department))
 }
 
-// CreateException writes an exception down. One about people needs somebody
-// else's agreement when its author is among them, or when nobody knows who its
-// author is in the hospital: a program, or a user without a person_id.
+// CreateException writes an exception down. One that reaches beyond one person
+// and one detector needs somebody else's agreement; one about a person when
+// that is its author, or when nobody knows who its author is in the hospital:
+// a program, or a user without a person_id.
 func (s *Services) CreateException(ctx context.Context, u identity.User, x tuning.Exception) (tuning.Exception, error) {
 	if !u.May(identity.Tune) {
 		return x, forbidden()
@@ -155,7 +196,7 @@ func (s *Services) CreateException(ctx context.Context, u identity.User, x tunin
 	if incident.Reserved(x.Person) || incident.Reserved(x.Patient) {
 		return x, bad("reserved ids of planted violations take no exceptions", "测试违规的保留编号不能设置例外")
 	}
-	alone := x.About() && (u.PersonID == "" || s.own(u, x))
+	alone := x.Wide() || u.PersonID == "" || s.own(u, x)
 	x, err := s.Tuning.Book.Create(ctx, x, u.Human(), alone)
 	if err != nil {
 		return x, err
@@ -216,8 +257,24 @@ func (s *Services) SetDetector(ctx context.Context, u identity.User, set tuning.
 			set.Params[p.Name] = p.Default
 		}
 	}
-	set.By = u.Human()
+	was := tuning.Setting{Off: all[i].Off, Params: map[string]float64{}}
+	for _, p := range all[i].Params {
+		was.Params[p.Name] = p.Default
+	}
+	set.By, set.Waits, set.AgreedBy = u.Human(), set.Weakens(was), ""
 	if set, err = s.Tuning.Book.Set(ctx, set, all[i].Params); err != nil {
+		return set, err
+	}
+	return set, s.Tuning.Apply(ctx)
+}
+
+// DecideSetting agrees to a setting that waits, or refuses it.
+func (s *Services) DecideSetting(ctx context.Context, u identity.User, detector string, agree bool) (tuning.Setting, error) {
+	if !u.May(identity.Tune) || agree && !u.May(identity.ApproveActions) { // an agreement is a person's word
+		return tuning.Setting{}, forbidden()
+	}
+	set, err := s.Tuning.Book.Decide(ctx, detector, u.Human(), agree)
+	if err != nil {
 		return set, err
 	}
 	return set, s.Tuning.Apply(ctx)
@@ -262,14 +319,24 @@ func (a *API) tuningRoutes() []route {
 		{method: "GET", path: "/api/v1/exceptions", id: "listExceptions", may: identity.SeeSources, status: 200, answer: []ExceptionLine{},
 			about: "What detectors are silent about, until when and why, and how much that hid; what needs attention first.", serve: (*call).exceptions},
 		{method: "POST", path: "/api/v1/exceptions", id: "createException", may: identity.Tune, status: 201, body: exceptionWish{}, answer: tuning.Exception{},
-			about: "Write an exception down; one about people waits for another user's agreement unless its author is known to be somebody else.", serve: (*call).exceptionCreate},
+			about: "Write an exception down; one that reaches beyond one person and one detector waits for another user's agreement (waits says why), and so does one about its author.", serve: (*call).exceptionCreate},
 		change("agreeException", "agree", "Put a wanted exception in force: signed in as a person who neither wrote it nor is meant by it."),
 		change("reviewException", "review", "Note that somebody looked at it again and why it stays."),
 		change("endException", "end", "End it early, or refuse it."),
 		{method: "GET", path: "/api/v1/exceptions/{id}/hidden", id: "hiddenByException", may: identity.SeeSources, status: 200, answer: finding{}, lines: true,
 			about: "The findings that an exception hid, the newest first.", params: []param{{"limit", "At most so many.", nil}}, serve: (*call).exceptionHidden},
 		{method: "POST", path: "/api/v1/detectors/{id}/setting", id: "setDetector", may: identity.Tune, status: 200, body: settingWish{}, answer: tuning.Setting{},
-			about: "Switch a detector or change its numbers, in force at once.", serve: (*call).setDetector},
+			about: "Switch a detector or change its numbers. Switching on is in force at once; switching off and other numbers wait for another user (waits).", serve: (*call).setDetector},
+		{method: "GET", path: "/api/v1/settings/waiting", id: "listWaitingSettings", may: identity.SeeSources, status: 200, answer: []tuning.Setting{},
+			about: "Changes of detectors that wait for another user's agreement.", serve: (*call).settingsWaiting},
+		{method: "POST", path: "/api/v1/detectors/{id}/agree", id: "agreeSetting", may: identity.Tune, status: 200, body: remark{}, answer: tuning.Setting{},
+			about: "Put a change of a detector in force: signed in as a person who did not ask for it.", serve: func(c *call) error {
+				return reply[tuning.Setting](c)(c.DecideSetting(c.r.Context(), c.user, c.id(), true))
+			}},
+		{method: "POST", path: "/api/v1/detectors/{id}/refuse", id: "refuseSetting", may: identity.Tune, status: 200, body: remark{}, answer: tuning.Setting{},
+			about: "Refuse a change of a detector that waits, or take one's own back.", serve: func(c *call) error {
+				return reply[tuning.Setting](c)(c.DecideSetting(c.r.Context(), c.user, c.id(), false))
+			}},
 		{method: "GET", path: "/api/v1/calibration", id: "getCalibration", may: identity.SeeOverview, status: 200, answer: incident.Calibration{},
 			about: "How verdicts moved the ranking, by detector and department.", serve: (*call).calibration},
 		{method: "POST", path: "/api/v1/calibration", id: "setCalibration", may: identity.Tune, status: 200, body: calibrationWish{}, answer: incident.Calibration{},
@@ -307,7 +374,8 @@ func (c *call) exceptionHidden() error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Tuning.Book.Get(c.r.Context(), c.id()); err != nil {
+	inFile := slices.ContainsFunc(c.Tuning.File, func(x detect.Exception) bool { return x.Key() == c.id() })
+	if _, err := c.Tuning.Book.Get(c.r.Context(), c.id()); err != nil && !inFile {
 		return err
 	}
 	list, err := c.Tuning.Book.Hidden(c.r.Context(), c.id(), limit)
@@ -323,6 +391,14 @@ func (c *call) exceptionHidden() error {
 		}
 	}
 	return out.end()
+}
+
+func (c *call) settingsWaiting() error {
+	list, err := c.Tuning.Book.Wishes(c.r.Context())
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, list)
 }
 
 func (c *call) setDetector() error {

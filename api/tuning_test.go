@@ -30,8 +30,10 @@ func TestExceptionsOverAPI(t *testing.T) {
 			t.Errorf("%s: %d %s", role, a.status, a.body)
 		}
 	}
-	if s.applied != 1 {
-		t.Errorf("put in force %d times", s.applied)
+	for _, x := range into[[]api.ExceptionLine](t, s.ask(identity.Auditor, "GET", "/api/v1/exceptions", "").body) {
+		if x.State != tuning.Wanted || x.Waits == nil || x.Waits.ZH == "" {
+			t.Errorf("one user silenced a patient: %+v", x)
+		}
 	}
 	waiting := into[tuning.Exception](t, s.ask(identity.SecurityOfficer, "POST", "/api/v1/exceptions", wish+`"person":"n1"}`).body)
 	if waiting.Agreed != 0 {
@@ -49,9 +51,30 @@ func TestExceptionsOverAPI(t *testing.T) {
 	if x, err := s.CreateException(t.Context(), linked, own); err != nil || x.Agreed != 0 {
 		t.Errorf("an exception about one's own department: %+v %v", x, err)
 	}
-	own.Department = "Surgery"
+	for name, change := range map[string]func(*tuning.Exception){
+		"everything of a source": func(x *tuning.Exception) { x.Detector, x.Source = "*", "his" },
+		"a source":               func(x *tuning.Exception) { x.Source = "his" },
+		"all about a person":     func(x *tuning.Exception) { x.Detector, x.Person = "*", "n1" },
+		"another department":     func(x *tuning.Exception) { x.Department = "Surgery" },
+		"a patient":              func(x *tuning.Exception) { x.Patient = "P9" },
+	} {
+		x := tuning.Exception{Detector: "vip", Until: "2026-06-30", Reason: "r", ApprovedBy: "a"}
+		change(&x)
+		x, err := s.CreateException(t.Context(), linked, x)
+		if err != nil || x.Agreed != 0 {
+			t.Errorf("%s: one user is enough: %+v %v", name, x, err)
+			continue
+		}
+		if _, err := s.ChangeException(t.Context(), linked, x.ID, "agree", ""); err == nil {
+			t.Errorf("%s: who wrote it agreed", name)
+		}
+		if _, err := s.ChangeException(t.Context(), linked, x.ID, "end", "a test"); err != nil {
+			t.Error(err)
+		}
+	}
+	own.Department, own.Person = "", "n1"
 	if x, err := s.CreateException(t.Context(), linked, own); err != nil || x.AgreedBy != "wang" {
-		t.Errorf("an exception about others: %+v %v", x, err)
+		t.Errorf("an exception about another person: %+v %v", x, err)
 	}
 	about := identity.User{Name: "li", PersonID: "n1", Role: identity.PrivacyOfficer}
 	if _, err := s.ChangeException(t.Context(), about, waiting.ID, "agree", ""); err == nil {
@@ -60,7 +83,7 @@ func TestExceptionsOverAPI(t *testing.T) {
 	if x, err := s.ChangeException(t.Context(), linked, waiting.ID, "agree", ""); err != nil || x.AgreedBy != "wang" {
 		t.Error(x, err)
 	}
-	if a := s.ask(identity.Auditor, "GET", "/api/v1/exceptions", ""); a.status != 200 || len(into[[]api.ExceptionLine](t, a.body)) != 5 {
+	if a := s.ask(identity.Auditor, "GET", "/api/v1/exceptions", ""); a.status != 200 || len(into[[]api.ExceptionLine](t, a.body)) != 10 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	for path, body := range map[string]string{
@@ -79,8 +102,21 @@ func TestExceptionsOverAPI(t *testing.T) {
 func TestDetectorsAreSetOverAPI(t *testing.T) {
 	s := newSite(t)
 	a := s.ask(identity.SecurityOfficer, "POST", "/api/v1/detectors/vip/setting", `{"off":true,"params":{"days":5},"reason":"no list"}`)
-	if set := into[tuning.Setting](t, a.body); a.status != 200 || !set.Off || set.Params["days"] != 5 || !strings.HasPrefix(set.By, "test") || s.applied != 1 {
+	if set := into[tuning.Setting](t, a.body); a.status != 200 || !set.Off || !set.Waits || set.Params["days"] != 5 || !strings.HasPrefix(set.By, "test") {
 		t.Errorf("%d %s, applied %d", a.status, a.body, s.applied)
+	}
+	if a := s.ask(identity.Auditor, "GET", "/api/v1/settings/waiting", ""); a.status != 200 || len(into[[]tuning.Setting](t, a.body)) != 1 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.ask(identity.Administrator, "POST", "/api/v1/detectors/vip/agree", `{"text":""}`); a.status != 403 {
+		t.Errorf("a program agreed: %d %s", a.status, a.body)
+	}
+	second := identity.User{Name: "li", PersonID: "n1", Role: identity.PrivacyOfficer}
+	if set, err := s.DecideSetting(t.Context(), second, "vip", true); err != nil || set.AgreedBy != "li" || !set.Off {
+		t.Error(set, err)
+	}
+	if a := s.ask(identity.SecurityOfficer, "POST", "/api/v1/detectors/vip/setting", `{"off":false,"params":{"days":3},"reason":"as it was"}`); into[tuning.Setting](t, a.body).Waits {
+		t.Errorf("switching on waits: %s", a.body)
 	}
 	if a := s.ask(identity.SecurityOfficer, "POST", "/api/v1/calibration", `{"mode":"frozen","reason":"new officer"}`); a.status != 200 || !strings.Contains(a.body, "frozen") {
 		t.Errorf("%d %s", a.status, a.body)

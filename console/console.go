@@ -85,6 +85,7 @@ func pages() []route {
 		{"POST /quarantine/{id}/{what}", identity.Replay, false, (*request).mend},
 		{"GET /detectors", identity.SeeOverview, false, (*request).detectors},
 		{"POST /detectors/{id}", identity.Tune, false, (*request).setDetector},
+		{"POST /detectors/{id}/{what}", identity.Tune, false, (*request).decideSetting},
 		{"GET /rules", identity.SeeSources, false, (*request).rules},
 		{"GET /rules/{id}", identity.SeeSources, false, (*request).rule},
 		{"GET /quality", identity.SeeOverview, false, (*request).quality},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -123,11 +124,14 @@ func (q *request) exception() error {
 }
 
 func (q *request) addException() error {
-	_, err := q.CreateException(q.r.Context(), q.ses.User, tuning.Exception{Detector: q.text("detector"), Person: q.text("person"),
+	x, err := q.CreateException(q.r.Context(), q.ses.User, tuning.Exception{Detector: q.text("detector"), Person: q.text("person"),
 		Patient: q.text("patient"), Department: q.text("department"), Source: q.text("source"), Until: q.text("until"),
 		Reason: q.text("reason"), ApprovedBy: q.text("approved_by")})
 	if err != nil {
 		return err
+	}
+	if x.Agreed == 0 {
+		return q.redirect("/exceptions?done=wanted")
 	}
 	return q.redirect("/exceptions?done=exception")
 }
@@ -155,6 +159,7 @@ type detectorRow struct {
 	Findings   int
 	Exceptions []api.ExceptionLine
 	Setting    *tuning.Setting // the last decision, nil for none
+	Wish       *tuning.Setting // what waits for a second user, nil for none
 	Factor     incident.Factor
 }
 
@@ -202,12 +207,15 @@ func (q *request) detectorRows(problems []detect.Problem) ([]detectorRow, error)
 		return nil, err
 	}
 	var exceptions []api.ExceptionLine
-	var settings []tuning.Setting
+	var settings, wishes []tuning.Setting
 	if q.Tuning.Book != nil {
 		if exceptions, err = q.Exceptions(ctx); err != nil {
 			return nil, err
 		}
 		if settings, err = q.Tuning.Book.Settings(ctx); err != nil {
+			return nil, err
+		}
+		if wishes, err = q.Tuning.Book.Wishes(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -235,9 +243,36 @@ func (q *request) detectorRows(problems []detect.Problem) ([]detectorRow, error)
 				row.Setting = &settings[i]
 			}
 		}
+		if i := slices.IndexFunc(wishes, func(s tuning.Setting) bool { return s.Detector == d.ID }); i >= 0 {
+			row.Wish = &wishes[i]
+		}
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// wishText says what a setting that waits would do.
+func wishText(p *page, s *tuning.Setting) string {
+	out := []string{p.T("detectors.on")}
+	if s.Off {
+		out[0] = p.T("detectors.isoff")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
+		out = append(out, name+" "+number(s.Params[name]))
+	}
+	return strings.Join(out, " · ")
+}
+
+// decideSetting agrees to a setting that waits, or refuses it.
+func (q *request) decideSetting() error {
+	id, what := q.r.PathValue("id"), q.r.PathValue("what")
+	if what != "agree" && what != "refuse" {
+		return q.refused(http.StatusNotFound, "error.nothing")
+	}
+	if _, err := q.DecideSetting(q.r.Context(), q.ses.User, id, what == "agree"); err != nil {
+		return err
+	}
+	return q.redirect("/detectors?done=setting#" + id)
 }
 
 // setDetector switches a detector or changes its numbers.
@@ -254,8 +289,12 @@ func (q *request) setDetector() error {
 		}
 		set.Params[param] = v
 	}
-	if _, err := q.SetDetector(q.r.Context(), q.ses.User, set); err != nil {
+	set, err := q.SetDetector(q.r.Context(), q.ses.User, set)
+	if err != nil {
 		return err
+	}
+	if set.Waits {
+		return q.redirect("/detectors?done=wish#" + set.Detector)
 	}
 	return q.redirect("/detectors?done=setting#" + set.Detector)
 }

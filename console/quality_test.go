@@ -51,7 +51,11 @@ func (h *hospital) tune() string {
 	ok(h.t, h.db.Update(ctx, func(tx *sql.Tx) error {
 		return h.Tuning.Book.Hide(tx, []detect.Hidden{{Exception: x.ID, Finding: hidden}})
 	}))
-	must[tuning.Setting](h.t)(h.SetDetector(ctx, identity.User{Name: "boss", Role: identity.SecurityOfficer}, tuning.Setting{Detector: "lurking-after-discharge", Off: true, Reason: "follow-up calls are not in the appointments yet"}))
+	boss := identity.User{Name: "boss", Role: identity.SecurityOfficer}
+	must[tuning.Setting](h.t)(h.SetDetector(ctx, boss, tuning.Setting{Detector: "lurking-after-discharge", Off: true, Reason: "follow-up calls are not in the appointments yet"}))
+	must[tuning.Setting](h.t)(h.DecideSetting(ctx, identity.User{Name: "zhao", Role: identity.SecurityOfficer}, "lurking-after-discharge", true))
+	must[tuning.Setting](h.t)(h.SetDetector(ctx, boss, tuning.Setting{Detector: "vip", Off: true, Reason: "the list is old"}))
+	h.Tuning.File = []detect.Exception{{Detector: "*", Source: "test-his", Until: until, Reason: "Test system.", ApprovedBy: "IT, ticket 4711"}}
 	ok(h.t, h.retune(ctx))
 	return x.ID
 }

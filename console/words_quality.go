@@ -78,7 +78,7 @@ var qualityWords = map[string]ocsf.Text{
 	"calibration.confirm":     {EN: "Take these factors back and freeze them?", ZH: "恢复并冻结这些权重？"},
 	"tune.reason":             {EN: "Reason", ZH: "理由"},
 
-	"exceptions.text":       {EN: "What detectors are silent about, until when, and who decided it. Each is reviewed every 90 days and ends within a year; what it hides is kept.", ZH: "检测规则对哪些对象静默、截至何时、由谁批准。每 90 天复核，最长一年；被隐藏的发现均保留。"},
+	"exceptions.text":       {EN: "What detectors are silent about, until when, and who decided it. Each is reviewed every 90 days (unreviewed, it lapses two weeks later) and ends within a year; what it hides is kept.", ZH: "检测规则对哪些对象静默、截至何时、由谁批准。每 90 天复核（逾期两周未复核即失效），最长一年；被隐藏的发现均保留。"},
 	"exceptions.none":       {EN: "No exceptions", ZH: "没有例外"},
 	"exceptions.none.text":  {EN: "Every detector looks at everybody.", ZH: "所有规则对所有人生效。"},
 	"exceptions.over":       {EN: "%d that ended", ZH: "已结束 %d 项"},
@@ -97,7 +97,10 @@ var qualityWords = map[string]ocsf.Text{
 	"exception.until":       {EN: "Last day", ZH: "截止日期"},
 	"exception.until.hint":  {EN: "A year ahead at most.", ZH: "最长一年。"},
 	"exception.approved":    {EN: "Who decided it", ZH: "批准人"},
-	"exception.eyes":        {EN: "An exception about people needs another user's agreement if you are among them, or if your account is not linked to a person.", ZH: "涉及人员的例外，如包含您本人或您的账号未关联人员，须由另一用户批准。"},
+	"exception.eyes":        {EN: "In force at once: one person with one detector, if your account is linked to a person and it is not you. Everything wider (all detectors, a whole source, a patient, a department) waits for a second user.", ZH: "仅涉及一人一规则、且您的账号已关联人员并非本人的例外立即生效；范围更大者（全部规则、整个数据源、患者、科室）须由另一用户批准。"},
+	"exception.file":        {EN: "from the file", ZH: "来自配置文件"},
+	"exception.byfile":      {EN: "decided by %s, written in the configuration file", ZH: "批准：%s；登记于配置文件"},
+	"exception.lapsed":      {EN: "lapsed: not reviewed in time", ZH: "逾期未复核，已失效"},
 	"exception.by":          {EN: "decided by %s, written by %s", ZH: "批准：%s；登记：%s"},
 	"exception.endedby":     {EN: "ended by %s: %s", ZH: "%s 结束：%s"},
 	"exception.hid":         {EN: "Hid", ZH: "隐藏数"},
@@ -132,6 +135,11 @@ var qualityWords = map[string]ocsf.Text{
 	"detectors.set":       {EN: "Save", ZH: "保存"},
 	"detectors.number":    {EN: "A number is not a number; write it like 12 or 0.5.", ZH: "参数格式有误，请填写如 12 或 0.5 的数。"},
 
+	"detectors.wish":   {EN: "%s wants: %s (%s). Not in force: a second user has to agree. Where there is only one, give a second person an account (Users).", ZH: "%s 申请：%s（%s）。尚未生效，须由另一用户批准；如只有一名用户，请在“用户”中为第二人开设账号。"},
+	"detectors.refuse": {EN: "Refuse", ZH: "驳回"},
+
+	"done.wish":        {EN: "The change was written down. It is not in force before a second user agrees.", ZH: "变更已登记，须由另一用户批准后生效。"},
+	"done.wanted":      {EN: "The exception was written down. It is not in force before a second user agrees; the list says why.", ZH: "例外已登记，须由另一用户批准后生效，原因见列表。"},
 	"done.exception":   {EN: "The list of exceptions was changed and is in force.", ZH: "例外已更新并生效。"},
 	"done.setting":     {EN: "The detector was changed and works so from now on.", ZH: "检测规则已更新并生效。"},
 	"done.plant":       {EN: "A violation was planted; what becomes of it appears below.", ZH: "测试违规已发出，结果见下方。"},

@@ -118,7 +118,7 @@ func TestWordsInTwoParts(t *testing.T) {
 		"check.step.": {"log", "files", "records"},
 		"node.":       {"person", "patient", "department", "ward", "encounter"},
 		"note.":       {"opened", "parked", "withdrawn", "closed", "reopened"},
-		"done.":       {"signout", "welcome", "assign", "comment", "close", "reopen", "act", "approve", "deny", "undo", "playbook", "replay", "discard", "disable", "enable", "revoke", "exception", "setting", "plant", "calibration"},
+		"done.":       {"signout", "welcome", "assign", "comment", "close", "reopen", "act", "approve", "deny", "undo", "playbook", "replay", "discard", "disable", "enable", "revoke", "exception", "wanted", "setting", "wish", "plant", "calibration"},
 		"entry.":      {playbook.StatusWanted, playbook.StatusIntended, playbook.StatusDone, playbook.StatusFailed, playbook.StatusDenied, playbook.StatusExpired, playbook.StatusSkipped, playbook.StatusUnsure, playbook.StatusUndone},
 		"edge.":       {"none", "works-in", "on-duty", "belongs-to", string(ocsf.FactAttending), string(ocsf.FactOrder), string(ocsf.FactAppointment), string(ocsf.FactLocation)},
 	}

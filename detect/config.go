@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -28,8 +31,8 @@ type Config struct {
 
 // Exception keeps a detector silent. Fields that are empty do not narrow it.
 type Exception struct {
-	// ID is that of an exception of the reviewed list, which counts what it
-	// hides; those of the file have none.
+	// ID is that of an exception of the reviewed list. Those of the file get
+	// one made of what they say; see [Exception.Key].
 	ID string `yaml:"-"`
 	// Detector is the id of a detector or of a Sigma rule, "*" for all.
 	Detector string `yaml:"detector"`
@@ -42,8 +45,8 @@ type Exception struct {
 	// Source is the log provider that the event came from, or that the finding
 	// is about.
 	Source string `yaml:"source"`
-	// Until is the last day on which it holds (2026-12-31). There is no
-	// exception without an end.
+	// Until is the last day on which it holds (2026-12-31), at most a year
+	// ahead. There is no exception without an end.
 	Until string `yaml:"until"`
 	// Reason says why; ApprovedBy who decided it.
 	Reason     string `yaml:"reason"`
@@ -70,6 +73,29 @@ func (c Config) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// CheckDays refuses exceptions that would last longer than a year from today.
+func (c Config) CheckDays(today time.Time) error {
+	most := today.AddDate(1, 0, 0).Format(time.DateOnly)
+	for i, x := range c.Exceptions {
+		if x.Until > most {
+			return fmt.Errorf("detect.exceptions[%d]: until %s is more than a year ahead; set it to %s at most and renew it then", i, x.Until, most)
+		}
+	}
+	return nil
+}
+
+// FileID begins the ids of exceptions of the configuration file.
+const FileID = "file-"
+
+// Key is the id, made of everything the exception says where it has none.
+func (x Exception) Key() string {
+	if x.ID != "" {
+		return x.ID
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{x.Detector, x.Person, x.Patient, x.Department, x.Source, x.Until, x.Reason, x.ApprovedBy}, "\x00")))
+	return FileID + hex.EncodeToString(sum[:5])
 }
 
 func (x Exception) check() error {

@@ -164,19 +164,19 @@ func compile(list []Exception, zone *time.Location) []exception {
 		if err != nil {
 			continue // Check has refused it
 		}
+		x.ID = x.Key()
 		out = append(out, exception{x, day.AddDate(0, 0, 1).UnixMilli()})
 	}
 	return out
 }
 
-// excepted says whether an exception silences a finding. What one of the list
-// hides is kept for who wants to know.
+// excepted says whether an exception silences a finding. What it hides is kept for who wants to know.
 func (c *Context) excepted(f *ocsf.Finding) bool {
 	if c.engine.muted[f.Analytic] {
 		return true
 	}
 	x := c.exceptionFor(f)
-	if x != nil && x.ID != "" {
+	if x != nil {
 		c.engine.hide(c, x.ID, *f)
 	}
 	return x != nil

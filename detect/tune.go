@@ -7,7 +7,7 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// Hidden is a finding that an exception of the reviewed list hid.
+// Hidden is a finding that an exception hid.
 type Hidden struct {
 	Exception string
 	Finding   ocsf.Finding

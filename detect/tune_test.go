@@ -1,7 +1,9 @@
 package detect_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cordon-health/cordon/detect"
 )
@@ -44,5 +46,31 @@ func TestTuned(t *testing.T) {
 	e = e.Tuned(detect.Config{Exceptions: []detect.Exception{other}})
 	if n := len(e.Process(stranger(5, "zhang", "P1", morning))); n != 1 {
 		t.Fatalf("an exception for another source hid it")
+	}
+}
+
+// TestExceptionsOfTheFile: they have an id of what they say, what they hide is
+// told like that of others, and none lasts longer than a year.
+func TestExceptionsOfTheFile(t *testing.T) {
+	x := detect.Exception{Detector: "no-care-relationship", Person: "N01", Until: "2026-03-30", Reason: "audit", ApprovedBy: "N02"}
+	e := engine(t, detect.Config{Exceptions: []detect.Exception{x}}, world(t))
+	if n := len(e.Process(stranger(1, "zhang", "P1", morning))); n != 0 {
+		t.Fatalf("%d findings in spite of the exception", n)
+	}
+	hidden := e.TakeHidden()
+	if len(hidden) != 1 || hidden[0].Exception != x.Key() || !strings.HasPrefix(x.Key(), detect.FileID) {
+		t.Fatalf("%+v", hidden)
+	}
+	other := x
+	other.Until = "2026-03-31"
+	if other.Key() == x.Key() {
+		t.Error("two exceptions, one id")
+	}
+	today := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for until, fine := range map[string]bool{"2026-03-30": true, "2027-03-01": true, "2027-03-02": false, "2099-12-31": false} {
+		x.Until = until
+		if err := (detect.Config{Exceptions: []detect.Exception{x}}).CheckDays(today); (err == nil) != fine {
+			t.Errorf("%s: %v", until, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func recipes() []recipe {
 		}
 	}
 	one := func(s *scene) []collect.Item { return []collect.Item{s.access(1, "R", "110110")} }
-	return []recipe{
+	return append([]recipe{
 		{api.PlantKind{ID: "canary", Expect: "canary", Title: ocsf.Text{EN: "A decoy record is opened", ZH: "打开诱饵病历"}}, watch(care.WatchCanary), one},
 		{api.PlantKind{ID: "sealed-record", Expect: "sealed-record", Title: ocsf.Text{EN: "A sealed record is read", ZH: "查看已封存病历"}}, watch(care.WatchSealed), one},
 		{api.PlantKind{ID: "vip", Expect: "vip", Title: ocsf.Text{EN: "A protected patient is looked up", ZH: "查看重点保护患者"}}, watch(care.WatchVIP), one},
@@ -66,9 +67,9 @@ func recipes() []recipe {
 				}
 				return out
 			}},
-		{api.PlantKind{ID: "drug-statistics", Expect: "", Title: ocsf.Text{EN: "Drugs are counted per doctor (统方)", ZH: "按医生统计用药（统方）"}}, nil,
+		{api.PlantKind{ID: "drug-statistics", Expect: "drug-statistics-sql", Title: ocsf.Text{EN: "Drugs are counted per doctor (统方)", ZH: "按医生统计用药（统方）"}}, nil,
 			func(s *scene) []collect.Item { return []collect.Item{s.statement()} }},
-	}
+	}, more()...)
 }
 
 // plantKinds lists what can be planted.
@@ -138,7 +139,7 @@ func (s *scene) access(patient int, action, event string) collect.Item {
 	kind := text{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": event}
 	data, err := json.Marshal(text{
 		"resourceType": "AuditEvent", "id": s.id(), "type": kind, "action": action, "recorded": s.at.Format(time.RFC3339), "outcome": "0",
-		"agent":  []text{{"who": text{"identifier": text{"value": s.who}}, "requestor": true, "network": text{"address": "192.0.2.7", "type": "2"}}},
+		"agent":  []text{{"who": text{"identifier": text{"value": s.who}}, "requestor": true, "network": text{"address": s.address(), "type": "2"}}},
 		"source": text{"observer": text{"display": plantSource}},
 		"entity": []text{{"what": text{"identifier": text{"value": s.patient(patient)}}, "role": text{"code": "1"}, "type": text{"code": "1"}}},
 	})
@@ -149,13 +150,28 @@ func (s *scene) access(patient int, action, event string) collect.Item {
 }
 
 func (s *scene) statement() collect.Item {
+	return s.sql("SELECT s.staff_name, i.drug_id, SUM(i.num) FROM dms_medicine_item_record i " +
+		"JOIN dms_medicine_prescription_record p ON p.id=i.prescription_id JOIN sms_staff s ON s.id=p.create_staff_id " +
+		"WHERE p.create_time > '" + s.at.AddDate(0, -1, 0).Format(time.DateOnly) + "' GROUP BY s.staff_name, i.drug_id")
+}
+
+// sql is a statement as an administrator's tool runs it.
+func (s *scene) sql(text string) collect.Item {
 	e := ocsf.Event{ClassUID: ocsf.DatastoreActivity, ActivityID: 4, Time: s.at.UnixMilli()}
 	e.Metadata.UID, e.Metadata.Version, e.Metadata.LogName = s.id(), ocsf.Version, plantSource
 	e.Actor.User.Account = s.who
-	e.QueryInfo = &ocsf.QueryInfo{Text: "SELECT s.staff_name, i.drug_id, SUM(i.num) FROM dms_medicine_item_record i " +
-		"JOIN dms_medicine_prescription_record p ON p.id=i.prescription_id JOIN sms_staff s ON s.id=p.create_staff_id " +
-		"WHERE p.create_time > '" + s.at.AddDate(0, -1, 0).Format(time.DateOnly) + "' GROUP BY s.staff_name, i.drug_id"}
+	e.Actor.AppName = "Navicat"
+	e.QueryInfo = &ocsf.QueryInfo{Text: text}
 	return s.item("ocsf", e.AppendJSON(nil))
+}
+
+// address is one of the networks for tests (RFC 2544); each scene has its own,
+// so that one is not taken for a part of another.
+func (s *scene) address() string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.who))
+	n := h.Sum32()
+	return fmt.Sprintf("198.%d.%d.%d", 18+n>>16&1, n>>8&255, 1+n%254)
 }
 
 // phone and home belong to nobody: they are made of the scene's own id.

@@ -30,7 +30,7 @@ func (n *Node) services() api.Services {
 		},
 		Users: n.users, Desk: n.desk, Runner: n.runner, Lake: n.lake, Care: n.care, People: n.people,
 		Book: n.evidence, Quarantine: n.quarantine, Alarm: n,
-		Tuning: api.Tuners{Book: n.tuning, Apply: n.retune, Filters: n.filters, Plant: n.plant, Kinds: plantKinds,
+		Tuning: api.Tuners{Book: n.tuning, Apply: n.retune, File: n.cfg.Detect.Exceptions, Filters: n.filters, Plant: n.plant, Kinds: plantKinds,
 			All: func() []detect.Status { return n.pipe.detectors().All() }},
 		Detectors: func() []detect.Info { return n.pipe.detectors().Infos() },
 		Health:    func() []detect.Problem { return n.pipe.detectors().Health() },

@@ -14,6 +14,9 @@ import (
 // openTuning opens the list of exceptions and settings, and tells the desk
 // where people work.
 func (n *Node) openTuning(ctx context.Context) (err error) {
+	if err := n.cfg.Detect.CheckDays(n.now()); err != nil {
+		return err
+	}
 	n.desk.Places(func(person string, at int64) string {
 		department, _ := n.people.DepartmentAt(person, at)
 		return department
@@ -124,6 +127,16 @@ func (n *Node) tend(ctx context.Context) error {
 
 func (n *Node) rank(ctx context.Context, day *string, version *int) error {
 	if today := n.now().Format(time.DateOnly); *day != today {
+		lapsed, err := n.tuning.Lapse(ctx)
+		if err != nil {
+			return err
+		}
+		if lapsed > 0 {
+			n.log.Warn("exceptions ended because nobody reviewed them", "count", lapsed)
+			if err := n.retune(ctx); err != nil {
+				return err
+			}
+		}
 		if err := n.desk.Relearn(ctx); err != nil {
 			return err
 		}

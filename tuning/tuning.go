@@ -10,9 +10,11 @@
 //
 // What it guarantees: every change is a record of the evidence book (kinds
 // "exception" and "setting") with who, when and why. No exception lasts longer
-// than a year, and each is due for review at least every ninety days. Nobody
-// puts an exception in force that is about themselves, nor may a program do
-// so for people; another user must agree.
+// than a year, and each is due for review every ninety days; one that nobody
+// reviews lapses two weeks later. What reaches beyond one person and one
+// detector, and every change of a detector's switch or numbers that may make
+// it see less, needs two users. Nobody puts an exception in force that is
+// about themselves, nor may a program do so for people.
 //
 // What it does not do: it silences nothing itself (detect does) and knows no
 // roles (api does). It owns the table tuning_hidden.
@@ -107,6 +109,8 @@ func (x Exception) State(now time.Time) string {
 		return Expired
 	case x.Agreed == 0:
 		return Wanted
+	case now.After(x.ReviewBy().Add(Grace)):
+		return Lapsed
 	}
 	return Active
 }
@@ -141,6 +145,9 @@ type Setting struct {
 	Reason   string             `json:"reason"`
 	By       string             `json:"by"`
 	At       int64              `json:"at"`
+	// Waits says that it is not in force before a second user agrees.
+	Waits    bool   `json:"waits,omitempty"`
+	AgreedBy string `json:"agreed_by,omitempty"`
 }
 
 // Mistake is an error in what somebody wrote; its text is for them.
@@ -149,7 +156,7 @@ type Mistake struct{ EN, ZH string }
 func (m Mistake) Error() string { return m.EN }
 
 // ErrOwn is the error of agreeing to an exception about oneself.
-var ErrOwn = errors.New("somebody else has to agree to an exception about you")
+var ErrOwn = errors.New("somebody else has to agree: not who asked for it, nor who it is about")
 
 // Book keeps exceptions and settings. It may be used concurrently.
 type Book struct {
@@ -321,7 +328,8 @@ func decode[T any](recs []evidence.Record, err error) ([]T, error) {
 	return out, nil
 }
 
-// Set records a detector's switch and numbers. has are its parameters.
+// Set records a detector's switch and numbers, or, where s.Waits says so, that
+// somebody wants them. has are its parameters.
 func (b *Book) Set(ctx context.Context, s Setting, has []detect.Param) (Setting, error) {
 	if s.Reason == "" {
 		return s, Mistake{"write why", "请填写理由"}
@@ -335,15 +343,22 @@ func (b *Book) Set(ctx context.Context, s Setting, has []detect.Param) (Setting,
 		}
 	}
 	s.At = b.now().UnixMilli()
+	return s, b.db.Update(ctx, func(tx *sql.Tx) error {
+		if s.Waits {
+			return b.wish(tx, s, Wanted)
+		}
+		return b.putSetting(tx, s)
+	})
+}
+
+func (b *Book) putSetting(tx *sql.Tx, s Setting) error {
 	body, err := json.Marshal(s)
 	if err != nil {
-		return s, err
+		return err
 	}
 	status := map[bool]string{true: "off", false: "on"}[s.Off]
-	return s, b.db.Update(ctx, func(tx *sql.Tx) error {
-		_, err := b.log.Put(tx, evidence.Record{Kind: KindSetting, ID: s.Detector, Time: s.At, Status: status, Ref: s.By, Body: body})
-		return err
-	})
+	_, err = b.log.Put(tx, evidence.Record{Kind: KindSetting, ID: s.Detector, Time: s.At, Status: status, Ref: s.By, Body: body})
+	return err
 }
 
 // Effective is the configuration with what the book says on top: a setting

@@ -69,6 +69,12 @@ func TestExceptionsLive(t *testing.T) {
 	if x, err = d.Review(ctx, x.ID, "bo", "still needed"); err != nil || x.Due(d.now) {
 		t.Error("reviewed, still due", err)
 	}
+	for range 2 {
+		d.now = d.now.Add(tuning.ReviewEvery)
+		if x, err = d.Review(ctx, x.ID, "bo", "still needed"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d.now = time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)
 	if !x.Expiring(d.now) {
 		t.Error("eleven days before its end it is not shown as expiring")
@@ -102,6 +108,70 @@ func TestFourEyes(t *testing.T) {
 		t.Error(x, err)
 	}
 	if x, err = d.End(ctx, x.ID, "bo", "no longer needed"); err != nil || x.State(d.now) != tuning.Ended {
+		t.Error(x, err)
+	}
+}
+
+// TestNobodyWeakensAlone: a setting that waits changes nothing, and who asked
+// for it cannot agree.
+func TestNobodyWeakensAlone(t *testing.T) {
+	ctx := t.Context()
+	d := open(t)
+	off := func() int {
+		cfg, err := d.Effective(ctx, detect.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(cfg.Off)
+	}
+	was := tuning.Setting{Params: map[string]float64{"people": 3}}
+	for s, want := range map[*tuning.Setting]bool{
+		{Off: true}: true, {Params: map[string]float64{"people": 9000}}: true, {Params: map[string]float64{"people": 3}}: false, {}: false,
+	} {
+		if s.Weakens(was) != want {
+			t.Errorf("%+v: %v", s, !want)
+		}
+	}
+	if _, err := d.Set(ctx, tuning.Setting{Detector: "crowd", Off: true, Reason: "noise", By: "anna", Waits: true}, nil); err != nil || off() != 0 {
+		t.Fatal("in force without agreement", err)
+	}
+	if _, err := d.Decide(ctx, "crowd", "anna", true); !errors.Is(err, tuning.ErrOwn) || off() != 0 {
+		t.Fatal("who asked agreed", err)
+	}
+	if list, err := d.Wishes(ctx); err != nil || len(list) != 1 || !list[0].Waits {
+		t.Fatal(list, err)
+	}
+	if s, err := d.Decide(ctx, "crowd", "bo", true); err != nil || s.AgreedBy != "bo" || off() != 1 {
+		t.Fatal(s, err)
+	}
+	if list, err := d.Wishes(ctx); err != nil || len(list) != 0 {
+		t.Fatal(list, err)
+	}
+	if _, err := d.Decide(ctx, "crowd", "bo", true); err == nil {
+		t.Error("agreed twice")
+	}
+}
+
+// TestUnreviewedLapse: an exception that nobody reviews ends by itself.
+func TestUnreviewedLapse(t *testing.T) {
+	ctx := t.Context()
+	d := open(t)
+	x, err := d.Create(ctx, good(), "anna", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(tuning.ReviewEvery + tuning.Grace - time.Hour)
+	if n, err := d.Lapse(ctx); n != 0 || err != nil || x.State(d.now) != tuning.Active {
+		t.Fatal("lapsed within the grace", n, err)
+	}
+	d.now = d.now.Add(2 * time.Hour)
+	if cfg, err := d.Effective(ctx, detect.Config{}); err != nil || len(cfg.Exceptions) != 0 {
+		t.Fatal("in force without a review", cfg, err)
+	}
+	if n, err := d.Lapse(ctx); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if x, err = d.Get(ctx, x.ID); err != nil || x.State(d.now) != tuning.Ended || x.EndedBy != "cordon" {
 		t.Error(x, err)
 	}
 }

@@ -207,7 +207,7 @@ func (c configCheckCmd) Run(w *world) error {
 	if err != nil {
 		return found{err.Error()}
 	}
-	if err := node.CheckCollectors(cfg); err != nil {
+	if err := errors.Join(cfg.Detect.CheckDays(w.now()), node.CheckCollectors(cfg)); err != nil {
 		return found{err.Error()}
 	}
 	_, err = fmt.Fprintln(w.out, "the configuration is fine")
