@@ -174,3 +174,22 @@ func TestWaysAreTold(t *testing.T) {
 		keys[string(l.key)] = e
 	}
 }
+
+// TestUnseenSources: events that say something new about their source each time
+// neither fill the memory nor have the way to the rules made anew.
+func TestUnseenSources(t *testing.T) {
+	r, refused := Load(fstest.MapFS{
+		"logsources.yaml": {Data: []byte("logsources: [{category: c, where: {Channel: C}}]")},
+		"r.yml":           {Data: []byte("title: t\nid: r\nlogsource: {category: c}\ndetection: {s: {m: 1}, condition: s}")},
+	})
+	if len(refused) > 0 {
+		t.Fatal(refused)
+	}
+	l := r.scan(time.UTC)
+	for i := range 3 * maxWays {
+		l.line([]byte(`{"Channel":"` + strconv.Itoa(i) + `","m":1}`))
+	}
+	if hits, _ := l.line([]byte(`{"Channel":"C","m":1}`)); len(hits) != 1 || len(l.ways) > maxWays || len(l.alike) != 2 {
+		t.Errorf("%d hits; %d looks of events, %d ways", len(hits), len(l.ways), len(l.alike))
+	}
+}

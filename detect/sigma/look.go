@@ -33,7 +33,8 @@ type look struct {
 	candidates int
 	hits       []*rule
 	way        *way
-	ways       map[string]*way
+	ways       map[string]*way // by what events say about their source
+	alike      map[string]*way // by the log sources that lead to them
 	key        []byte
 	told       func([]int32)
 	// oracle does everything the plain way, to compare with.
@@ -60,7 +61,7 @@ type found struct {
 func newLook(e *engine, zone *time.Location) *look {
 	l := &look{
 		e: e, zone: zone, fields: make([]found, len(e.names)), ran: make([]uint32, len(e.names)+1),
-		memo: make([]uint32, len(e.atoms)), tried: make([]uint32, len(e.rules)), ways: map[string]*way{},
+		memo: make([]uint32, len(e.atoms)), tried: make([]uint32, len(e.rules)), ways: map[string]*way{}, alike: map[string]*way{},
 	}
 	l.told = l.tell
 	return l

@@ -92,11 +92,13 @@ type way struct {
 
 func (w *way) allows(r int32) bool { return w.allowed[r>>6]&(1<<(r&63)) != 0 }
 
-// maxWays bounds how many are kept, and maxKey by what: an event with more to
-// say about its source is routed anew.
+// maxWays bounds how many looks of events are kept with their ways, and maxKey
+// by what: an event with more to say about its source is looked at anew. maxAlike
+// bounds the ways themselves, of which many looks share one.
 const (
-	maxWays = 4096
-	maxKey  = 1024
+	maxWays  = 4096
+	maxKey   = 1024
+	maxAlike = 512
 )
 
 // choose finds the way of the event.
@@ -129,35 +131,73 @@ func (l *look) choose() *way {
 	if w, ok := l.ways[string(key)]; ok && !l.oracle {
 		return w
 	}
+	w := l.newWay()
+	if len(key) > maxKey {
+		return w
+	}
 	if len(l.ways) >= maxWays {
 		clear(l.ways)
 	}
-	w := l.newWay()
-	if len(key) <= maxKey {
-		l.ways[string(key)] = w
-	}
+	l.ways[string(key)] = w
 	return w
 }
 
+// newWay finds which log sources lead to the event. What follows from them is
+// made once: an event whose values nobody has seen before costs no more than
+// to look at the routes.
 func (l *look) newWay() *way {
 	e := l.e
-	w := &way{allowed: make([]uint64, len(e.rules)/64+1), uses: make([]uint8, len(e.names)+1)}
 	fitting := map[*route]bool{}
 	for _, r := range e.sources.all {
 		if r.where != nil && r.fits(l) {
 			fitting[r] = true
-			w.rename(e, r)
 		}
 	}
 	said, known := l.said(fitting)
+	leading := make([]byte, 0, len(e.sources.list)+len(e.sources.all))
 	for i, source := range e.sources.list {
-		if l.everywhere || l.leads(source, e.sources.routes[i], fitting, said, known) {
-			for _, r := range e.sources.rules[i] {
-				w.allowed[r>>6] |= 1 << (r & 63)
-			}
+		leads := l.everywhere || l.leads(source, e.sources.routes[i], fitting, said, known)
+		leading = append(leading, mark(leads))
+	}
+	for _, r := range e.sources.all {
+		leading = append(leading, mark(fitting[r]))
+	}
+	if w, ok := l.alike[string(leading)]; ok && !l.oracle {
+		return w
+	}
+	if len(l.alike) >= maxAlike {
+		clear(l.alike)
+	}
+	w := e.way(leading, l.event != nil)
+	l.alike[string(leading)] = w
+	return w
+}
+
+func mark(yes bool) byte {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// way makes the way to the rules of the log sources that lead to an event, whose
+// source has other names for fields by the routes that fit.
+func (e *engine) way(leading []byte, pipeline bool) *way {
+	w := &way{allowed: make([]uint64, len(e.rules)/64+1), uses: make([]uint8, len(e.names)+1)}
+	for i, rules := range e.sources.rules {
+		if leading[i] == 0 {
+			continue
+		}
+		for _, r := range rules {
+			w.allowed[r>>6] |= 1 << (r & 63)
 		}
 	}
-	w.finish(e, l.event != nil)
+	for i, r := range e.sources.all {
+		if leading[len(e.sources.rules)+i] != 0 {
+			w.rename(e, r)
+		}
+	}
+	w.finish(e, pipeline)
 	return w
 }
 
