@@ -122,9 +122,11 @@ func ruleFile(at string, files map[string][]byte) string {
 	if _, whole := files[at]; whole {
 		return at
 	}
-	name, _, _ := strings.Cut(at, ".txtar/")
-	if _, packed := files[name+".txtar"]; packed {
-		return name + ".txtar"
+	const archive = ".txtar/" // in whatever case
+	if i := strings.Index(strings.ToLower(at), archive); i >= 0 && i+len(archive) <= len(at) {
+		if name := at[:i+len(archive)-1]; files[name] != nil {
+			return name
+		}
 	}
 	return ""
 }
