@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -13,12 +14,16 @@ import (
 	"github.com/cordon-health/cordon/statement"
 )
 
-// parseMySQLAudit reads the audits of MySQL: JSON of MySQL Enterprise Audit
-// and of Percona Server, lines of MariaDB's server_audit (also inside of
-// syslog lines), and the general log.
+// parseMySQLAudit reads the audits of MySQL: JSON and XML (new and old) of
+// MySQL Enterprise Audit and of Percona Server, lines of MariaDB's server_audit
+// (also inside of syslog lines), and the general log.
 func (n *Normalizer) parseMySQLAudit(in Input, out *Output) {
-	if beginsValue(bytes.TrimLeft(in.Data, " \t\r\n")) {
+	switch data := bytes.TrimLeft(in.Data, " \t\r\n"); {
+	case beginsValue(data):
 		n.sqlObjects(in, out, func(r *sqlRecord) error { return n.mysqlObject(&in, r) })
+		return
+	case startsXML(data), bytes.HasPrefix(data, []byte("</AUDIT>")):
+		n.mysqlXML(in, out)
 		return
 	}
 	lines := newSyslogReader(n.zone)
@@ -32,8 +37,14 @@ func (n *Normalizer) parseMySQLAudit(in Input, out *Output) {
 }
 
 // splitMySQL cuts like splitDatabase; a line of the general log goes on until
-// the next one begins.
-func splitMySQL(r io.Reader) iter.Seq2[Record, error] { return splitAudit(r, scanMySQL) }
+// the next one begins, a record of XML until its end.
+func splitMySQL(r io.Reader) iter.Seq2[Record, error] {
+	br := bufio.NewReaderSize(r, 64<<10)
+	if head, _ := br.Peek(4096); startsXML(bytes.TrimLeft(head, " \t\r\n")) {
+		return splitScan(br, scanMySQLXML)
+	}
+	return splitAudit(br, scanMySQL)
+}
 
 // scanMySQL is a bufio.SplitFunc.
 func scanMySQL(data []byte, atEOF bool) (advance int, record []byte, err error) {
@@ -51,7 +62,7 @@ func generalHeader(raw []byte) bool {
 	return bytes.Contains(raw, []byte("started with:")) || bytes.HasPrefix(raw, []byte("Tcp port:")) || bytes.HasPrefix(raw, []byte("Time  "))
 }
 
-// mysqlNames are the members of the two JSON forms by the names used here.
+// mysqlNames are the members of the forms of JSON and XML by the names used here.
 func mysqlNames() map[string]string {
 	return map[string]string{
 		"account.user": "user", "login.user": "loginuser", "account.host": "host", "login.os": "osuser", "login.ip": "client",
@@ -65,6 +76,7 @@ func mysqlNames() map[string]string {
 		"audit_record.name": "code", "audit_record.record": "id", "audit_record.timestamp": "timestamp", "audit_record.command_class": "command",
 		"audit_record.connection_id": "session", "audit_record.status": "status", "audit_record.sqltext": "sql", "audit_record.user": "account",
 		"audit_record.host": "host", "audit_record.os_user": "osuser", "audit_record.ip": "client", "audit_record.db": "database",
+		"audit_record.record_id": "id", "audit_record.os_login": "osuser", "audit_record.table": "object",
 	}
 }
 

@@ -124,8 +124,8 @@ func Formats() []Format {
 			EN: "log of PostgreSQL with pgaudit: stderr, csvlog, jsonlog, or inside syslog lines",
 			ZH: "PostgreSQL 日志（pgaudit）：stderr、csvlog、jsonlog，可在 syslog 行内"}},
 		{Name: "mysql-audit", parse: (*Normalizer).parseMySQLAudit, split: splitMySQL, About: ocsf.Text{
-			EN: "audit of MySQL Enterprise or Percona (JSON), MariaDB server_audit, general log",
-			ZH: "MySQL 企业版或 Percona 审计（JSON）、MariaDB server_audit、通用日志"}},
+			EN: "audit of MySQL Enterprise or Percona (JSON, XML old and new), MariaDB server_audit, general log",
+			ZH: "MySQL 企业版或 Percona 审计（JSON、新旧 XML）、MariaDB server_audit、通用日志"}},
 		{Name: "oracle-audit", parse: (*Normalizer).parseOracleAudit, split: splitDatabase, About: ocsf.Text{
 			EN: "Oracle unified or traditional audit: rows as CSV or JSON, XML files, syslog",
 			ZH: "Oracle 统一审计或传统审计：CSV/JSON 行、XML 文件、syslog"}},

@@ -16,7 +16,7 @@ type parser struct {
 	text    string            // only while masking
 	// dynamic: SQL was found in strings; strange: an input too deep.
 	dynamic, strange bool
-	inner            int // how deep in strings
+	inner            int  // how deep in strings
 	spent            *int // bytes of strings read as SQL, of all depths together
 	depth            int
 	made             map[string]*Object // by this text
