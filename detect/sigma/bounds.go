@@ -13,11 +13,16 @@ const (
 	maxQuestions = 100_000
 
 	// maxProgram bounds a regular expression, maxPrograms those of a rule
-	// together, in instructions; maxRegexes how many a file has.
-	maxProgram  = 5000
-	maxPrograms = 50_000
-	maxRegexes  = 1000
+	// together, and maxFilePrograms those of a file, in instructions;
+	// maxRegexes is how many a file has.
+	maxProgram      = 5000
+	maxPrograms     = 50_000
+	maxFilePrograms = 200_000
+	maxRegexes      = 1000
 )
+
+// expressions are how many regular expressions a file has, and their size.
+type expressions struct{ n, size int }
 
 // What an event may cost at most: an expression is shown the first maxSteps of
 // a value, a step being one instruction on one character, but always minShown

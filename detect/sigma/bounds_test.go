@@ -90,7 +90,8 @@ func TestRegularExpressionsHaveAnEnd(t *testing.T) {
 		list(1, "^(?=.*(abcdef){900})x"): "too large",
 		list(2000, "x"):                  "too many regular expressions",
 		list(60, "(a|b)[^z]{900}"):       "too large together",
-		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s": "too large",
+		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s":                                                           "too large",
+		list(9, "(abc){900}") + strings.Repeat("\n---\ntitle: t\nlogsource: {category: c}\ndetection:\n"+list(9, "(abc){900}"), 4): "its file has too many",
 		list(900, "(a|b)c.*d"): "",
 	} {
 		_, refused := load(detection)

@@ -17,10 +17,10 @@ type compiler struct {
 	// waits are the placeholders the rule names that have no list: what asks
 	// for them fits nothing.
 	waits []string
-	// programs is the size of the rule's regular expressions, regexes how many
-	// its file has so far.
+	// programs is the size of the rule's regular expressions, file what all of
+	// its file have so far.
 	programs int
-	regexes  *int
+	file     *expressions
 	// slots are where numbers of fields stand in what is compiled.
 	slots []*int
 }

@@ -84,8 +84,8 @@ type reading struct {
 	fields *fieldNames // numbers of its own: whose rules they are is decided later
 	lists  map[string][]string
 	buf    []byte
-	// regexes are how many regular expressions the file has so far.
-	regexes int
+	// file is about the regular expressions the file has so far.
+	file expressions
 }
 
 func newReading(lists map[string][]string) *reading {
@@ -97,7 +97,7 @@ func newReading(lists map[string][]string) *reading {
 // only prepares others is neither.
 func (r *reading) text(text string, take func(text string, n *yaml.Node, err error)) {
 	r.yaml.reset()
-	r.regexes = 0
+	r.file = expressions{}
 	var c collection
 	for _, text := range splitDocuments(text) {
 		n, err := r.yaml.read(text), error(nil)
@@ -120,7 +120,7 @@ func (r *reading) document(file string, folder int, text string, n *yaml.Node) *
 	d.fault = p.read(n)
 	d.meta = p.ruleFile
 	if d.fault == nil {
-		c := &compiler{fields: r.fields, lists: r.lists, regexes: &r.regexes}
+		c := &compiler{fields: r.fields, lists: r.lists, file: &r.file}
 		d.made, d.fault = d.make(&p, c)
 		d.slots = c.slots
 	}

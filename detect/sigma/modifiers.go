@@ -130,11 +130,12 @@ func (c *compiler) bounded(ms []matcher, err error) ([]matcher, error) {
 	if c.programs += r.size; c.programs > maxPrograms {
 		return nil, errTooLong("its regular expressions are too large together")
 	}
-	if c.regexes == nil {
-		c.regexes = new(int)
+	if c.file == nil {
+		c.file = &expressions{}
 	}
-	if *c.regexes++; *c.regexes > maxRegexes {
-		return nil, errors.New("its file has too many regular expressions; make several files of it")
+	c.file.n, c.file.size = c.file.n+1, c.file.size+r.size
+	if c.file.n > maxRegexes || c.file.size > maxFilePrograms {
+		return nil, errors.New("its file has too many regular expressions, or too large ones; make several files of it")
 	}
 	return ms, nil
 }
