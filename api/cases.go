@@ -75,7 +75,9 @@ func (c *call) incident() error {
 	if err != nil {
 		return err
 	}
-	c.WatchCase(ctx, c.user, x)
+	if err := c.WatchCase(ctx, c.user, x); err != nil {
+		return err
+	}
 	n, err := c.Incident(ctx, x)
 	if err != nil {
 		return err
@@ -172,6 +174,8 @@ func (c *call) bundle() error {
 	if err != nil {
 		return err
 	}
-	c.Watch(c.r.Context(), c.user, TookBundle, "Incident", x.ID, "")
+	if err := c.Watch(c.r.Context(), c.user, TookBundle, "Incident", x.ID, ""); err != nil {
+		return err
+	}
 	return c.Bundle(c.r.Context(), x.ID, c.lang, &late{c: c, kind: "application/zip", file: "cordon-" + x.ID + ".zip"})
 }

@@ -298,11 +298,9 @@ const (
 // Watch tells that a user of Cordon looked at something or took it out. kind
 // and id name it ("Patient", the number); text may say more. It is no access
 // in the sense of the hospital's systems, which would need an explanation, so
-// the patient stands among the resources.
-func (s *Services) Watch(ctx context.Context, u identity.User, operation, kind, id, text string) {
-	if s.Audit == nil {
-		return
-	}
+// the patient stands among the resources. When it returns an error nothing may
+// be shown: it could not be recorded.
+func (s *Services) Watch(ctx context.Context, u identity.User, operation, kind, id, text string) error {
 	ev := s.use(u, operation)
 	if id != "" {
 		ev.Resources = []ocsf.Resource{{UID: id, Type: kind}}
@@ -310,7 +308,7 @@ func (s *Services) Watch(ctx context.Context, u identity.User, operation, kind, 
 	if text != "" {
 		ev.QueryInfo = &ocsf.QueryInfo{UID: rand.Text(), Text: text}
 	}
-	s.Audit(ctx, ev)
+	return s.tell(ctx, ev)
 }
 
 // ReplayItem puts a quarantined item in again: mended, or with nil as it is.

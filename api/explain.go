@@ -38,7 +38,9 @@ func (c *call) explanations() error {
 	if wish.All == (len(wish.Events) > 0) {
 		return bad(`give {"events":[...]} or {"all":true}`, `请给出 {"events":[...]} 或 {"all":true}`)
 	}
-	c.Watch(c.r.Context(), c.user, LookedAtReasons, "", "", "")
+	if err := c.Watch(c.r.Context(), c.user, LookedAtReasons, "", "", ""); err != nil {
+		return err
+	}
 	out := c.lines()
 	if wish.All {
 		err = c.explainAll(out)

@@ -50,6 +50,7 @@ type site struct {
 	applied int // how often changed settings were put in force
 	mu      sync.Mutex
 	watched []*ocsf.Event // guarded by mu
+	deaf    error         // guarded by mu: what watching fails with
 }
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.FixedZone("CST", 8*3600))
@@ -78,10 +79,11 @@ func newSite(t *testing.T) *site {
 		Detectors: func() []detect.Info { return []detect.Info{{ID: "vip", Title: ocsf.Text{EN: "VIP", ZH: "贵宾"}}} },
 		Health:    func() []detect.Problem { return []detect.Problem{{ID: "no-roster", Detectors: []string{"vip"}}} },
 		Sources:   func() []api.Source { return []api.Source{{Name: "mllp:his", Stored: 7}} },
-		Audit: func(_ context.Context, ev *ocsf.Event) {
+		Audit: func(_ context.Context, ev *ocsf.Event) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.watched = append(s.watched, ev)
+			return s.deaf
 		},
 	}
 	s.openParts(dir, now, log)

@@ -203,9 +203,12 @@ func (c *call) accesses() error {
 		return err
 	}
 	if wish.Patient != "" {
-		c.Watch(c.r.Context(), c.user, LookedAtPatient, "Patient", wish.Patient, "")
+		err = c.Watch(c.r.Context(), c.user, LookedAtPatient, "Patient", wish.Patient, "")
 	} else {
-		c.Watch(c.r.Context(), c.user, LookedAtPerson, "Person", wish.Person, "")
+		err = c.Watch(c.r.Context(), c.user, LookedAtPerson, "Person", wish.Person, "")
+	}
+	if err != nil {
+		return err
 	}
 	evs, err := c.Accesses(c.r.Context(), wish.Patient, q)
 	if err != nil {
@@ -326,7 +329,9 @@ func (c *call) query() error {
 	if strings.TrimSpace(wish.SQL) == "" {
 		return bad("sql is empty; for example: SELECT person, count(*) FROM events GROUP BY person", "sql 为空；例如：SELECT person, count(*) FROM events GROUP BY person")
 	}
-	c.Watch(c.r.Context(), c.user, AskedSQL, "", "", wish.SQL)
+	if err := c.Watch(c.r.Context(), c.user, AskedSQL, "", "", wish.SQL); err != nil {
+		return err
+	}
 	rows, err := c.Lake.SQL(c.r.Context(), wish.SQL)
 	if err != nil {
 		return c.queryError(err)

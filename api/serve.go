@@ -110,7 +110,10 @@ func (a *API) serve(r route, w http.ResponseWriter, req *http.Request) {
 	if r.most > 0 {
 		req.Body = http.MaxBytesReader(w, req.Body, r.most)
 	}
-	c.watch(r)
+	if err := c.watch(r); err != nil {
+		c.fail(err)
+		return
+	}
 	if err := r.serve(c); err != nil {
 		c.fail(err)
 	}

@@ -179,7 +179,9 @@ func (c *call) quarantinedOne() error {
 	if err != nil {
 		return err
 	}
-	c.Watch(c.r.Context(), c.user, LookedAtRecord, "Quarantine", i.ID, "")
+	if err := c.Watch(c.r.Context(), c.user, LookedAtRecord, "Quarantine", i.ID, ""); err != nil {
+		return err
+	}
 	return c.answer(http.StatusOK, setAsideData{setAsideOf(i), i.Data})
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
@@ -47,18 +48,23 @@ func shows(id string) (operation string, known bool) {
 	return "", false
 }
 
-// watch tells that a list was asked for, before it is given.
-func (c *call) watch(r route) {
-	if operation, _ := shows(r.id); operation != "" {
-		c.Watch(c.r.Context(), c.user, operation, "", "", "")
+// watch tells that a list was asked for, before it is given. The list of what
+// was set aside is given even when that cannot be recorded: it names nobody,
+// and it is needed to mend what is wrong.
+func (c *call) watch(r route) error {
+	operation, _ := shows(r.id)
+	if operation == "" {
+		return nil
 	}
+	err := c.Watch(c.r.Context(), c.user, operation, "", "", "")
+	if operation == LookedAtQuarantine {
+		return nil
+	}
+	return err
 }
 
-// WatchCase tells that a user looks at a case, and whom it is about.
-func (s *Services) WatchCase(ctx context.Context, u identity.User, c incident.Case) {
-	if s.Audit == nil {
-		return
-	}
+// WatchCase is Watch for a case, and whom it is about.
+func (s *Services) WatchCase(ctx context.Context, u identity.User, c incident.Case) error {
 	operation := LookedAtCase
 	if u.PersonID != "" && u.PersonID == c.Person {
 		operation = LookedAtOwnCase
@@ -68,7 +74,21 @@ func (s *Services) WatchCase(ctx context.Context, u identity.User, c incident.Ca
 	if c.Person != "" {
 		ev.Resources = append(ev.Resources, ocsf.Resource{UID: c.Person, Type: "Person"})
 	}
-	s.Audit(ctx, ev)
+	return s.tell(ctx, ev)
+}
+
+// tell makes an event durable before its user sees anything. When that fails,
+// nothing is shown: nobody looks at people's doings unseen.
+func (s *Services) tell(ctx context.Context, ev *ocsf.Event) error {
+	if s.Audit == nil {
+		return nil
+	}
+	if err := s.Audit(ctx, ev); err != nil { // logged there
+		return refuse(http.StatusServiceUnavailable,
+			"this is shown only when it can be recorded who looked, and recording fails now, often because the disk is full. The overview and the page of sources still open; free space on Cordon's disk, then try again",
+			"仅在能够留存查阅记录时才可显示，目前无法写入记录（通常因磁盘已满）。概览与数据来源页面仍可打开；请释放 Cordon 所在磁盘空间后重试")
+	}
+	return nil
 }
 
 // use is an event about the use of Cordon itself. Its user is the member of

@@ -60,6 +60,7 @@ type hospital struct {
 	mu      sync.Mutex
 	sources map[string]*api.Source // guarded by mu
 	watched []*ocsf.Event          // guarded by mu
+	deaf    error                  // guarded by mu: what watching fails with
 	seq     uint64
 	path    *path // the alarm path it tells
 	ruled   api.RuleSet
@@ -165,10 +166,11 @@ func (h *hospital) wire() {
 	h.Rules = func() api.RuleSet { return h.ruled }
 	h.Detectors = func() []detect.Info { return h.engine.Infos() }
 	h.Health, h.Sources = func() []detect.Problem { return h.engine.Health() }, h.listSources
-	h.Audit = func(_ context.Context, ev *ocsf.Event) {
+	h.Audit = func(_ context.Context, ev *ocsf.Event) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.watched = append(h.watched, ev)
+		return h.deaf
 	}
 	h.KeepDispute = h.keepDispute
 	h.Verify = func(ctx context.Context, progress func(evidence.Progress)) (evidence.Report, error) {

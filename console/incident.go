@@ -105,7 +105,9 @@ func (q *request) incident() error {
 	}
 	m := caseFile{caseRow: q.caseRow(c), Own: q.ses.User.PersonID != "" && q.ses.User.PersonID == c.Person,
 		Verdicts: []incident.Verdict{incident.Confirmed, incident.Justified, incident.FalseCase}}
-	q.WatchCase(ctx, q.ses.User, c)
+	if err := q.WatchCase(ctx, q.ses.User, c); err != nil {
+		return err
+	}
 	for _, fill := range []func(context.Context, *caseFile) error{
 		q.fillFindings, q.fillPicture, q.fillActions, q.fillQuestions, q.fillVersions, q.fillHandlers,
 	} {
@@ -372,6 +374,6 @@ func (p *page) choice(id string) string {
 	return id
 }
 
-func (q *request) watchBundle(c incident.Case) {
-	q.Watch(q.r.Context(), q.ses.User, api.TookBundle, "Incident", c.ID, "")
+func (q *request) watchBundle(c incident.Case) error {
+	return q.Watch(q.r.Context(), q.ses.User, api.TookBundle, "Incident", c.ID, "")
 }

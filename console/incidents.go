@@ -239,7 +239,9 @@ func (q *request) bundle() error {
 	if err != nil {
 		return err
 	}
-	q.watchBundle(c)
+	if err := q.watchBundle(c); err != nil {
+		return err
+	}
 	w := &download{w: q.w, name: "cordon-" + c.ID + ".zip"}
 	if err := q.Bundle(q.r.Context(), c.ID, q.lang, w); err != nil {
 		if w.begun {

@@ -77,7 +77,9 @@ func (q *request) personAccesses(id string, m *personFile) error {
 	if !m.SeeAccesses {
 		return nil
 	}
-	q.Watch(q.r.Context(), q.ses.User, api.LookedAtPerson, "Person", id, "")
+	if err := q.Watch(q.r.Context(), q.ses.User, api.LookedAtPerson, "Person", id, ""); err != nil {
+		return err
+	}
 	evs, err := q.Lake.Accesses(q.r.Context(), lake.AccessQuery{Person: id, From: q.ms("from", 0), Until: q.ms("until", 1), Limit: mostAccesses + 1})
 	if err != nil {
 		return err
@@ -132,7 +134,9 @@ func (q *request) patient() error {
 	if err != nil {
 		return q.refused(404, "error.nothing")
 	}
-	q.Watch(ctx, q.ses.User, api.LookedAtPatient, "Patient", id, "")
+	if err := q.Watch(ctx, q.ses.User, api.LookedAtPatient, "Patient", id, ""); err != nil {
+		return err
+	}
 	m := patientFile{ID: id, Path: q.r.URL.Path, From: q.text("from"), Until: q.text("until")}
 	for _, other := range q.Care.Patient(id).IDs {
 		if other != id {

@@ -46,7 +46,10 @@ func (c *Console) serve(r route, w http.ResponseWriter, req *http.Request) {
 		q.fail(err)
 		return
 	}
-	q.watch(r)
+	if err := q.watch(r); err != nil {
+		q.fail(err)
+		return
+	}
 	if err := r.serve(q); err != nil {
 		q.fail(err)
 	}

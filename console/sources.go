@@ -100,7 +100,9 @@ func (q *request) quarantined() error {
 	if err != nil {
 		return err
 	}
-	q.Watch(ctx, q.ses.User, api.LookedAtRecord, "Quarantine", item.ID, "")
+	if err := q.Watch(ctx, q.ses.User, api.LookedAtRecord, "Quarantine", item.ID, ""); err != nil {
+		return err
+	}
 	m := record{Item: item, May: q.ses.User.May(identity.Replay)}
 	m.Editable = utf8.Valid(item.Data) && len(item.Data) <= mostShown && !strings.ContainsRune(string(item.Data), 0)
 	m.Text = shown(item.Data)

@@ -29,9 +29,16 @@ func shows(pattern string) (operation string, known bool) {
 	return "", false
 }
 
-// watch tells that a page was asked for, before it is given.
-func (q *request) watch(r route) {
-	if operation, _ := shows(r.pattern); operation != "" && q.ses.User.Name != "" {
-		q.Watch(q.r.Context(), q.ses.User, operation, "", "", "")
+// watch tells that a page was asked for, before it is given. The overview and
+// the sources open even when that cannot be recorded: from there it is mended.
+func (q *request) watch(r route) error {
+	operation, _ := shows(r.pattern)
+	if operation == "" || q.ses.User.Name == "" {
+		return nil
 	}
+	err := q.Watch(q.r.Context(), q.ses.User, operation, "", "", "")
+	if r.pattern == "GET /{$}" || r.pattern == "GET /sources" {
+		return nil
+	}
+	return err
 }

@@ -70,8 +70,9 @@ func (c Config) Check() error {
 	return nil
 }
 
-// Audit takes an event about the users of Cordon itself.
-type Audit func(ctx context.Context, ev *ocsf.Event)
+// Audit takes an event about the users of Cordon itself. It returns when the
+// event is durable, or cannot be.
+type Audit func(ctx context.Context, ev *ocsf.Event) error
 
 // Users is the book of users, sessions and tokens. All methods may be called
 // concurrently.
@@ -99,7 +100,7 @@ func New(ctx context.Context, cfg Config, db *store.DB, now func() time.Time, au
 		return nil, err
 	}
 	if audit == nil {
-		audit = func(context.Context, *ocsf.Event) {}
+		audit = func(context.Context, *ocsf.Event) error { return nil }
 	}
 	seal, err := newSealer(cfg.Key)
 	if err != nil {
@@ -255,7 +256,8 @@ func keepOneAdministrator(ctx context.Context, tx *sql.Tx, u User) error {
 	return err
 }
 
-// tell hands an event to the audit. Activity ids are those of the class.
+// tell hands an event to the audit. Activity ids are those of the class. Whoever
+// has to mend an audit that takes nothing must be able to sign in.
 func (s *Users) tell(ctx context.Context, class ocsf.Class, activity int, name, by string, err error) {
 	ev := &ocsf.Event{
 		ClassUID: class, ActivityID: activity, SeverityID: ocsf.SeverityInformational, StatusID: ocsf.StatusSuccess,
@@ -268,7 +270,7 @@ func (s *Users) tell(ctx context.Context, class ocsf.Class, activity int, name, 
 		ev.StatusID, ev.SeverityID = ocsf.StatusFailure, ocsf.SeverityLow
 		ev.StatusDetail = reasonOf(err)
 	}
-	s.audit(ctx, ev)
+	_ = s.audit(ctx, ev) // it logs what it could not keep
 }
 
 // reasonOf names errors people may see; others stay inside.

@@ -37,7 +37,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.db.Close() })
-	audit := func(_ context.Context, ev *ocsf.Event) { b.told = append(b.told, ev) }
+	audit := func(_ context.Context, ev *ocsf.Event) error { b.told = append(b.told, ev); return nil }
 	if b.s, err = New(t.Context(), Default(), b.db, func() time.Time { return b.clock }, audit); err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,12 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 )
 
-// watched is a site whose canaries fly every second.
+// watched is a site whose canaries fly every second. They may take their time:
+// a busy machine is not a broken path.
 func watched(t *testing.T, settings ...func(*config.Config)) *site {
 	t.Helper()
 	quick := func(c *config.Config) {
-		c.Canary.Every, c.Canary.Late, c.Canary.Lost = time.Second, 5*time.Second, time.Minute
+		c.Canary.Every, c.Canary.Late, c.Canary.Lost = time.Second, 30*time.Second, time.Minute
 		c.Canary.TestAlerts = "00:00"
 	}
 	return newSite(t, t.TempDir(), append(settings, quick)...)

@@ -38,12 +38,14 @@ func TestFullDisk(t *testing.T) {
 		return true
 	})
 	refusedByMLLP(t, s)
-	for _, path := range []string{"/api/v1/incidents", "/api/v1/findings", "/api/v1/sources", "/healthz", "/metrics"} {
+	for _, path := range []string{"/api/v1/sources", "/api/v1/quarantine", "/healthz", "/metrics"} {
 		s.must(t, "GET", path, "")
 	}
-	seen := s.must(t, "POST", "/api/v1/accesses", `{"patient":"DECOY"}`)
-	if !strings.Contains(seen, "decoy-before") {
-		t.Errorf("questions are not answered while the disk is full: %s", seen)
+	for _, ask := range [][]string{{"GET", "/api/v1/incidents", ""}, {"POST", "/api/v1/accesses", `{"patient":"DECOY"}`}} {
+		status, text, err := s.call(ask[0], ask[1], ask[2])
+		if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "free space") {
+			t.Errorf("%s %s shows people's doings that cannot be recorded: %d %s %v", ask[0], ask[1], status, text, err)
+		}
 	}
 
 	if err := os.Remove(ballast); err != nil {
@@ -54,6 +56,9 @@ func TestFullDisk(t *testing.T) {
 	s.post(t, look("decoy-after", "anna", "DECOY", at.Add(time.Minute)))
 	v.drained()
 	f.check()
+	if seen := s.must(t, "POST", "/api/v1/accesses", `{"patient":"DECOY"}`); !strings.Contains(seen, "decoy-before") {
+		t.Errorf("after the full disk questions are not answered: %s", seen)
+	}
 	if n := len(s.cases(t)); n < 2 {
 		t.Errorf("%d cases, want those from before and after the full disk", n)
 	}

@@ -277,11 +277,13 @@ func (n *Node) openPeople(ctx context.Context) (err error) {
 
 // watchWatchers puts what happens in Cordon itself into the same stream as
 // everything else, so that it is evidence too.
-func (n *Node) watchWatchers(ctx context.Context, ev *ocsf.Event) {
+func (n *Node) watchWatchers(ctx context.Context, ev *ocsf.Event) error {
 	n.ownEvent(ev, "cordon:"+rand.Text())
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	if err := n.intake.publish(ctx, []*ocsf.Event{ev}); err != nil {
 		n.log.Error("event about cordon itself not stored", "class", ev.ClassUID, "error", err)
+		return err
 	}
+	return nil
 }
