@@ -37,7 +37,7 @@ func formOf(text string) form {
 	}
 	switch first {
 	case "select":
-		return wholeSQL
+		return whole(strings.ContainsAny(text, "_*=("))
 	case "with":
 		if hasWord(text, "select") {
 			return wholeSQL

@@ -11,7 +11,7 @@ import "strings"
 // joined first and stands as one string then: of a piece alone nobody could
 // say whether it is SQL or a name.
 func Mask(text string, d Dialect, token func(string) string) string {
-	m := &masker{dialect: d, token: token, room: 2*len(text) + 4096, work: 4 << 20}
+	m := &masker{dialect: d, token: token, room: 2*len(text) + 4096, work: 1 << 20}
 	return m.text(text, 0, false)
 }
 

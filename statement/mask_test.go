@@ -24,6 +24,7 @@ func TestMaskJoins(t *testing.T) {
 		{statement.SQLServer, "EXEC('SELECT a FROM t WHERE n='''+'Zhang'+'''')", "EXEC('SELECT a FROM t WHERE n=''~T''')"},
 		{statement.SQLServer, "UPDATE t SET note = 'Zhang San came with fever'", "UPDATE t SET note = '~T'"},
 		{statement.MySQL, "UPDATE t SET note = 'Zhang San had to select a drug from Li Wei'", "UPDATE t SET note = '~T ~T ~T to select a ~T from ~T ~T'"},
+		{statement.MySQL, "UPDATE t SET note = 'select Zhang Hong from the list'", "UPDATE t SET note = 'select ~T ~T from ~T ~T'"},
 		{statement.MySQL, "UPDATE t SET note = CONCAT('张', '三')", "UPDATE t SET note = CONCAT('~T', '~T')"},
 		{statement.PostgreSQL, "DO $x$BEGIN EXECUTE format('SELECT %I FROM t WHERE n=%L', 'num', '王小明'); END$x$", "DO $x$BEGIN EXECUTE 'SELECT num FROM t WHERE n=''~T'''; END$x$"},
 		{statement.SQLServer, "EXEC(0x53454c454354206120f6)", "EXEC('SELECT a ?')"},
