@@ -85,13 +85,16 @@ func TestRegularExpressionsHaveAnEnd(t *testing.T) {
 	list := func(n int, text string) string {
 		return "  s:\n    a|re:\n" + strings.Repeat("      - '"+text+"'\n", n) + "  condition: s"
 	}
+	rule := func(n int) string {
+		return "\n---\ntitle: t\nlogsource: {category: c}\ndetection:\n" + list(n, "(abc){900}")
+	}
 	for detection, want := range map[string]string{
 		list(1, "(abcdef){900}"):         "too large",
 		list(1, "^(?=.*(abcdef){900})x"): "too large",
 		list(2000, "x"):                  "too many regular expressions",
 		list(60, "(a|b)[^z]{900}"):       "too large together",
-		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s":                                                           "too large",
-		list(9, "(abc){900}") + strings.Repeat("\n---\ntitle: t\nlogsource: {category: c}\ndetection:\n"+list(9, "(abc){900}"), 4): "its file has too many",
+		"  s: {'|re': ['(xy?){1,999}z', '(abcd){999}']}\n  condition: s": "too large",
+		list(7, "(abc){900}") + rule(8) + rule(9) + rule(10) + rule(11):  "its file has too many",
 		list(900, "(a|b)c.*d"): "",
 	} {
 		_, refused := load(detection)
