@@ -36,6 +36,19 @@ func (s *Services) QualityOf(ctx context.Context, days int, at int64) (q Quality
 	if q.Quality, err = s.Desk.Quality(ctx, days, at); err != nil {
 		return q, err
 	}
+	return s.withHidden(ctx, q)
+}
+
+// QualityBetween computes the figures of the cases from one day to another.
+func (s *Services) QualityBetween(ctx context.Context, from, to string) (q Quality, err error) {
+	if q.Quality, err = s.Desk.QualityBetween(ctx, from, to); err != nil {
+		return q, bad("give from and to as days (2026-12-31), from before to, at most 366 days", "请以 2026-12-31 的格式填写起止日期，起始不晚于截止，最长 366 天")
+	}
+	return s.withHidden(ctx, q)
+}
+
+// withHidden adds what exceptions and filters hid.
+func (s *Services) withHidden(ctx context.Context, q Quality) (Quality, error) {
 	cal, err := s.Desk.Calibration(ctx)
 	if err != nil {
 		return q, err
@@ -67,14 +80,23 @@ func (s *Services) QualityOf(ctx context.Context, days int, at int64) (q Quality
 
 func (a *API) qualityRoutes() []route {
 	return []route{{method: "GET", path: "/api/v1/quality", id: "quality", may: identity.SeeOverview, status: 200, answer: Quality{},
-		about:  "How well the watch works: precision, recall on planted violations, alerts per day, delays, repeats, and what exceptions and filters hide.",
-		params: []param{{"days", "The last days that are summed, 1 to 90; 30 otherwise.", nil}}, serve: (*call).quality}}
+		about: "How well the watch works: precision, recall on planted violations, alerts per day, delays, repeats, and what exceptions and filters hide.",
+		params: []param{{"days", "The last days that are summed, 1 to 90; 30 otherwise.", nil},
+			{"from", "First day (2026-12-31) of a period, with to: the figures of the cases of these days.", nil},
+			{"to", "Last day of the period, at most 366 days after from.", nil}}, serve: (*call).quality}}
 }
 
 func (c *call) quality() error {
 	days, err := c.number("days", 30, 90)
 	if err != nil {
 		return err
+	}
+	if v := c.r.URL.Query(); v.Has("from") || v.Has("to") {
+		q, err := c.QualityBetween(c.r.Context(), v.Get("from"), v.Get("to"))
+		if err != nil {
+			return err
+		}
+		return c.answer(http.StatusOK, q)
 	}
 	q, err := c.QualityOf(c.r.Context(), days, c.Now().UnixMilli())
 	if err != nil {

@@ -1,13 +1,16 @@
 package api_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/tuning"
 )
 
@@ -96,6 +99,24 @@ func TestExceptionsOverAPI(t *testing.T) {
 		if a := s.ask(identity.Administrator, "POST", path, body); a.status != 400 && a.status != 404 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
+	}
+}
+
+// TestExceptionsOfTheFileAreListed: with an id, what they hid, and where they
+// can be changed.
+func TestExceptionsOfTheFileAreListed(t *testing.T) {
+	s := newSite(t)
+	x := detect.Exception{Detector: "*", Source: "test-his", Until: "2026-03-20", Reason: "test system", ApprovedBy: "IT"}
+	s.Tuning.File = []detect.Exception{x}
+	f := ocsf.Finding{UID: "f1", Analytic: "vip", Person: "n1", Events: []string{"e1"}, Time: 1}
+	if err := s.db.Update(t.Context(), func(tx *sql.Tx) error {
+		return s.Tuning.Book.Hide(tx, []detect.Hidden{{Exception: x.Key(), Finding: f}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Exceptions(t.Context())
+	if err != nil || len(list) != 1 || !list[0].File || list[0].ID != x.Key() || list[0].Hidden != 1 || list[0].Source != "test-his" {
+		t.Fatalf("%+v %v", list, err)
 	}
 }
 

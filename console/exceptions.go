@@ -69,7 +69,7 @@ func (q *request) exceptions() error {
 	}
 	seen := map[string]bool{}
 	for p := range q.People.People() {
-		if p.Department != "" && !seen[p.Department] {
+		if p.Department != "" && !seen[p.Department] && !incident.Reserved(p.ID) {
 			seen[p.Department] = true
 			m.Departments = append(m.Departments, p.Department)
 		}

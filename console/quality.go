@@ -64,7 +64,12 @@ func (q *request) quality() error {
 	}
 	ctx := q.r.Context()
 	var err error
-	if m.Quality, err = q.QualityOf(ctx, m.Days, q.Now().UnixMilli()); err != nil {
+	if from, to := q.text("from"), q.text("to"); from != "" || to != "" {
+		if m.Quality, err = q.QualityBetween(ctx, from, to); err != nil {
+			return err
+		}
+		m.Days = m.Quality.Days
+	} else if m.Quality, err = q.QualityOf(ctx, m.Days, q.Now().UnixMilli()); err != nil {
 		return err
 	}
 	m.Titles = map[string]ocsf.Text{}
@@ -116,6 +121,9 @@ func (m *qualityFile) title(id string) ocsf.Text {
 
 func (m *qualityFile) rows() {
 	at := slices.Index(qualityDays(), m.Days)
+	if m.Chosen {
+		at = len(qualityDays()) // behind the others
+	}
 	for _, d := range m.Detectors {
 		row := qualityRow{DetectorQuality: d, Title: m.title(d.Detector), Share: d.Precision[at].Share}
 		for _, day := range m.Daily {

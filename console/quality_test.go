@@ -55,7 +55,6 @@ func (h *hospital) tune() string {
 	must[tuning.Setting](h.t)(h.SetDetector(ctx, boss, tuning.Setting{Detector: "lurking-after-discharge", Off: true, Reason: "follow-up calls are not in the appointments yet"}))
 	must[tuning.Setting](h.t)(h.DecideSetting(ctx, identity.User{Name: "zhao", Role: identity.SecurityOfficer}, "lurking-after-discharge", true))
 	must[tuning.Setting](h.t)(h.SetDetector(ctx, boss, tuning.Setting{Detector: "vip", Off: true, Reason: "the list is old"}))
-	h.Tuning.File = []detect.Exception{{Detector: "*", Source: "test-his", Until: until, Reason: "Test system.", ApprovedBy: "IT, ticket 4711"}}
 	ok(h.t, h.retune(ctx))
 	return x.ID
 }
@@ -85,10 +84,11 @@ func TestQualityPages(t *testing.T) {
 		want []string
 	}{
 		{"/quality?days=7", []string{"Planted violations", "2/3", "expected", "Nightly backup account", "budget 33 a day", "95 %"}},
+		{"/quality?from=2020-01-01&to=2020-02-01", []string{"outside of this period", "32 days"}},
 		{"/quality?days=90", []string{"published: 2 %", "published: 40 %"}},
-		{"/exceptions", []string{"ends soon", "needs agreement", "Cardiology", "Hospital board"}},
+		{"/exceptions", []string{"ends soon", "needs agreement", "a second user has to agree", "Cardiology", "Hospital board"}},
 		{"/exceptions/" + id, []string{"Opened a record without any tie", "Review by"}},
-		{"/detectors", []string{"Whose record it is", "switched off", "follow-up calls", "Precision here", "hid 1"}},
+		{"/detectors", []string{"Whose record it is", "switched off", "follow-up calls", "wants: switched off", "Precision here", "hid 1"}},
 	} {
 		for _, lang := range []string{"en", "zh"} {
 			res, body := h.get(ses, c.path, "Accept-Language", lang)

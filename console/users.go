@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
 )
 
@@ -32,7 +33,7 @@ func (q *request) usersWith(status int, m usersFile) (err error) {
 	m.Roles = identity.Roles()
 	seen := map[string]bool{}
 	for p := range q.People.People() {
-		if p.Department != "" && !seen[p.Department] {
+		if p.Department != "" && !seen[p.Department] && !detect.Reserved(p.ID) {
 			seen[p.Department] = true
 			m.Departments = append(m.Departments, p.Department)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cordon-health/cordon/evidence"
@@ -16,9 +17,16 @@ import (
 // Quality is how well the watch works, in figures over a number of days. All
 // of it is summed by the database from small tables.
 type Quality struct {
-	Days   int   `json:"days"`
-	At     int64 `json:"at"`
-	Budget int   `json:"budget"`
+	Days int `json:"days"`
+	// From and To are the first and the last day; Chosen says that they were
+	// asked for, and that figures are those of cases of these days whenever
+	// they were opened.
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Chosen  bool    `json:"chosen,omitempty"`
+	Outside Outside `json:"outside"`
+	At      int64   `json:"at"`
+	Budget  int     `json:"budget"`
 	// Precision is confirmed of decided cases over 7, 30 and 90 days.
 	Precision []Window `json:"precision"`
 	// Detectors are sorted by id: precision of the cases in which they took
@@ -118,21 +126,27 @@ func ShareOf(count, of int) Share {
 // ms.
 func (d *Desk) Quality(ctx context.Context, days int, at int64) (Quality, error) {
 	days = max(1, min(days, 90))
-	q := Quality{Days: days, At: at, Budget: d.cfg.Budget}
+	q := Quality{Days: days, At: at, Budget: d.cfg.Budget, To: d.day(at),
+		From: time.UnixMilli(at).In(d.now().Location()).AddDate(0, 0, 1-days).Format(time.DateOnly)}
+	return q, d.figures(ctx, &q)
+}
+
+func (d *Desk) figures(ctx context.Context, q *Quality) error {
 	err := d.db.View(ctx, func(tx *sql.Tx) error {
 		for _, f := range []func(*sql.Tx, *Quality) error{
-			d.precision, d.detectorPrecision, d.daily, d.delays, d.recall, repeats,
+			d.precision, d.detectorPrecision, d.daily, d.chosen, d.delays, d.recall, repeats, d.outside,
 		} {
-			if err := f(tx, &q); err != nil {
+			if err := f(tx, q); err != nil {
 				return err
 			}
 		}
 		return tx.QueryRow(`SELECT count(*) FROM incident_cases WHERE status = $1 AND day >= ''`, StatusWaiting).Scan(&q.Waiting)
 	})
 	if err != nil {
-		return Quality{}, fmt.Errorf("quality: %w", err)
+		*q = Quality{}
+		return fmt.Errorf("quality: %w", err)
 	}
-	return q, nil
+	return nil
 }
 
 func (d *Desk) precision(tx *sql.Tx, q *Quality) error {
@@ -167,7 +181,7 @@ func (d *Desk) detectorPrecision(tx *sql.Tx, q *Quality) error {
 		}
 	}
 	err := each(tx, func(id string, n, _ int) { of(id).Findings = n },
-		`SELECT detector, sum(findings), 0 FROM incident_daily WHERE day >= $1 GROUP BY detector`, d.day(q.At-int64(q.Days-1)*dayMS))
+		`SELECT detector, sum(findings), 0 FROM incident_daily WHERE day >= $1 AND day <= $2 GROUP BY detector`, q.From, q.To)
 	for _, x := range by {
 		for i, days := range Windows() { // a window without decisions is there, too
 			if i >= len(x.Precision) || x.Precision[i].Days != days {
@@ -200,23 +214,25 @@ func each(tx *sql.Tx, visit func(name string, a, b int), query string, args ...a
 
 func (d *Desk) daily(tx *sql.Tx, q *Quality) error {
 	place := map[string]int{}
-	last := time.UnixMilli(q.At).In(d.now().Location())
+	last, err := time.Parse(time.DateOnly, q.To)
+	if err != nil {
+		return err
+	}
 	for i := q.Days - 1; i >= 0; i-- {
 		day := last.AddDate(0, 0, -i).Format(time.DateOnly)
 		place[day] = len(q.Daily)
 		q.Daily = append(q.Daily, DayFigures{Day: day, By: map[string]int{}})
 	}
-	from := q.Daily[0].Day
-	err := each(tx, func(day string, opened, waiting int) {
+	err = each(tx, func(day string, opened, waiting int) {
 		if i, ok := place[day]; ok {
 			q.Daily[i].Opened, q.Daily[i].Waiting = opened, waiting
 		}
 	}, `SELECT day, sum(CASE WHEN status <> 'waiting' AND verdict <> 'withdrawn' THEN 1 ELSE 0 END), sum(CASE WHEN status = 'waiting' THEN 1 ELSE 0 END)
-		FROM incident_cases WHERE day >= $1 AND planted = 0 GROUP BY day`, from)
+		FROM incident_cases WHERE day >= $1 AND day <= $2 AND planted = 0 GROUP BY day`, q.From, q.To)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(`SELECT day, detector, findings FROM incident_daily WHERE day >= $1`, from)
+	rows, err := tx.Query(`SELECT day, detector, findings FROM incident_daily WHERE day >= $1 AND day <= $2`, q.From, q.To)
 	if err != nil {
 		return err
 	}
@@ -238,6 +254,9 @@ func (d *Desk) daily(tx *sql.Tx, q *Quality) error {
 func (d *Desk) delays(tx *sql.Tx, q *Quality) error {
 	since := q.At - int64(q.Days)*dayMS
 	late := fmt.Sprintf("late <= %d", dayMS)
+	if q.Chosen {
+		return d.delaysBetween(tx, q, late)
+	}
 	var errs [4]error
 	q.EventToCase, errs[0] = spread(tx, "late", late, since)
 	q.CaseToAsk, errs[1] = spread(tx, "asked - shown", "asked >= shown", since)
@@ -248,15 +267,19 @@ func (d *Desk) delays(tx *sql.Tx, q *Quality) error {
 
 // spread finds quantiles of a column over the cases opened since a time.
 func spread(tx *sql.Tx, column, where string, since int64) (Spread, error) {
+	return spreadWhere(tx, column, where+` AND shown >= $1`, since)
+}
+
+func spreadWhere(tx *sql.Tx, column, where string, args ...any) (Spread, error) {
 	var s Spread
-	from := ` FROM incident_cases WHERE planted = 0 AND shown >= $1 AND shown > 0 AND ` + where
-	if err := tx.QueryRow(`SELECT count(*)`+from, since).Scan(&s.N); err != nil || s.N == 0 {
+	from := ` FROM incident_cases WHERE planted = 0 AND shown > 0 AND ` + where
+	if err := tx.QueryRow(`SELECT count(*)`+from, args...).Scan(&s.N); err != nil || s.N == 0 {
 		return s, err
 	}
 	for share, to := range map[float64]*float64{.5: &s.P50, .99: &s.P99} {
 		var ms int64
 		place := max(0, int(math.Ceil(share*float64(s.N)))-1)
-		if err := tx.QueryRow(`SELECT `+column+from+` ORDER BY `+column+` LIMIT 1 OFFSET $2`, since, place).Scan(&ms); err != nil {
+		if err := tx.QueryRow(`SELECT `+column+from+` ORDER BY `+column+` LIMIT 1 OFFSET `+strconv.Itoa(place), args...).Scan(&ms); err != nil {
 			return s, err
 		}
 		*to = round(float64(ms) / 60_000)

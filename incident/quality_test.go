@@ -409,6 +409,33 @@ func TestReservedNamesHideNobody(t *testing.T) {
 	}
 }
 
+// TestQualityOfHistory: what happened long ago is counted where it happened,
+// and the figures of today say that there is something.
+func TestQualityOfHistory(t *testing.T) {
+	ctx := t.Context()
+	o := newOffice(t, wide())
+	old := o.noon - 400*dayMS
+	o.add(o.finding("h", "S1", 80, func(f *ocsf.Finding) { f.Time = old }))
+	o.decide("family", 2, 1)
+	day := time.UnixMilli(old).UTC().Format(time.DateOnly)
+	q := must(o.desk.Quality(ctx, 30, o.noon))
+	if q.Outside.Cases != 1 || q.Outside.To != day || q.Outside.From != day || q.Chosen {
+		t.Fatalf("%+v", q.Outside)
+	}
+	q = must(o.desk.QualityBetween(ctx, q.Outside.From, q.Outside.To))
+	if q.Days != 1 || len(q.Daily) != 1 || q.Daily[0].Findings != 1 || q.Daily[0].Opened+q.Daily[0].Waiting != 1 || q.Outside.Cases != 2 || q.Late != 1 {
+		t.Errorf("%+v", q)
+	}
+	if p := q.Precision[len(q.Precision)-1]; p.Days != 1 || p.Of != 0 {
+		t.Errorf("%+v", q.Precision)
+	}
+	for _, x := range [][2]string{{"2026-02-02", "2026-02-01"}, {"x", "2026-02-01"}, {"2020-01-01", "2026-02-01"}} {
+		if _, err := o.desk.QualityBetween(ctx, x[0], x[1]); err == nil {
+			t.Error(x)
+		}
+	}
+}
+
 func TestQuality(t *testing.T) {
 	ctx := t.Context()
 	o := newOffice(t, wide())

@@ -12,14 +12,19 @@ import (
 
 type qualityCmd struct {
 	target
-	JSON bool `help:"All figures as one JSON object." name:"json"`
-	Days int  `help:"The last days that are summed, 1 to 90." default:"30"`
+	JSON bool   `help:"All figures as one JSON object." name:"json"`
+	Days int    `help:"The last days that are summed, 1 to 90." default:"30"`
+	From string `help:"First day of a period (2026-12-31), for history; with --to."`
+	To   string `help:"Last day of the period."`
 }
 
 // Run prints how well the watch works.
 func (c qualityCmd) Run(w *world) error {
 	return c.with(w, func(s *session) error {
 		path := "/api/v1/quality?" + query("days", strconv.Itoa(c.Days))
+		if c.From != "" || c.To != "" {
+			path = "/api/v1/quality?" + query("from", c.From, "to", c.To)
+		}
 		if c.JSON {
 			return s.pour(w.ctx, w.out, "GET", path, nil)
 		}
@@ -63,6 +68,9 @@ func printQuality(out io.Writer, q api.Quality) error {
 		for _, h := range list {
 			fmt.Fprintf(tab, "hidden by %s %s\t%d\n", h.Detector, h.ID, h.Hidden)
 		}
+	}
+	if o := q.Outside; o.Cases > 0 {
+		fmt.Fprintf(tab, "\n%d cases lie outside of %s to %s; look at them with: cordon quality --from %s --to %s\n", o.Cases, q.From, q.To, o.From, o.To)
 	}
 	return tab.Flush()
 }
