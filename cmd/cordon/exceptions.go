@@ -92,7 +92,7 @@ func (c exceptionsAddCmd) Run(w *world) error {
 			return err
 		}
 		if a.Agreed == 0 {
-			fmt.Fprintln(w.err, "it is about people and waits for somebody's agreement in the console")
+			fmt.Fprintln(w.err, "it is not in force: it waits for somebody else to agree, signed in to the console; cordon exceptions --json says why")
 		}
 		_, err = fmt.Fprintln(w.out, a.ID)
 		return err
