@@ -182,6 +182,11 @@ func (s *Services) own(u identity.User, x tuning.Exception) bool {
 	return x.Department != "" && (strings.EqualFold(x.Department, u.Department) || ok && strings.EqualFold(x.Department, p.Department))
 }
 
+// unexceptional are the detectors that nobody may silence.
+func unexceptional() []string {
+	return []string{"watching-the-watchers", "patient-dispute", "reserved-name"}
+}
+
 // CreateException writes an exception down. One that reaches beyond one person
 // and one detector needs somebody else's agreement; one about a person when
 // that is its author, or when nobody knows who its author is in the hospital:
@@ -195,6 +200,10 @@ func (s *Services) CreateException(ctx context.Context, u identity.User, x tunin
 	}
 	if incident.Reserved(x.Person) || incident.Reserved(x.Patient) {
 		return x, bad("reserved ids of planted violations take no exceptions", "测试违规的保留编号不能设置例外")
+	}
+	if strings.EqualFold(x.Source, "cordon") || slices.Contains(unexceptional(), x.Detector) {
+		return x, bad("what watches the users of Cordon, patients' disputes and Cordon's reserved names take no exceptions",
+			"对 Cordon 使用者的监测、患者异议及保留名称不能设置例外")
 	}
 	alone := x.Wide() || u.PersonID == "" || s.own(u, x)
 	x, err := s.Tuning.Book.Create(ctx, x, u.Human(), alone)

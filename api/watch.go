@@ -42,7 +42,7 @@ func shows(id string) (operation string, known bool) {
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true
-	case "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
+	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
 		return "", true
 	}
 	return "", false

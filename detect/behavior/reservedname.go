@@ -24,6 +24,7 @@ func (*reservedName) Info() detect.Info {
 			ZH: "查明该账号或患者编号由谁创建，停用账号，并检查其全部操作。",
 		},
 		Severity: ocsf.SeverityCritical, Risk: 94,
+		References: []string{"GB/T 22239-2019 8.1.4.2", "MITRE ATT&CK T1036"},
 	}
 }
 
