@@ -11,7 +11,7 @@ import (
 // to work.
 type dormant struct {
 	// last use by person, in minutes since 1970
-	seen detect.Memory[int64]
+	seen    detect.Memory[int64]
 	sources detect.Memory[watch]
 }
 

@@ -39,7 +39,7 @@ func (*reservedName) Detect(c *detect.Context, ev *ocsf.Event) {
 	}
 	c.Find(ocsf.Finding{
 		Title: ocsf.Text{EN: "Uses one of Cordon's reserved names", ZH: "使用 Cordon 的保留名称"},
-		Why: text("The event is under the name %s, and Cordon did not plant it.", "事件使用名称 %s，但并非 Cordon 所发。", name),
+		Why:   text("The event is under the name %s, and Cordon did not plant it.", "事件使用名称 %s，但并非 Cordon 所发。", name),
 	})
 }
 
