@@ -229,6 +229,10 @@ func (s *Services) ChangeException(ctx context.Context, u identity.User, id, wha
 		if !u.May(identity.ApproveActions) { // an agreement is a person's word
 			return x, forbidden()
 		}
+		if u.PersonID == "" && x.Person+x.Department != "" { // nobody could tell whether it is about them
+			return x, bad("who agrees to an exception about people must be known as a member of staff; let an administrator give this account its person_id",
+				"批准涉及人员的例外须为已登记员工；请管理员为此账号关联 person_id")
+		}
 		x, err = s.Tuning.Book.Agree(ctx, id, u.Human(), s.own(u, x))
 	case "review":
 		if s.own(u, x) {

@@ -83,6 +83,10 @@ func TestExceptionsOverAPI(t *testing.T) {
 	if _, err := s.ChangeException(t.Context(), about, waiting.ID, "agree", ""); err == nil {
 		t.Error("who is meant agreed")
 	}
+	unknown := identity.User{Name: "wang2", Role: identity.SecurityOfficer}
+	if _, err := s.ChangeException(t.Context(), unknown, waiting.ID, "agree", ""); err == nil {
+		t.Error("an account agreed of which nobody knows whose it is")
+	}
 	if x, err := s.ChangeException(t.Context(), linked, waiting.ID, "agree", ""); err != nil || x.AgreedBy != "wang" {
 		t.Error(x, err)
 	}

@@ -347,10 +347,15 @@ func (h *hospital) keep() {
 	batch.Done()
 }
 
-// user makes an account and returns its password and authenticator secret.
+// user makes an account and returns its password and authenticator secret. A
+// privacy officer is known as a member of staff.
 func (h *hospital) user(name string, role identity.Role) (password, secret string) {
 	ctx := h.t.Context()
-	link := must[string](h.t)(h.Users.Invite(ctx, identity.Invitation{Name: name, Role: role}, "test"))
+	inv := identity.Invitation{Name: name, Role: role}
+	if role == identity.PrivacyOfficer {
+		inv.PersonID = "staff-" + name
+	}
+	link := must[string](h.t)(h.Users.Invite(ctx, inv, "test"))
 	password = "a long sentence for " + fmt.Sprint(len(name)) + " tests"
 	secret, _, err := h.Users.NewTOTP(name)
 	ok(h.t, err)
