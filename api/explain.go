@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/lake"
@@ -130,7 +129,7 @@ func (c *call) explainRows(out *lines, sql string) error {
 	for rows.Next() {
 		r := rows.Row()
 		yes, _ := r[1].(bool)
-		x := ocsf.Explanation{Explained: yes, Kind: word(r[2]), Because: wordList(word(r[3])), Args: wordList(word(r[4]))}
+		x := ocsf.Explanation{Explained: yes, Kind: word(r[2]), Because: lake.SplitList(word(r[3])), Args: lake.SplitList(word(r[4]))}
 		if err := out.value(c.line(word(r[0]), x, c.lang)); err != nil {
 			return err
 		}
@@ -141,38 +140,6 @@ func (c *call) explainRows(out *lines, sql string) error {
 func word(v any) string {
 	s, _ := v.(string)
 	return s
-}
-
-// wordList reads a list as the lake's columns because and args hold it: joined
-// by ";", with "\" before a ";" or "\" that belongs to a word, and "\0" for a
-// list of one empty word.
-func wordList(joined string) []string {
-	if joined == "" {
-		return nil
-	}
-	if joined == `\0` {
-		return []string{""}
-	}
-	if !strings.Contains(joined, `\`) {
-		return strings.Split(joined, ";")
-	}
-	var list []string
-	var b strings.Builder
-	escaped := false
-	for _, r := range joined {
-		switch {
-		case !escaped && r == '\\':
-			escaped = true
-			continue
-		case !escaped && r == ';':
-			list = append(list, b.String())
-			b.Reset()
-		default:
-			b.WriteRune(r)
-		}
-		escaped = false
-	}
-	return append(list, b.String())
 }
 
 // publicKind is a kind as it is given out, and Cordon's own finer one where

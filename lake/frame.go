@@ -289,8 +289,8 @@ func restoreExplanation(r *record) *ocsf.Explanation {
 		Weak:      r.ints[intWeak] != 0,
 		At:        r.ints[intTime] + r.ints[intExplainedLag],
 		Kind:      r.texts[textKind],
-		Because:   splitList(r.texts[textBecause]),
-		Args:      splitList(r.texts[textArgs]),
+		Because:   SplitList(r.texts[textBecause]),
+		Args:      SplitList(r.texts[textArgs]),
 	}
 }
 
@@ -315,7 +315,7 @@ func putList(list *[]string, joined string) {
 	}
 }
 
-// joinList joins a list of an explanation so that splitList gives it back.
+// joinList joins a list of an explanation so that SplitList gives it back.
 func joinList(list []string) string {
 	if len(list) == 0 {
 		return ""
@@ -340,7 +340,10 @@ func escapeWord(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `;`, `\;`)
 }
 
-func splitList(joined string) []string {
+// SplitList reads a list as the columns because and args hold it: joined by
+// ";", with "\" before a ";" or "\" that belongs to a word, and "\0" for a list
+// of one empty word.
+func SplitList(joined string) []string {
 	if joined == "" {
 		return nil
 	}

@@ -72,7 +72,7 @@ func TestLossless(t *testing.T) {
 
 func TestExplanationLists(t *testing.T) {
 	for _, list := range [][]string{nil, {""}, {"", ""}, {"a"}, {`\0`}, {`\`, ";", `a;b\`}, {"", "x"}, {"x", ""}} {
-		if diff := cmp.Diff(list, splitList(joinList(list))); diff != "" {
+		if diff := cmp.Diff(list, SplitList(joinList(list))); diff != "" {
 			t.Errorf("%q: %s", list, diff)
 		}
 	}

@@ -34,7 +34,7 @@ func (n *Node) AlarmPath(ctx context.Context) (api.AlarmPath, error) {
 		p.Detectors.Stopped = append(p.Detectors.Stopped, s.Detector)
 	}
 	p.Detectors.Running = len(running) - len(p.Detectors.Stopped)
-	p.Rules.Loaded, p.Rules.Refused = int(n.loadedRules.Load()), int(n.refusedRules.Load())
+	p.Rules.Loaded, p.Rules.Refused = n.rules.Load().Len(), len(*n.refused.Load())
 	p.Alerts, p.Checked = n.alertTests(), n.lastCheck()
 	var err error
 	p.Silent, err = n.silentSources(ctx)

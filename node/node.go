@@ -94,8 +94,6 @@ type Node struct {
 	tested     testedAlerts
 	checked    selfChecked
 
-	loadedRules, refusedRules atomic.Int64
-
 	sources *sources
 	intake  *intake
 	pipe    *pipeline

@@ -50,8 +50,6 @@ func (n *Node) loadRules(ctx context.Context) (*sigma.Rules, error) {
 		return nil, err
 	}
 	n.refused.Store(&refused)
-	n.loadedRules.Store(int64(loaded.Len()))
-	n.refusedRules.Store(int64(len(refused)))
 	return loaded, nil
 }
 
@@ -123,7 +121,7 @@ func (n *Node) watchRules(ctx context.Context) error {
 			continue
 		}
 		deep = read
-		n.log.Info("rules reloaded", "loaded", n.loadedRules.Load(), "refused", n.refusedRules.Load())
+		n.log.Info("rules reloaded", "loaded", n.rules.Load().Len(), "refused", len(*n.refused.Load()))
 	}
 }
 

@@ -111,19 +111,25 @@ func (n *Node) checkDetectors(ctx context.Context, x *api.SelfCheck) error {
 	if err != nil {
 		return err
 	}
+	p, err := n.trialParts()
+	if err != nil {
+		return err
+	}
 	for _, d := range behavior.All() {
 		id := d.Info().ID
 		if slices.Contains(cfg.Off, id) {
 			continue
 		}
-		missed, err := n.checkDetector(ctx, cfg, id)
+		p.Config = cfg
+		missed, err := n.checkDetector(ctx, p, id)
 		switch {
 		case err != nil:
 			return fmt.Errorf("self-check of %s: %w", id, err)
 		case missed == nil:
 			x.Detectors++
 		default:
-			plain, err := n.checkDetector(ctx, detect.Default(), id)
+			p.Config = detect.Default()
+			plain, err := n.checkDetector(ctx, p, id)
 			if err != nil {
 				return fmt.Errorf("self-check of %s: %w", id, err)
 			}
@@ -141,8 +147,18 @@ func failing(hit bool, why string) ocsf.Text {
 	return ocsf.Text{EN: "it also finds its counter-example “" + why + "”", ZH: "误报了自带反例“" + why + "”"}
 }
 
+// trialParts are what all trials share; each gets a store of its own.
+func (n *Node) trialParts() (trial.Parts, error) {
+	kinds, err := fs.Sub(content.Files(), "explanations")
+	if err != nil {
+		return trial.Parts{}, err
+	}
+	tables, err := n.tables()
+	return trial.Parts{Explanations: kinds, Tables: tables, Detectors: behavior.All}, err
+}
+
 // checkDetector tries one detector in a hospital of its own.
-func (n *Node) checkDetector(ctx context.Context, cfg detect.Config, id string) (missed *trial.Example, err error) {
+func (n *Node) checkDetector(ctx context.Context, p trial.Parts, id string) (missed *trial.Example, err error) {
 	dir, err := os.MkdirTemp(filepath.Join(n.cfg.Data, "scratch"), "trial-")
 	if err != nil {
 		return nil, err
@@ -157,15 +173,7 @@ func (n *Node) checkDetector(ctx context.Context, cfg detect.Config, id string) 
 			err = cerr
 		}
 	}()
-	kinds, err := fs.Sub(content.Files(), "explanations")
-	if err != nil {
-		return nil, err
-	}
-	tables, err := n.tables()
-	if err != nil {
-		return nil, err
-	}
-	p := trial.Parts{DB: db, Explanations: kinds, Tables: tables, Config: cfg, Detectors: behavior.All}
+	p.DB = db
 	return trial.Try(ctx, p, behavior.Examples(), id)
 }
 
