@@ -135,7 +135,6 @@ type fileWriter struct {
 	w       *parquet.GenericWriter[any]
 	values  []parquet.Value
 	nulls   []parquet.Value
-	quick   bool   // for a file that is soon deleted
 	blobs   []byte // memory of the UUIDs in values
 	info    FileInfo
 }

@@ -192,12 +192,12 @@ func sqlTime(text string, n *Normalizer, received int64) (ms int64, zoned, ok bo
 		switch strings.ToUpper(zone) {
 		case "UTC", "GMT", "Z":
 			text = head + "Z"
+		case "CST", "CDT", "EST", "PST", "CET", "CEST", "JST", "BST": // ambiguous: the site's own
+			text = head
 		default:
 			if strings.IndexByte("+-", zone[0]) >= 0 {
 				text = head + zone
 			}
-		case "CST", "CDT", "EST", "PST", "CET", "CEST", "JST", "BST": // ambiguous: the site's own
-			text = head
 		}
 	}
 	if ms, zoned, ok = parseTime([]byte(text), n.zone); ok {

@@ -442,8 +442,6 @@ func (r memo) lookup(name string, out []value) []value {
 	return out
 }
 
-func (memo) texts(func(string) bool) {}
-
 // values are those of group-by.
 func (m *match) values() []string {
 	_, n := binary.Uvarint([]byte(m.key))

@@ -33,8 +33,6 @@ func (a *authentication) lookup(name string, out []value) []value {
 	return out
 }
 
-func (*authentication) texts(func(string) bool) {}
-
 func attempts(b *testing.B) []authentication {
 	data, err := os.ReadFile("../../../shared/data/lanes/correlation.ndjson.zst")
 	if err != nil {

@@ -57,8 +57,6 @@ func (r asRecord) lookup(name string, out []value) []value {
 	return out
 }
 
-func (asRecord) texts(func(string) bool) {}
-
 // stream is random events of three users within a few windows, sorted.
 func stream(rnd *rand.Rand, n int, span int64) []happening {
 	out := make([]happening, n)

@@ -74,7 +74,9 @@ func asksOf(n node, out map[int]bool) {
 	case *sameAs:
 		out[n.field], out[n.other] = true, true
 	case *exists:
-		out[n.field] = out[n.field]
+		if !out[n.field] { // asked for, though not for a value
+			out[n.field] = false
+		}
 	}
 }
 
