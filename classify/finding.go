@@ -1,5 +1,7 @@
 package classify
 
+import "github.com/cordon-health/cordon/ocsf"
+
 // Finding is one piece of patient data in one place. It holds no value in
 // clear: Masked shows its shape, Token compares it under the site's key.
 type Finding struct {
@@ -28,7 +30,7 @@ type Finding struct {
 	Patient bool `json:"patient,omitempty"`
 	Honey   bool `json:"honey,omitempty"`
 	// Why says what could not be read, for findings of kind "unread".
-	Why string `json:"why,omitempty"`
+	Why *ocsf.Text `json:"why,omitempty"`
 
 	// who is the patient's number in the index, for counting distinct ones.
 	who    uint32
@@ -55,6 +57,8 @@ type Summary struct {
 	Bytes  int64 `json:"bytes"`
 	Parts  int64 `json:"parts"`
 	Unread int64 `json:"unread"`
+	// Skipped counts files and members that hold no text: programs, videos.
+	Skipped int64 `json:"skipped,omitempty"`
 	// Format is the name of the reader that read the outermost file.
 	Format string `json:"format,omitempty"`
 }

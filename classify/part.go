@@ -20,6 +20,11 @@ type Part struct {
 	// Record numbers the row, message or resource it belongs to, from 1; 0
 	// where there are none. Values of one record are about one person.
 	Record int64
+	// Column is true where Path names a column of a table, the same for all its
+	// cells ("Sheet1!C", "patients.phone"), and Record is the row. Columns are
+	// also judged as a whole: by what most of their cells are, and by how
+	// seldom their values repeat.
+	Column bool
 	// Offset is where Text begins in the file in bytes, -1 where that has no
 	// meaning (compressed, decoded). Wide is true where a byte of Text is not a
 	// byte of the file, and only the offset of the whole part is right.
