@@ -157,7 +157,7 @@ func kindTable() [kinds]KindInfo {
 		FaceImage:       {"face-image", ocsf.Text{EN: "Image that may show a face", ZH: "可能含面部的影像"}, 17},
 		BurnedIn:        {"burned-in-text", ocsf.Text{EN: "Text drawn into an image", ZH: "图像内文字"}, 18},
 		Unique:          {"unique-code", ocsf.Text{EN: "Column of unique codes", ZH: "唯一代码列"}, 18},
-		Patient:         {"patient", ocsf.Text{EN: "One of our patients", ZH: "本院患者"}, 18},
+		Ours:            {"patient", ocsf.Text{EN: "One of our patients", ZH: "本院患者"}, 18},
 		Condition:       {"sensitive-condition", ocsf.Text{EN: "Sensitive condition", ZH: "敏感病情"}, 0},
 		Unread:          {"unread", ocsf.Text{EN: "Could not be read", ZH: "无法读取"}, 0},
 	}
