@@ -60,7 +60,7 @@ const (
 	FaceImage
 	BurnedIn // text drawn into an image
 	Unique   // any other unique code: a column whose values hardly repeat
-	Ours // an exact match with the hospital's own patient index, of no other kind
+	Ours     // an exact match with the hospital's own patient index, of no other kind
 
 	Condition // marker of a sensitive condition: raises the level, identifies nobody
 	Unread    // content that could not be read, with the reason
