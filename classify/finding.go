@@ -29,11 +29,16 @@ type Finding struct {
 	// Honey where it is a planted one.
 	Patient bool `json:"patient,omitempty"`
 	Honey   bool `json:"honey,omitempty"`
+	// Count is how many values of a column one finding stands for, among the
+	// rows that were looked at; Estimated how many that makes in all rows.
+	Count     int64 `json:"count,omitempty"`
+	Estimated int64 `json:"estimated,omitempty"`
 	// Why says what could not be read, for findings of kind "unread".
 	Why *ocsf.Text `json:"why,omitempty"`
 
 	// who is the patient's number in the index, for counting distinct ones.
 	who    uint32
+	crowd  []uint32 // and those of all values that Count stands for
 	record int64
 }
 
