@@ -1,0 +1,110 @@
+package classify
+
+import (
+	"cmp"
+	"slices"
+)
+
+// mostOverlaps is the most candidates that are weighed against each other at once.
+const mostOverlaps = 1024
+
+// rank orders reasons: where candidates overlap, the highest stays.
+func (r Reason) rank() int {
+	switch r {
+	case ByCheck:
+		return 9
+	case ByIndex:
+		return 8
+	case ByField:
+		return 7
+	case ByRule:
+		return 6
+	case ByLabel:
+		return 5
+	case ByTitle:
+		return 4
+	case ByLexicon:
+		return 3
+	case ByStructure:
+		return 2
+	}
+	return 0
+}
+
+// weigh orders candidates by who stays: the stronger reason, then the longer,
+// then the earlier, then the surer; the rest only makes the order a total one.
+func weigh(a, b Span) int {
+	return cmp.Or(
+		cmp.Compare(b.Reason.rank(), a.Reason.rank()),
+		cmp.Compare(b.End-b.Start, a.End-a.Start),
+		cmp.Compare(a.Start, b.Start),
+		cmp.Compare(b.Confidence, a.Confidence),
+		cmp.Compare(a.Kind, b.Kind),
+	)
+}
+
+func byStart(a, b Span) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), weigh(a, b))
+}
+
+// arbitrate sorts the candidates spans[from:], drops what overlaps something
+// stronger or begins before floor, and gives the shorter slice. What it does
+// with a candidate depends on those it is connected with by overlaps, at most
+// at most mostOverlaps of them, and on nothing else.
+func arbitrate(spans []Span, from, floor int) []Span {
+	sortByStart(spans[from:])
+	out := from
+	for i := from; i < len(spans); {
+		n, end := 1, spans[i].End
+		for i+n < len(spans) && n < mostOverlaps && spans[i+n].Start < end {
+			end = max(end, spans[i+n].End)
+			n++
+		}
+		if n == 1 {
+			if s := spans[i]; s.Start >= floor && s.End > s.Start {
+				spans[out], floor = s, s.End
+				out++
+			}
+			i++
+			continue
+		}
+		kept := settle(spans[i:i+n], floor)
+		copy(spans[out:], kept)
+		out += len(kept)
+		if len(kept) > 0 {
+			floor = kept[len(kept)-1].End
+		}
+		i += n
+	}
+	return spans[:out]
+}
+
+// settle keeps the strongest of a group, in place, in the order of the text.
+func settle(group []Span, floor int) []Span {
+	slices.SortFunc(group, weigh)
+	kept := 0
+	for _, s := range group {
+		if s.Start < floor || s.End <= s.Start || slices.ContainsFunc(group[:kept], func(k Span) bool { return s.Start < k.End && k.Start < s.End }) {
+			continue
+		}
+		group[kept] = s
+		kept++
+	}
+	slices.SortFunc(group[:kept], byStart)
+	return group[:kept]
+}
+
+// sortByStart sorts what is nearly sorted.
+func sortByStart(spans []Span) {
+	for i := 1; i < len(spans); i++ {
+		if spans[i-1].Start < spans[i].Start {
+			continue
+		}
+		s, k := spans[i], i
+		for k > 0 && byStart(spans[k-1], s) > 0 {
+			k--
+		}
+		copy(spans[k+1:i+1], spans[k:i])
+		spans[k] = s
+	}
+}
