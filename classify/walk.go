@@ -228,6 +228,9 @@ func (r *walking) look(j *job, res *Result) error {
 		if f.Patient {
 			people.add(f.who)
 		}
+		for _, n := range f.crowd {
+			people.add(n)
+		}
 		res.Findings++
 		if sunk = r.found(res.Origin, j.object, f); sunk != nil {
 			return sunk

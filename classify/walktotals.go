@@ -35,6 +35,8 @@ type Totals struct {
 	Failed  int64 `json:"failed"`
 	Changed int64 `json:"changed"`
 	Touched int64 `json:"touched"`
+
+	people []uint32 // the numbers behind Patients, sorted
 }
 
 // tally adds a scan up.
@@ -48,6 +50,9 @@ func (t *tally) found(f *Finding) {
 	t.sum.Findings++
 	if f.Patient {
 		t.people.set(f.who)
+	}
+	for _, n := range f.crowd {
+		t.people.set(n)
 	}
 	if f.Honey {
 		t.sum.Honey++
@@ -98,7 +103,8 @@ func (t *tally) done(r *Result) {
 
 func (t *tally) totals() Totals {
 	s := t.sum
-	s.Patients = t.people.count()
+	s.people = t.people.list()
+	s.Patients = len(s.people)
 	for _, c := range t.crowds {
 		s.Persons = max(s.Persons, c.estimate())
 	}
@@ -122,6 +128,16 @@ func (b *bitmap) set(n uint32) {
 		*b = append(*b, 0)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
+}
+
+func (b bitmap) list() []uint32 {
+	var out []uint32
+	for i, w := range b {
+		for ; w != 0; w &= w - 1 {
+			out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	return out
 }
 
 func (b bitmap) count() int {
