@@ -73,9 +73,9 @@ const peek = 64 << 10
 // Read calls fn for every row in order and returns the file's warnings. It
 // stops with the first error of fn or of r.
 func Read(r io.Reader, cols Columns, fn func(Row) error) (warnings []string, err error) {
-	text := bufio.NewReaderSize(decoded(r), peek)
+	text, comma := UTF8(r)
 	in := csv.NewReader(text)
-	in.Comma = separator(text)
+	in.Comma = comma
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
 	header, err := in.Read()
@@ -159,6 +159,13 @@ func columns(header []string, cols Columns) (map[string]int, []string, error) {
 		return index, []string{"ignored unknown columns: " + strings.Join(unknown, ", ")}, nil
 	}
 	return index, nil, nil
+}
+
+// UTF8 reads text of any charset that [Read] knows as UTF-8 and finds what
+// separates the columns of its first line.
+func UTF8(r io.Reader) (text *bufio.Reader, comma rune) {
+	text = bufio.NewReaderSize(decoded(r), peek)
+	return text, separator(text)
 }
 
 // decoded skips a byte order mark and turns GB18030 into UTF-8. In GB18030
