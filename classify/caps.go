@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +21,9 @@ type Caps struct {
 	// Findings is how many findings one file may bring; usually 1,000,000.
 	// The summary counts those beyond it.
 	Findings int64 `yaml:"findings"`
+	// Repeats is how many findings of one kind one column of a table may
+	// bring; usually 1,000. The rest of them make one finding together.
+	Repeats int64 `yaml:"repeats"`
 	// Time is how long one file may take; usually without end.
 	Time time.Duration `yaml:"time"`
 }
@@ -43,16 +45,15 @@ func (c Caps) usual() Caps {
 	set(&c.Unpacked, 16<<30)
 	set(&c.Ratio, 250)
 	set(&c.Findings, 1_000_000)
+	set(&c.Repeats, 1000)
 	return c
 }
 
-// allowance is what is left of the caps while one file is inspected. A reader
-// may hand over members from one goroutine only, but counts may be asked for
-// from others.
+// allowance is what is left of the caps while one file is inspected.
 type allowance struct {
 	caps     Caps
-	members  atomic.Int64
-	unpacked atomic.Int64
+	members  int64
+	unpacked int64
 	most     int64 // of unpacked bytes, by size and ratio
 	why      *Cause
 }
@@ -72,10 +73,15 @@ func (a *allowance) enter(depth int) *Cause {
 	if depth > a.caps.Depth {
 		return capped("it lies deeper in other files than may be, in levels", "嵌套层数超过上限", a.caps.Depth)
 	}
-	if a.members.Add(1) > a.caps.Members {
+	if a.members++; a.members > a.caps.Members {
 		return capped("it holds more files than may be read", "包含的文件数超过上限", a.caps.Members)
 	}
 	return nil
+}
+
+// used says whether nothing more may be unpacked or entered.
+func (a *allowance) used() bool {
+	return a.members > a.caps.Members || a.unpacked > a.most
 }
 
 // meter is a reader that ends with a cause when the allowance is used up.
@@ -86,7 +92,7 @@ type meter struct {
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.from.Read(p)
-	if m.left.unpacked.Add(int64(n)) > m.left.most {
+	if m.left.unpacked += int64(n); m.left.unpacked > m.left.most {
 		return 0, m.left.why
 	}
 	return n, err

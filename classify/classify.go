@@ -40,6 +40,15 @@ const (
 	ByRule             // a rule of the hospital
 )
 
+// String is the reason's stable name, as findings have it.
+func (r Reason) String() string {
+	names := [...]string{"", "check", "field", "label", "title", "index", "lexicon", "structure", "rule"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return ""
+}
+
 // Mode is how much is looked for.
 type Mode uint8
 

@@ -1,0 +1,380 @@
+package classify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/cordon-health/cordon/internal/keyed"
+)
+
+// Inspector opens files by their structure and gives findings. Its fields are
+// not changed once it is used; then it is safe for concurrent use, and the
+// same file gives the same findings in the same order.
+type Inspector struct {
+	Engine *Engine
+	// Levels says how sensitive each kind is; nil means [Usual].
+	Levels *Levels
+	// Readers are asked in this order. What none claims is read as plain text.
+	Readers []Reader
+	// Patients is the index of the hospital's own patients; nil where there
+	// is none.
+	Patients *Patients
+	// Key makes the tokens of findings; nil leaves them out.
+	Key  *keyed.Key
+	Mode Mode
+	Caps Caps
+	// Temp is the folder for members too large for memory; empty is the
+	// system's.
+	Temp string
+}
+
+// headBytes is what readers are shown to claim a file by.
+const headBytes = 4096
+
+// Inspect reads a file with all that lies in it and gives each finding to
+// emit. It ends early with an error of emit or the end of ctx; whatever is
+// wrong with the file is a finding. A finding is emit's to keep.
+func (i *Inspector) Inspect(ctx context.Context, src Source, emit func(*Finding) error) (Summary, error) {
+	return i.run(ctx, src.Size(), emit, func(ctx context.Context, s *sink) error {
+		err := s.open(ctx, src)
+		s.in.sum.Format = s.format
+		return err
+	})
+}
+
+// InspectParts judges parts that come from no file: the columns of a live
+// database, the fields of a request. Members are inspected like files.
+func (i *Inspector) InspectParts(ctx context.Context, feed func(context.Context, Sink) error, emit func(*Finding) error) (Summary, error) {
+	return i.run(ctx, 1<<40, emit, func(ctx context.Context, s *sink) error { return feed(ctx, s) })
+}
+
+func (i *Inspector) run(parent context.Context, size int64, emit func(*Finding) error, read func(context.Context, *sink) error) (Summary, error) {
+	caps := i.Caps.usual()
+	ctx, cancel := parent, context.CancelFunc(func() {})
+	if caps.Time > 0 {
+		ctx, cancel = context.WithTimeout(parent, caps.Time)
+	}
+	defer cancel()
+	in := &inspection{Inspector: i, caps: caps, emit: emit, left: newAllowance(caps, size)}
+	in.levels = i.Levels
+	if in.levels == nil {
+		in.levels = Usual()
+	}
+	in.sum.Kinds = map[string]int64{}
+	s := &sink{in: in, ctx: ctx}
+	err := read(ctx, s)
+	if err != nil && in.stopped == nil && parent.Err() == nil {
+		s.Unread("", err)
+		err = nil
+	}
+	if e := s.close(); err == nil {
+		err = e
+	}
+	in.count()
+	if parent.Err() != nil {
+		err = parent.Err()
+	}
+	if err != nil {
+		return in.sum, fmt.Errorf("inspect: %w", err)
+	}
+	return in.sum, nil
+}
+
+// inspection is the state of one call of Inspect.
+type inspection struct {
+	*Inspector
+	levels *Levels
+	caps   Caps
+	left   *allowance
+	emit   func(*Finding) error
+	sum    Summary
+	spans  []Span
+	people people
+	given  int64 // findings emitted
+	full   bool  // no more members are read
+
+	// stopped is an error of emit: it ends everything.
+	stopped error
+}
+
+// send gives a finding away and counts it.
+func (in *inspection) send(f *Finding) error {
+	if in.stopped != nil {
+		return in.stopped
+	}
+	if in.given++; in.given > in.caps.Findings && !f.Honey {
+		return nil
+	}
+	if err := in.emit(f); err != nil {
+		in.stopped = err
+	}
+	return in.stopped
+}
+
+// tally counts what is found, sent or not.
+func (in *inspection) tally(kind string, level int) {
+	in.sum.Kinds[kind]++
+	if level >= 1 && level < len(in.sum.Levels) {
+		in.sum.Levels[level]++
+	}
+	in.sum.Level = max(in.sum.Level, level)
+}
+
+// count fills in what is known at the end.
+func (in *inspection) count() {
+	in.sum.Patients, in.sum.Honey = in.people.ours.count(), in.people.honey.count()
+	in.sum.Persons = in.people.persons()
+}
+
+// sink takes the parts of one file: the outermost, or a member.
+type sink struct {
+	in     *inspection
+	ctx    context.Context //nolint:containedctx // one sink lives as long as one call
+	member string
+	depth  int
+	format string
+	parts  int64 // parts and members given so far
+	asked  int   // parts since ctx was asked
+	group  group
+	table  table
+}
+
+var _ Sink = (*sink)(nil)
+
+// open finds the reader of a file and lets it read.
+func (s *sink) open(ctx context.Context, src Source) error {
+	head := make([]byte, min(headBytes, max(src.Size(), 0)))
+	n, err := src.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the beginning of a file: %w", err)
+	}
+	head = head[:n]
+	for _, r := range s.in.Readers {
+		if r.Claims(src.Name(), head) {
+			return s.read(ctx, r, src)
+		}
+	}
+	s.format = "text"
+	return s.text(ctx, src)
+}
+
+// read lets a reader read. Where it gives nothing but an error the file is not
+// what it claimed to be, and is read as text too.
+func (s *sink) read(ctx context.Context, r Reader, src Source) error {
+	s.format = r.Name()
+	err := guarded(ctx, r, src, s)
+	if errors.Is(err, errFull) {
+		return nil
+	}
+	if err == nil || s.in.stopped != nil || ctx.Err() != nil {
+		return err
+	}
+	s.Unread("", err)
+	if s.parts > 0 || errors.Is(err, Encrypted) {
+		return nil
+	}
+	return s.text(ctx, src)
+}
+
+// guarded turns a reader's panic into a cause.
+func guarded(ctx context.Context, r Reader, src Source, out Sink) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Because("its reader failed, which is a mistake in "+r.Name(), "读取程序出错（"+r.Name()+"）")
+		}
+	}()
+	return r.Read(ctx, src, out)
+}
+
+// Part searches one piece of text.
+func (s *sink) Part(p Part) error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	s.in.sum.Parts++
+	s.in.sum.Bytes += int64(len(p.Text))
+	if p.Record != s.group.record {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		s.group.record = p.Record
+	}
+	if p.Column {
+		return s.cell(&p)
+	}
+	s.in.spans = s.in.search(s.in.spans[:0], &p, s.in.Mode)
+	for _, sp := range s.in.spans {
+		if err := s.found(&p, sp, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alive says whether the inspection goes on.
+func (s *sink) alive() error {
+	s.parts++
+	if s.in.stopped != nil {
+		return s.in.stopped
+	}
+	if s.asked++; s.asked < 64 {
+		return nil
+	}
+	s.asked = 0
+	return s.ctx.Err()
+}
+
+// search asks the engine what is in a part.
+func (in *inspection) search(dst []Span, p *Part, mode Mode) []Span {
+	if p.Kind != None || p.Field != "" {
+		return in.Engine.Value(dst, p.Kind, p.Field, p.Text, mode)
+	}
+	return in.Engine.Scan(dst, p.Text, mode)
+}
+
+// Member inspects a file inside this one.
+func (s *sink) Member(name string, r io.Reader) error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	path := name
+	if s.member != "" {
+		path = s.member + "!/" + name
+	}
+	inner := &sink{in: s.in, ctx: s.ctx, member: path, depth: s.depth + 1}
+	if s.in.full {
+		return errFull
+	}
+	if why := s.in.left.enter(inner.depth); why != nil {
+		inner.Unread("", why)
+		s.in.full = s.in.left.used()
+		return s.in.stopped
+	}
+	err := inner.unpack(name, r)
+	if s.in.stopped == nil && s.ctx.Err() == nil {
+		if err != nil {
+			inner.Unread("", err)
+		}
+		err = nil
+	}
+	if e := inner.close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// errFull ends a reader whose members are not read any more. That was said.
+var errFull = errors.New("a cap on what lies in a file was reached")
+
+// unpack brings a member to where it can be read at any offset, and reads it.
+// What was unpacked before an error is read as well.
+func (s *sink) unpack(name string, r io.Reader) error {
+	src, err := spool(s.in.Temp, name, &meter{r, s.in.left})
+	defer src.Close()
+	if err != nil {
+		s.Unread("", err)
+		s.in.full = s.in.left.used()
+		if src.size == 0 {
+			return nil
+		}
+	}
+	return s.open(s.ctx, src)
+}
+
+// Unread makes a finding of what could not be read.
+func (s *sink) Unread(path string, why error) {
+	if s.in.stopped != nil {
+		return
+	}
+	s.in.sum.Unread++
+	s.in.sum.Kinds[Unread.String()]++
+	text := causeOf(why).Text
+	_ = s.in.send(&Finding{Member: s.member, Part: path, Kind: Unread.String(), Offset: -1, Why: &text})
+}
+
+// found makes a finding of a span and puts it with those of its record.
+// Offsets of where, if not nil, lead from the text to the file.
+func (s *sink) found(p *Part, sp Span, where func(int) int64) error {
+	in := s.in
+	value := p.Text[sp.Start:sp.End]
+	f := &Finding{Member: s.member, Part: placeOf(p), Field: p.Field, Offset: int64(sp.Start), Length: len(value),
+		Kind: in.Engine.KindName(sp.Kind), Level: in.level(sp.Kind), Confidence: int(sp.Confidence),
+		Reason: sp.Reason.String(), Masked: Mask(sp.Kind, value), record: p.Record}
+	switch {
+	case where != nil:
+		f.Offset = where(sp.Start)
+		f.Length = int(where(sp.End) - f.Offset)
+	case p.Offset >= 0 && !p.Wide:
+		f.Offset += p.Offset
+	case p.Offset >= 0:
+		f.Offset, f.Decoded = p.Offset, true
+	default:
+		f.Decoded = true
+	}
+	if in.Key != nil && sp.Kind != Condition {
+		f.Token = in.Key.Token(tokenKind(sp.Kind, f.Kind), string(value))
+	}
+	s.know(f, sp, value)
+	return s.keep(f, sp.Kind)
+}
+
+// level is a kind's own, by the hospital's rule or by the levels.
+func (in *inspection) level(k Kind) int {
+	if n := in.Engine.KindLevel(k); n > 0 {
+		return n
+	}
+	return in.levels.Of(k)
+}
+
+// know asks whether the value is one of the hospital's own patients, and
+// counts people.
+func (s *sink) know(f *Finding, sp Span, value []byte) {
+	in := s.in
+	if in.Patients != nil {
+		if who, honey, ok := in.Patients.Match(sp.Kind, value); ok {
+			f.who, f.Patient, f.Honey = who, true, honey
+			in.people.own(who, honey)
+		}
+	}
+	in.people.see(sp.Kind, value)
+	s.group.remember(sp.Kind, value)
+}
+
+// placeOf is where a part lies, with the row of a cell.
+func placeOf(p *Part) string {
+	if !p.Column {
+		return p.Path
+	}
+	row := strconv.FormatInt(p.Record, 10)
+	if n := len(p.Path); n > 0 && sheetColumn(p.Path) {
+		return p.Path + row
+	}
+	return p.Path + "[" + row + "]"
+}
+
+// sheetColumn says whether a path is a column of a spreadsheet: "Sheet1!AB".
+func sheetColumn(path string) bool {
+	i := len(path)
+	for i > 0 && path[i-1] >= 'A' && path[i-1] <= 'Z' {
+		i--
+	}
+	return i < len(path) && i > 0 && path[i-1] == '!'
+}
+
+// tokenKind is the kind of keyed's normal form.
+func tokenKind(k Kind, name string) string {
+	switch k {
+	case ResidentID, ResidentID15, ResidencePermit:
+		return keyed.NationalID
+	case Mobile, Phone, Fax:
+		return keyed.Phone
+	case Name:
+		return keyed.Name
+	case Address:
+		return keyed.Address
+	}
+	return name
+}
