@@ -43,6 +43,7 @@
 // differently generalised versions of one table can say more than each: release
 // one.
 //
+// It owns the table release_spent.
 package release
 
 import "errors"
