@@ -31,16 +31,16 @@ func (g Globs) Match(name string) bool {
 			}
 			continue
 		}
-		if fits(strings.Split(strings.Trim(p, "/"), "/"), strings.Split(strings.Trim(name, "/"), "/")) {
+		if fitsGlob(strings.Split(strings.Trim(p, "/"), "/"), strings.Split(strings.Trim(name, "/"), "/")) {
 			return true
 		}
 	}
 	return false
 }
 
-// fits matches folder by folder. Its time is bounded by the lengths' product
+// fitsGlob matches folder by folder. Its time is bounded by the lengths' product
 // for each **, of which a second in a row adds nothing.
-func fits(pattern, name []string) bool {
+func fitsGlob(pattern, name []string) bool {
 	for len(pattern) > 0 {
 		if pattern[0] == "**" {
 			for len(pattern) > 0 && pattern[0] == "**" {
@@ -50,7 +50,7 @@ func fits(pattern, name []string) bool {
 				return true
 			}
 			for i := range name {
-				if fits(pattern, name[i:]) {
+				if fitsGlob(pattern, name[i:]) {
 					return true
 				}
 			}

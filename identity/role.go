@@ -40,6 +40,9 @@ const (
 	ManageUsers    Permission = "manage-users"    // accounts, tokens, settings
 	Import         Permission = "import"          // directory, roster, tickets, watchlist
 	SendEvents     Permission = "send-events"     // POST events
+	SeeData        Permission = "see-data"        // where patient data lies, by scans
+	ScanData       Permission = "scan-data"       // start scans, say what may lie where, levels
+	Inspect        Permission = "inspect"         // ask the gateway about contents
 )
 
 // RoleInfo describes a role to people.
@@ -57,15 +60,15 @@ type RoleInfo struct {
 func Roles() []RoleInfo {
 	return []RoleInfo{
 		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{
-			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, HandleCases, ApproveActions, Query, SeePatients, Tune}},
+			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, Inspect, HandleCases, ApproveActions, Query, SeePatients, Tune, SeeData, ScanData}},
 		{SecurityOfficer, ocsf.Text{EN: "Security officer", ZH: "安全管理员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune}},
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune, SeeData, ScanData}},
 		{PrivacyOfficer, ocsf.Text{EN: "Privacy officer", ZH: "隐私保护专员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune}},
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune, SeeData}},
 		{Auditor, ocsf.Text{EN: "Auditor (read only)", ZH: "审计员（只读）"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query}},
+			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, SeeData}},
 		{DepartmentHead, ocsf.Text{EN: "Department head", ZH: "科室负责人"}, []Permission{SeeOverview, SeeCases}},
-		{Sender, ocsf.Text{EN: "Sender (machines)", ZH: "数据接入（机器）"}, []Permission{SendEvents}},
+		{Sender, ocsf.Text{EN: "Sender (machines)", ZH: "数据接入（机器）"}, []Permission{SendEvents, Inspect}},
 	}
 }
 

@@ -70,6 +70,7 @@ func All() []detect.Detector {
 		newDirectRead(sql),
 		newResultSize(sql),
 		newDrugScreen(),
+		&dataPlace{},
 		&sameSurname{}, // looks at what the others found
 		newRepeat(),    // looks at what the others found
 	}
