@@ -42,6 +42,9 @@ func ShiftDate(dst, value []byte, days int) ([]byte, bool) {
 		return dst, false
 	}
 	t = t.AddDate(0, 0, days)
+	if t.Year() < leastYear || t.Year() > mostYear {
+		return dst, false
+	}
 	return d.write(dst, value, t), true
 }
 
@@ -49,6 +52,12 @@ func ShiftDate(dst, value []byte, days int) ([]byte, bool) {
 func (k *Key) ShiftDate(dst, value []byte, patient string) ([]byte, bool) {
 	return ShiftDate(dst, value, k.Shift(patient))
 }
+
+// The years a date may be in.
+const (
+	leastYear = 1000
+	mostYear  = 2999
+)
 
 // leapless is the year a date without one is taken to be in.
 const leapless = 2023
@@ -169,7 +178,7 @@ func (d *date) set(value []byte, i, from, to int) {
 }
 
 func (d date) valid() bool {
-	if d.parts[0] != (place{}) && (d.year < 1000 || d.year > 2999) {
+	if d.parts[0] != (place{}) && (d.year < leastYear || d.year > mostYear) {
 		return false
 	}
 	if d.parts[1] == (place{}) {

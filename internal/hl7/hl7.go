@@ -88,6 +88,13 @@ func readDelimiters(text []byte) (Delimiters, bool) {
 	return d, true
 }
 
+// ReadDelimiters reads the encoding characters of a message; those it does not
+// say have their usual value.
+func ReadDelimiters(msg []byte) Delimiters {
+	d, _ := readDelimiters(trimFrame(msg))
+	return d
+}
+
 func isDelimiter(c byte) bool {
 	return c > ' ' && c < 0x7f && !isAlnum(c)
 }

@@ -159,3 +159,9 @@ func isHex(s string) bool {
 	}
 	return true
 }
+
+// AppendUnescaped appends what a piece of a message means, its escapes
+// resolved, where only the separators are at hand. What is no escape stays.
+func AppendUnescaped(dst, raw []byte, d Delimiters) []byte {
+	return append(dst, unescape(raw, &d)...)
+}
