@@ -2,6 +2,8 @@ package classify
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"sort"
 	"sync"
@@ -289,4 +291,64 @@ func (t *transcoder) source(text int) int64 {
 	m := t.marks[i]
 	at := m.source + int64((text-m.text)/m.out*m.in)
 	return min(at, t.read)
+}
+
+// Text gives a source as UTF-8, whatever charset it is in, for readers of
+// formats that are text. Where exact, offsets of the text plus base are those
+// of the file.
+func Text(src Source) (r io.Reader, base int64, exact bool, err error) {
+	head := make([]byte, min(headBytes, max(src.Size(), 0)))
+	n, err := src.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, false, fmt.Errorf("read the beginning of a text: %w", err)
+	}
+	charset, mark := sniff(head[:n])
+	in := io.NewSectionReader(src, int64(mark), src.Size()-int64(mark))
+	if charset == UTF8 || charset == Binary {
+		return in, int64(mark), true, nil
+	}
+	d := &decoding{from: in}
+	d.through = newTranscoder(charset, &d.out)
+	return d, 0, false, nil
+}
+
+// TextBegins gives the beginning of a text as UTF-8, for claims; ok is false
+// where it is no text.
+func TextBegins(head []byte) (text []byte, ok bool) {
+	charset, mark := sniff(head)
+	switch charset {
+	case Binary:
+		return nil, false
+	case UTF8:
+		return head[mark:], true
+	}
+	var out bytes.Buffer
+	t := newTranscoder(charset, &out)
+	if err := t.take(head[mark:], false); err != nil {
+		return nil, false
+	}
+	return out.Bytes(), true
+}
+
+// decoding is a transcoder to be read from.
+type decoding struct {
+	from    io.Reader
+	through *transcoder
+	out     bytes.Buffer
+	block   [textBlock]byte
+	err     error
+}
+
+func (d *decoding) Read(p []byte) (int, error) {
+	for d.out.Len() == 0 {
+		if d.err != nil {
+			return 0, d.err
+		}
+		n, err := d.from.Read(d.block[:])
+		if e := d.through.take(d.block[:n], err != nil); e != nil {
+			err = e
+		}
+		d.err = err
+	}
+	return d.out.Read(p)
 }

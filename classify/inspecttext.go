@@ -142,7 +142,7 @@ func (s *sink) binary(ctx context.Context, r io.Reader) error {
 		}
 		n, err := io.ReadFull(r, block)
 		s.in.sum.Bytes += int64(n)
-		if kept := blank(block[:n]); kept*100 < n*textShare {
+		if kept := blank(block[:n]); kept == 0 || kept*100 < n*textShare {
 			clear(block[:n])
 		} else {
 			read = true

@@ -186,9 +186,8 @@ func (s *Scanner) cut() int {
 	if amp := bytes.LastIndexByte(b[max(0, n-16):], '&'); amp >= 0 && n > 16 {
 		n = max(0, n-16) + amp
 	}
-	for n > 1 && n < len(b)+1 && n > len(b)-4 && n == len(b) && !utf8.Valid(tail(b[:n])) {
-		n--
-		b = b[:n]
+	if last := tail(b); n == len(b) && !utf8.FullRune(last) {
+		n -= len(last)
 	}
 	return max(n, 1)
 }
