@@ -1,4 +1,4 @@
-package xmlscan
+package markup
 
 import (
 	"bytes"

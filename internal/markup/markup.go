@@ -1,4 +1,4 @@
-// Package xmlscan walks over XML and HTML as they come, fast and forgiving: no
+// Package markup walks over XML and HTML as they come, fast and forgiving: no
 // tree, no namespaces, no document types.
 //
 // What it gives: a [Scanner] of start tags with their attributes, end tags and
@@ -11,7 +11,7 @@
 // longer than a block comes in pieces, cut where no character is cut. What it
 // does not do: it checks nothing. Tags need not match, attributes may repeat,
 // quotes may be missing.
-package xmlscan
+package markup
 
 import (
 	"bytes"
