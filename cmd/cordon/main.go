@@ -65,6 +65,7 @@ type cli struct {
 	Exceptions exceptionsCmd `cmd:"" help:"What detectors are silent about: list, add, review, end."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay or discard input that could not be used."`
 	Detect     detectCmd     `cmd:"" help:"Try Sigma rules on a file of events, offline."`
+	Anonymize  anonymizeCmd  `cmd:"" help:"Make a table anonymous: k-anonymity, l-diversity, t-closeness, with its cost and risk."`
 	Simulate   simulateCmd   `cmd:"" help:"Write a synthetic hospital with labelled violations."`
 	Token      tokenCmd      `cmd:"" help:"Make, list or revoke bearer tokens."`
 	User       userCmd       `cmd:"" help:"Invite people to the console, list or disable them."`
