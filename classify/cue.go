@@ -22,9 +22,9 @@ type cueTable struct {
 
 // cue is one word that a recogniser waits for.
 type cue struct {
-	text   string // lower-case where it is ASCII
+	text   string // in lower case if it is Latin
 	number int    // in the engine's whole list
-	ascii  bool
+	latin  bool // begins with a letter of ASCII
 }
 
 const (
@@ -48,12 +48,12 @@ func newCueTable(words []string) (*cueTable, error) {
 }
 
 func (t *cueTable) add(word string, number int) error {
-	c := cue{text: word, number: number, ascii: ascii(word)}
+	c := cue{text: word, number: number, latin: word != "" && word[0] < 0x80}
 	var hash uint64
 	switch {
 	case word == "" || !utf8.ValidString(word):
 		return fmt.Errorf("a cue must be text, %q is none", word)
-	case c.ascii:
+	case c.latin:
 		c.text = lowerASCII(word)
 		n := 0
 		for n < len(word) && wordByte(word[n]) {
@@ -90,16 +90,7 @@ func wordHash(x uint64, n int) uint64 {
 	return (x + uint64(n)) * hashFactor
 }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// lowerASCII is s with |0x20 on all its word bytes, as the scan compares.
+// lowerASCII is s with its ASCII letters in lower case.
 func lowerASCII(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -117,13 +108,13 @@ func folded(c byte) byte {
 }
 
 // at says whether the cue stands at text[i:]: in any case and as a whole word
-// where it is ASCII.
+// where it is Latin.
 func (c *cue) at(text []byte, i int) bool {
 	end := i + len(c.text)
 	if end > len(text) {
 		return false
 	}
-	if !c.ascii {
+	if !c.latin {
 		return string(text[i:end]) == c.text
 	}
 	for k := range len(c.text) {

@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -20,11 +19,13 @@ type Config struct {
 // Engine finds identifiers in text. It never changes once built, and is safe
 // for concurrent use.
 type Engine struct {
-	cues  *cueTable
-	heard []hearer
-	rules []rule
-	off   [256]bool
-	quiet bool // nothing is off
+	cues    *cueTable
+	heard   []hearer
+	labels  *labelTable
+	regions *regions
+	rules   []rule
+	off     [256]bool
+	quiet   bool // nothing is off
 }
 
 // hearer is a recogniser and where its cues begin in the engine's one table.
@@ -36,7 +37,7 @@ type hearer struct {
 // New builds an engine. It is an error when a rule of the hospital cannot be
 // used.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{quiet: len(cfg.Off) == 0}
+	e := &Engine{quiet: len(cfg.Off) == 0, labels: newLabelTable(), regions: newRegions()}
 	for _, k := range cfg.Off {
 		e.off[k] = true
 	}
@@ -67,6 +68,7 @@ func (e *Engine) Scan(dst []Span, text []byte, mode Mode) []Span {
 	begun := len(dst)
 	s := scan{engine: e, text: text, mode: mode, found: dst}
 	s.run(0, len(text))
+	s.custom(0, len(text))
 	s.everywhere(0, true)
 	return arbitrate(s.found, begun, 0)
 }
@@ -103,9 +105,4 @@ func (e *Engine) Kinds() []Kind {
 		all = append(all, FirstCustom+Kind(i))
 	}
 	return all
-}
-
-// errTooMany refuses more rules than there are kinds for.
-func errTooMany(n int) error {
-	return fmt.Errorf("%d rules are more than the %d there is room for: join some of them", n, 256-int(FirstCustom))
 }

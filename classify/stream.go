@@ -53,7 +53,9 @@ func (s *Stream) scan(last bool) error {
 	}
 	pass := scan{engine: s.engine, text: s.text, mode: s.mode, found: s.held}
 	begun := len(pass.found)
-	s.at = pass.run(s.at, to)
+	from := s.at
+	s.at = pass.run(from, to)
+	pass.custom(from, s.at)
 	settled := s.at - back
 	if s.mode == Redact {
 		s.block = pass.everywhere(s.block, last)
