@@ -185,7 +185,9 @@ func TestCoach(t *testing.T) {
 }
 
 func TestHoldNeedsApproval(t *testing.T) {
-	b := newBench(t, one(Rule{Level: 4, Do: Hold}), nil...)
+	cfg := one(Rule{Level: 4, Do: Hold})
+	cfg.Relay = "127.0.0.1:1"
+	b := newBench(t, cfg)
 	ctx := t.Context()
 	it := note("zhang", someID, "x@y.example")
 	it.Door = Web

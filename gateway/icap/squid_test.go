@@ -103,7 +103,7 @@ adaptation_access cordon_in allow all
 			t.Fatal("squid does not listen")
 		}
 	}
-	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
 }
 
 // origin is a web server that keeps what it got.
