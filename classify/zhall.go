@@ -1,0 +1,335 @@
+package classify
+
+import (
+	"bytes"
+	"sync"
+)
+
+// zhTrie finds the longest cue at a place.
+type zhTrie struct {
+	words map[string]int
+	first [256][]int // the lengths of words by their first byte, longest first
+	pairs []uint64   // bit by a hash of the first three bytes
+}
+
+func newZhTrie(words []string) zhTrie {
+	t := zhTrie{words: map[string]int{}, pairs: make([]uint64, 1<<10)}
+	var lengths [256]map[int]bool
+	for i, w := range words {
+		if w[0] < 0x80 {
+			continue
+		}
+		t.words[w] = i
+		if lengths[w[0]] == nil {
+			lengths[w[0]] = map[int]bool{}
+		}
+		lengths[w[0]][len(w)] = true
+		h := zhHash([]byte(w))
+		t.pairs[h>>6] |= 1 << (h & 63)
+	}
+	for b, set := range lengths {
+		for n := 64; n > 0; n-- {
+			if set[n] {
+				t.first[b] = append(t.first[b], n)
+			}
+		}
+	}
+	return t
+}
+
+// zhHash is of the first character.
+func zhHash(b []byte) uint32 {
+	return (uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])) * 0x9E3779B1 >> 16
+}
+
+// at gives the longest cue at i, or -1.
+func (t *zhTrie) at(text []byte, i int) (cue, size int) {
+	if i+3 > len(text) {
+		return -1, 0
+	}
+	if h := zhHash(text[i:]); t.pairs[h>>6]>>(h&63)&1 == 0 {
+		return -1, 0
+	}
+	for _, n := range t.first[text[i]] {
+		if i+n <= len(text) {
+			if k, ok := t.words[string(text[i:i+n])]; ok {
+				return k, n
+			}
+		}
+	}
+	return -1, 0
+}
+
+// zhScratch is what one call of all needs besides its result.
+type zhScratch struct {
+	w     zhWindow
+	path  zhPath
+	found [zhMost]zhFound
+	spans []Span
+	names map[string]bool
+}
+
+var zhScratches = sync.Pool{New: func() any { return &zhScratch{names: map[string]bool{}} }}
+
+// all finds what [Redact] wants besides: names without a label, names that a
+// label established wherever they stand again, dates, addresses in running
+// text, organisations.
+func (z *chinese) all(dst []Span, text []byte) []Span {
+	s := zhScratches.Get().(*zhScratch)
+	defer zhScratches.Put(s)
+	clear(s.names)
+	s.spans = s.spans[:0]
+	s.path.x = z.x
+	z.announced(s, text)
+	v := zhView{z: z, text: text, dst: dst}
+	v.everything(s)
+	return v.dst
+}
+
+// announced collects the names that labels and titles establish.
+func (z *chinese) announced(s *zhScratch, text []byte) {
+	for i := 0; i < len(text); {
+		if text[i] < 0xE3 {
+			i++
+			continue
+		}
+		cue, size := z.trie.at(text, i)
+		if cue < 0 {
+			i++
+			continue
+		}
+		if z.use[cue]&(zhCueLabel|zhCueRole|zhCueTitle|zhCueGender) != 0 {
+			s.spans = z.near(s.spans[:0], text, i, i+size, cue)
+			for _, f := range s.spans {
+				if f.Kind == Name && f.End-f.Start >= 6 && len(s.names) < 1<<14 {
+					s.names[string(text[f.Start:f.End])] = true
+				}
+			}
+		}
+		i += size
+	}
+}
+
+// everything goes once through the text.
+func (v *zhView) everything(s *zhScratch) {
+	text := v.text
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c < 0x80:
+			if c-'0' < 10 && zhDateBegins(text, i) {
+				i = v.date(i)
+				continue
+			}
+			i++
+		case c >= 0xE3:
+			if _, size := zhRune(text, i); size == 0 {
+				if c == 0xEF && zhDateBegins(text, i) {
+					i = v.date(i)
+					continue
+				}
+				i += zhSize(c)
+				continue
+			}
+			i = v.stretch(s, i)
+		default:
+			i += zhSize(c)
+		}
+	}
+}
+
+// zhSize is the length of a character by its first byte.
+func zhSize(c byte) int {
+	switch {
+	case c >= 0xF0:
+		return 4
+	case c >= 0xE0:
+		return 3
+	case c >= 0xC0:
+		return 2
+	}
+	return 1
+}
+
+// date adds the date at i and says where to go on.
+func (v *zhView) date(i int) int {
+	if e := zhDate(v.text, i, false); e > i {
+		v.add(i, e, Date, 85, ByStructure)
+		return e
+	}
+	for i < len(v.text) {
+		_, size := zhDigit(v.text, i)
+		if size == 0 {
+			break
+		}
+		i += size
+	}
+	return max(i, 1)
+}
+
+// stretch reads one window of Han characters and says where to go on: behind
+// it, or a little before its end where the run is longer.
+func (v *zhView) stretch(s *zhScratch, i int) int {
+	s.w.forward(v.text, i, zhMost)
+	w := &s.w
+	next, most := w.at[w.n], w.n
+	if w.n == zhMost {
+		most = zhMost - 8
+	}
+	if v.may(s) {
+		most, next = v.names(s, most)
+	} else if w.n == zhMost {
+		next = w.at[most]
+	}
+	for k := range most {
+		v.here(s, k, w.at[k])
+	}
+	return next
+}
+
+// may says whether the window can hold a name at all.
+func (v *zhView) may(s *zhScratch) bool {
+	for k, c := range s.w.run() {
+		if v.z.x.surname[c-zhFirst] > 0 || v.z.x.doubles[c-zhFirst] && k+1 < s.w.n {
+			return true
+		}
+	}
+	return false
+}
+
+// names adds the names of the window without a label, up to most characters,
+// and says where to go on.
+func (v *zhView) names(s *zhScratch, most int) (int, int) {
+	w := &s.w
+	end := 0
+	if w.n < zhMost {
+		end = v.behind(w.at[w.n])
+	}
+	start := v.before(w.at[0])
+	if w.n >= 2 && w.n <= 4 && start > 0 && end > 0 {
+		start += v.cellular(w)
+	}
+	s.path.read(w.run(), start, end)
+	cut := most
+	for _, f := range s.path.found(s.found[:0], w.n) {
+		if f.to > most && w.n == zhMost {
+			if f.from < cut {
+				cut = f.from
+			}
+			continue
+		}
+		v.unlabelled(w, f)
+	}
+	if w.n < zhMost {
+		return most, w.at[w.n]
+	}
+	cut = max(cut, 1)
+	return cut, w.at[cut]
+}
+
+// unlabelled adds a name that no label announced.
+func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
+	if v.stop(w.runes[f.from:f.to]) || v.maskedAt(w.at[f.to]) {
+		return
+	}
+	sure, reason := uint8(62), ByLexicon
+	if f.alone {
+		sure, reason = 60, ByTitle
+	}
+	v.add(w.at[f.from], w.at[f.to], Name, sure, reason)
+}
+
+// behind is what the text behind a run adds to a name that ends it.
+func (v *zhView) behind(i int) int {
+	if i >= len(v.text) || v.text[i] == '\n' || v.text[i] == '\r' || v.text[i] == '\t' {
+		return zhByEdge
+	}
+	switch {
+	case v.text[i] == ':' || hasWide(v.text, i, "："):
+		return zhByEdge + 6
+	case hasWide(v.text, i, "、") || v.text[i] == '/' || v.text[i] == '|':
+		return zhByEdge
+	case v.text[i] == '(' || hasWide(v.text, i, "（"):
+		return zhByEdge
+	}
+	return zhByEdge / 2
+}
+
+// cellular is more for a run that is a value by itself: a line, a cell, a word
+// between blanks, what stands behind a colon.
+func (v *zhView) cellular(w *zhWindow) int {
+	from, to := w.at[0], w.at[w.n]
+	open := from == 0 || bytes.IndexByte([]byte("\n\t|/: @"), v.text[from-1]) >= 0 || zhEnds(v.text[:from], "：") || zhEnds(v.text[:from], "、") || zhEnds(v.text[:from], "　")
+	shut := to == len(v.text) || bytes.IndexByte([]byte("\n\r\t|/:( "), v.text[to]) >= 0 || hasWide(v.text, to, "：") || hasWide(v.text, to, "、") || hasWide(v.text, to, "　") || hasWide(v.text, to, "（")
+	if open && shut {
+		return 22
+	}
+	return 0
+}
+
+// here looks at one character of a stretch: an established name, a date in
+// Chinese digits, an organisation.
+func (v *zhView) here(s *zhScratch, k, i int) {
+	w := &s.w
+	c := w.runes[k]
+	if len(s.names) > 0 && (v.z.x.surname[c-zhFirst] > 0 || v.z.x.doubles[c-zhFirst] || v.z.x.foreign[c-zhFirst]) {
+		v.mention(s, i)
+	}
+	switch c {
+	case '一', '二', '三', '四', '五', '六', '七', '八', '九', '十', '正', '腊', '冬', '元', '廿':
+		if zhDateBegins(v.text, i) {
+			if e := zhDate(v.text, i, false); e > i {
+				v.add(i, e, Date, 82, ByStructure)
+			}
+		}
+	case '医', '公', '大', '学', '小', '卫', '诊', '集', '派', '养', '敬', '中', '厂', '妇', '幼':
+		v.organised(i)
+	}
+	if i >= 2 && (v.text[i-1] == 0xB7 || v.text[i-1] == 0xA2 || v.text[i-1] == 0xBB || v.text[i-1] == 0xA7) {
+		v.dotted(i)
+	}
+}
+
+// mention adds an established name that stands at i.
+func (v *zhView) mention(s *zhScratch, i int) {
+	for n := 12; n >= 6; n -= 3 {
+		if i+n <= len(v.text) && s.names[string(v.text[i:i+n])] {
+			if n > 6 || v.unusual(v.text[i:i+n]) {
+				v.add(i, i+n, Name, 84, ByLexicon)
+				return
+			}
+		}
+	}
+}
+
+// dotted finds a foreign name around a dot that ends at i.
+func (v *zhView) dotted(i int) {
+	dot := 0
+	for _, size := range []int{3, 2} {
+		if i >= size && zhDot(v.text, i-size) == size {
+			dot = size
+			break
+		}
+	}
+	if dot == 0 {
+		return
+	}
+	var w zhWindow
+	w.backward(v.text, i-dot, 8)
+	from := w.n
+	for from > 0 && v.z.x.foreign[w.runes[from-1]-zhFirst] {
+		from--
+	}
+	end := v.spelled(i)
+	if w.n-from < 1 || end < 0 {
+		return
+	}
+	for size := zhDot(v.text, end); size > 0; size = zhDot(v.text, end) {
+		next := v.spelled(end + size)
+		if next < 0 {
+			break
+		}
+		end = next
+	}
+	v.add(w.at[from], end, Name, 75, ByStructure)
+}
