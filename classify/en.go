@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 )
@@ -47,6 +46,9 @@ type enPage struct {
 	read  *enReader
 	text  []byte
 	ts    []enToken
+	small []byte
+	lower string // the stretch from from on, ASCII in lower case
+	from  int
 	out   []Span
 	known map[uint64]bool // hashes of parts of certain names
 	sure  bool            // precision first
@@ -67,6 +69,13 @@ func (e *english) all(dst []Span, text []byte) []Span {
 }
 
 func (p *enPage) open(from, to int) {
+	p.from, p.small = from, append(p.small[:0], p.text[from:to]...)
+	for i, c := range p.small {
+		if c >= 'A' && c <= 'Z' {
+			p.small[i] = c | 0x20
+		}
+	}
+	p.lower = string(p.small)
 	p.ts = p.read.tokens(p.ts[:0], p.text, from, to)
 	enMark(p.ts)
 }
@@ -84,6 +93,7 @@ func (p *enPage) everything() {
 		}
 	}
 	for i := range p.ts {
+		p.plate(i)
 		p.digitsOf(i)
 	}
 	for i := range p.ts {
@@ -126,13 +136,12 @@ func (p *enPage) sign(i int, c byte) bool {
 	return t.kind == enPunct && t.sign == c
 }
 
-// word is token i in lower case, where it is short enough to compare; ASCII.
+// word is token i in lower case, as far as that is ASCII.
 func (p *enPage) word(i int) string {
-	t := p.at(i)
-	if t.end-t.start > 24 {
+	if i < 0 || i >= len(p.ts) {
 		return ""
 	}
-	return string(bytes.ToLower(p.text[t.start:t.end]))
+	return p.lower[p.ts[i].start-p.from : p.ts[i].end-p.from]
 }
 
 // digits counts those of token i.

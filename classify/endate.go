@@ -158,7 +158,7 @@ func (p *enPage) partDate(i, a, b int, sep byte) bool {
 	}
 	before, after := p.at(i-1), p.at(i+3)
 	if sep == '-' {
-		if p.width(i) < 2 || p.width(i+2) < 2 || !(before.is(enWhen) && before.kind == enWord && before.gap <= enSpace) {
+		if p.width(i) < 2 || p.width(i+2) < 2 || !(before.is(enWhen) && before.kind == enWord && p.at(i).gap <= enSpace) {
 			return false
 		}
 	} else if !p.dayLike(i, a, b, before, after) {
@@ -180,7 +180,7 @@ func (p *enPage) dayLike(i, a, b int, before, after *enToken) bool {
 		return false
 	}
 	switch {
-	case before.kind == enWord && before.is(enWhen) && before.gap <= enSpace && p.word(i-1) != "of" && p.word(i-1) != "by":
+	case before.kind == enWord && before.is(enWhen) && p.at(i).gap <= enSpace && p.word(i-1) != "of" && p.word(i-1) != "by":
 		return true
 	case p.width(i) == 2 && p.text[p.at(i).start] == '0', p.width(i+2) == 2 && p.text[p.at(i+2).start] == '0':
 		return true
@@ -366,7 +366,7 @@ func (p *enPage) monthAlone(i, k int) {
 		return
 	}
 	t, before := p.at(i), p.at(i-1)
-	if before.kind != enWord || before.gap >= enNewline || t.shape == enUpper && p.width(i) < 4 || p.sure {
+	if before.kind != enWord || t.gap >= enNewline || t.shape == enUpper && p.width(i) < 4 || p.sure {
 		return
 	}
 	switch p.word(i - 1) {
@@ -479,8 +479,14 @@ func (p *enPage) aged(k int) bool {
 		k--
 	}
 	w := p.word(k)
-	if w == "of" || w == "is" {
+	if w == "of" || w == "is" || w == "was" {
 		w = p.word(k - 1)
+		if w == "she" || w == "he" || w == "patient" || w == "pt" {
+			return true
+		}
+	}
+	if p.sign(k, ',') && p.at(k-1).is(enRelative) {
+		return true
 	}
 	return w == "age" || w == "aged" || w == "turned" || w == "turn"
 }

@@ -24,6 +24,9 @@ func (t *enToken) nameable() bool {
 	if t.shape == enInitial {
 		return true
 	}
+	if t.is(enCredential) && (t.shape == enUpper && t.end-t.start <= 4 || !t.is(enPerson)) {
+		return false
+	}
 	if t.is(enMedic) && !t.is(enGivenOften) || t.is(enNationality) && !t.is(enPerson) {
 		return false
 	}
@@ -67,7 +70,7 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 	case t.nameable() || lowerToo && t.kind == enWord && !t.used && t.is(enPerson) && !t.is(enOrdinary|enFunction):
 		return k + 1
 	case t.kind == enWord && !t.used && t.is(enParticle) && p.at(k+1).gap <= enSpace && (p.at(k+1).nameable() || p.at(k+1).is(enParticle) && p.at(k+2).nameable()):
-		if k > start || t.proper() {
+		if k > start || t.proper() || lowerToo {
 			return k + 1
 		}
 	case k > start && p.sign(k, '-') && t.gap == enTight && p.at(k+1).gap == enTight && p.at(k+1).nameable():
@@ -113,7 +116,7 @@ func (p *enPage) name(i int) int {
 	if t.used || t.kind != enWord {
 		return i + 1
 	}
-	if t.is(enTitle) && t.proper() {
+	if t.is(enTitle) && (t.proper() || t.end-t.start <= 3 && !t.is(enStreet) || p.word(i) == "dr") {
 		if next := p.titled(i); next > i {
 			return next
 		}
@@ -216,16 +219,23 @@ func (p *enPage) labelled(i int) int {
 		return i
 	}
 	named := r.given+r.surname > 0 || r.unknown > 0 && !p.sure
+	if head := &p.ts[k]; !named && p.at(i).is(enRelative) && r.ordinary == 1 && r.words == 1 && head.is(enGivenOften) && head.shape == enCap && !p.at(r.to).proper() {
+		named = true // her husband Mark
+	}
 	if !named && !(strong && r.ordinary > 0 && r.ordinary == r.words && r.words > 1) {
 		return i
 	}
-	if !strong && !p.likely(&r) && !(r.given+r.surname > 0 && !p.ts[k].shouts && !p.ts[k].titled) {
+	if head := &p.ts[r.to-1]; r.words == 1 && head.shape == enUpper && head.end-head.start <= 4 && !head.is(enPerson) {
+		return i // CC: MVC
+	}
+	addressee := p.at(i).is(enLabel) && !p.at(i).is(enFunction) && r.words > 1
+	if !strong && !addressee && !p.likely(&r) && !(r.given+r.surname+r.ordinary > 0 && !p.ts[k].shouts && !p.ts[k].titled) {
 		return i
 	}
-	if p.sure && r.given+r.surname < min(2, r.words) {
+	if p.sure && (r.given == 0 && r.surname < 2 || r.given+r.surname+r.ordinary < r.words) {
 		return i
 	}
-	p.takeName(r, 88, ByLabel, r.given+r.surname > 0)
+	p.takeName(r, 88, ByLabel, r.given+r.surname > 0 || strong && r.words > 1)
 	return p.also(r.to)
 }
 
@@ -328,7 +338,7 @@ func (p *enPage) bare(i int) int {
 	case p.credentialled(r.to) && r.given+r.surname+r.unknown+r.ordinary > 0:
 		p.takeName(r, 90, ByTitle, true)
 	case p.likely(&r) || p.listed(&r):
-		p.takeName(r, 70, ByLexicon, r.words > 1 && r.given+r.surname > 1)
+		p.takeName(r, 70, ByLexicon, r.words > 1 && (r.given+r.surname+r.unknown > 0 || p.ts[r.from].is(enGivenOften)))
 	}
 	return max(r.to, i+1)
 }
@@ -380,7 +390,9 @@ func (p *enPage) likely(r *enRun) bool {
 		return p.lone(r)
 	}
 	if first.shouts || first.titled {
-		return r.given > 0 && r.surname > 0 && r.given+r.surname+r.unknown > 1 || r.given > 0 && r.often > 1 || r.unknown > 0 && r.often > 0 && !first.shouts
+		return r.given > 0 && r.surname > 0 && r.given+r.surname+r.unknown > 1 || r.given > 0 && (r.often > 1 || r.initials > 0) ||
+			r.unknown > 0 && r.often > 0 && !first.shouts || first.is(enGivenOften) && r.surname > 0 ||
+			r.given > 0 && first.is(enGiven) && p.ts[r.to-1].is(enSurnameOften)
 	}
 	switch {
 	case r.given > 0 && r.given+r.surname+r.unknown > 1, r.surname > 0 && r.unknown > 0:
@@ -447,10 +459,10 @@ func (p *enPage) again(i int) {
 	if t.shape == enLower && (t.is(enOrdinary) || t.end-t.start < 4) || t.shape == enInitial {
 		return
 	}
-	if t.is(enOrdinary) && t.opens && !t.owns && !p.at(i+1).is(enVerb) {
+	if next := p.at(i + 1); t.is(enOrdinary) && t.opens && !t.owns && next.kind == enWord && next.shape == enLower && !next.is(enVerb) {
 		return
 	}
-	if t.is(enEponymNoun|enMonth) || p.at(i+1).is(enEponymNoun) && p.at(i+1).shape == enLower && t.is(enEponym) {
+	if t.is(enEponymNoun|enMonth) || p.at(i+1).is(enEponymNoun) && p.at(i+1).shape == enLower && p.at(i+1).gap == enSpace {
 		return
 	}
 	p.take(i, i+1, Name, 75, ByLexicon)
@@ -479,7 +491,7 @@ var enMedicalTails = [...]string{
 	"itis", "osis", "emia", "aemia", "oma", "omas", "pathy", "ectomy", "otomy", "ostomy", "plasty", "scopy", "gram", "graphy",
 	"algia", "uria", "pnea", "rrhea", "rrhage", "plegia", "paresis", "megaly", "penia", "philia", "trophy", "lysis",
 	"mycin", "micin", "cillin", "cycline", "floxacin", "azole", "pril", "sartan", "olol", "statin", "dipine", "mab", "nib",
-	"afil", "idine", "amine", "azepam", "zolam", "oxetine", "triptyline", "barbital", "caine", "vir", "tidine", "prazole",
+	"afil", "idine", "amine", "crit", "ponin", "paque", "azepam", "zolam", "oxetine", "triptyline", "barbital", "caine", "vir", "tidine", "prazole",
 	"gliptin", "gliflozin", "glutide", "parin", "xaban", "semide", "thiazide", "sone", "solone", "onide", "profen", "codone",
 	"morphone", "trexate", "platin", "rubicin", "taxel", "lukast", "setron", "triptan", "iazide", "formin", "zine",
 	"ology", "ologist", "ologic", "ological", "opathic", "iatric", "iatry", "therapy", "cardiac", "vascular", "venous",

@@ -8,7 +8,11 @@ func (p *enPage) digitsOf(i int) {
 		return
 	}
 	end, digits, groups, spaced := p.group(i)
-	if digits < 4 || p.measure(i, end) {
+	if p.extension(i) {
+		p.take(i, i+1, Phone, 70, ByStructure)
+		return
+	}
+	if digits < 4 || p.measure(i, end) || p.shift(i, end) {
 		return
 	}
 	switch {
@@ -21,9 +25,13 @@ func (p *enPage) digitsOf(i int) {
 	case digits >= 12 && digits <= 19 && p.at(i).kind == enNumber && end == i+1:
 		p.take(i, end, BankCard, 55, ByStructure)
 	case digits >= 6 || groups >= 3 && digits >= 5:
-		p.take(i, end, Unique, 50, ByStructure)
+		p.take(p.prefixed(i), end, Unique, 50, ByStructure)
+	case digits == 5 && end == i+1 && p.at(i).kind == enNumber && p.text[p.at(i).end-1] != '0':
+		p.take(i, end, Unique, 45, ByStructure)
+	case digits >= 4 && end == i+1 && (p.signature(i) || p.at(i-1).used && p.numeric(i-1) && p.at(i).gap == enSpace):
+		p.take(i, end, Unique, 45, ByStructure)
 	case p.numbered(i):
-		p.take(i, end, Unique, 55, ByLabel)
+		p.take(p.prefixed(i), end, Unique, 55, ByLabel)
 	}
 }
 
@@ -37,8 +45,69 @@ func (p *enPage) tightOnly(i int) {
 		}
 	}
 	if (digits >= 6 || digits >= 4 && p.numbered(i)) && !p.measure(i, end) {
-		p.take(i, end, Unique, 50, ByStructure)
+		p.take(p.prefixed(i), end, Unique, 50, ByStructure)
 	}
+}
+
+// signature says whether a line holds nothing but initials and a number.
+func (p *enPage) signature(i int) bool {
+	initials := p.at(i - 1)
+	return initials.gap >= enNewline && initials.kind == enWord && initials.shape == enUpper && p.width(i-1) <= 3 && p.at(i+1).gap >= enNewline
+}
+
+// plate takes what follows the word plate: 422 QYS, 7ABC123.
+func (p *enPage) plate(i int) {
+	switch p.word(i) {
+	case "plate", "plates", "tag":
+	default:
+		return
+	}
+	k := i + 1
+	for n := 0; n < 3 && (p.sign(k, ':') || p.sign(k, '#') || p.word(k) == "number" || p.word(k) == "no" || p.word(k) == "is" || p.sign(k, '.')); n++ {
+		k++
+	}
+	from, digits := k, 0
+	for k < from+3 && p.at(k).gap < enNewline && !p.at(k).used && (p.numeric(k) || p.at(k).kind == enWord && p.at(k).shape >= enUpper && p.width(k) <= 4 || p.sign(k, '-') && k > from) {
+		digits += p.digits(k)
+		k++
+	}
+	if digits >= 2 {
+		p.take(from, k, Plate, 75, ByLabel)
+	}
+}
+
+// extension is x1234.
+func (p *enPage) extension(i int) bool {
+	t := p.at(i)
+	return t.kind == enMixed && p.text[t.start]|0x20 == 'x' && p.digits(i) == t.end-t.start-1 && p.digits(i) >= 3 && p.digits(i) <= 6
+}
+
+// shift says whether numbers are the hours of a shift (0700-1900) or a row of
+// small results (7.38/42/88).
+func (p *enPage) shift(i, end int) bool {
+	if end == i+3 && p.sign(i+1, '-') && p.width(i) == 4 && p.width(i+2) == 4 && p.value(i) >= 0 && p.value(i) <= 2400 && p.value(i+2) <= 2400 && p.value(i)%100 < 60 && p.value(i+2)%100 < 60 {
+		return !p.called(i) && !p.numbered(i)
+	}
+	slashes := 0
+	for k := i; k < end; k++ {
+		if p.numeric(k) && (p.width(k) > 3 || p.at(k).kind != enNumber) {
+			return false
+		}
+		if p.sign(k, '/') {
+			slashes++
+		}
+	}
+	return slashes > 0
+}
+
+// prefixed takes the letters before a number with it: CT-55-788115.
+func (p *enPage) prefixed(i int) int {
+	if p.sign(i-1, '-') && p.at(i).gap == enTight && p.at(i-1).gap == enTight && !p.at(i-2).used {
+		if t := p.at(i - 2); t.kind == enWord && t.shape >= enUpper && t.end-t.start <= 5 || t.kind == enMixed {
+			return i - 2
+		}
+	}
+	return i
 }
 
 func (p *enPage) numeric(k int) bool {
@@ -78,6 +147,9 @@ func (p *enPage) group(i int) (end, digits, groups int, spaced bool) {
 			groups++
 			end = k + 1
 			continue
+		}
+		if t.kind == enWord && t.gap == enTight && t.end-t.start <= 3 && t.shape >= enUpper && p.joint(k-1) && p.joint(k+1) && p.at(k+1).gap == enTight && p.numeric(k+2) && p.at(k+2).gap == enTight {
+			continue // 00-S-90000
 		}
 		if !p.joint(k) || t.gap == enSpace && t.sign != '(' && t.sign != '-' || t.sign == '.' && p.at(k+1).gap != enTight || k == i {
 			break

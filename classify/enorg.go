@@ -7,6 +7,14 @@ func (p *enPage) organisation(i int) {
 	if t.used || t.kind != enWord || !t.proper() || !t.is(enOrgTail) || p.sure {
 		return
 	}
+	if w := p.word(i); w == "home" && p.word(i-1) != "nursing" && p.word(i-1) != "care" && p.word(i-1) != "group" && p.word(i-1) != "rest" && p.word(i-1) != "funeral" || w == "memorial" && p.at(i+1).proper() && p.at(i+1).gap == enSpace {
+		return
+	}
+	for k := i + 1; k < i+4 && p.at(k).proper() && p.at(k).gap == enSpace; k++ {
+		if p.at(k).is(enOrgTail) {
+			return // Sunrise Manor Nursing Home ends later
+		}
+	}
 	from := p.orgStart(i)
 	if from == i || !p.particular(from, i) {
 		p.universityOf(i)
@@ -31,13 +39,13 @@ func (p *enPage) orgStart(i int) int {
 	for k > 0 && i-k < 8 && p.at(k).gap <= enSpace {
 		b := p.at(k - 1)
 		switch {
-		case b.used:
-			return k
+		case b.used, b.kind == enWord && b.is(enCredential) && b.shape == enUpper, b.shouts && b.is(enFunction|enVerb) && p.word(k-1) != "of":
+			return p.orgTrim(k, i)
 		case b.kind == enWord && b.proper() && !(b.is(enLabel|enTitle) && !b.is(enPerson|enGeneric|enStreet)) && !(b.is(enVerb) && b.opens):
 			k--
 		case b.kind == enWord && (p.word(k-1) == "of" || p.word(k-1) == "and" || p.word(k-1) == "for" || p.word(k-1) == "the") && k > 1 && p.at(k-2).proper() && p.at(k-1).gap == enSpace && k < i+1:
 			k--
-		case b.kind == enPunct && (b.sign == '.' || b.sign == '&' || b.sign == '-' || b.sign == '\'') && k > 1 && p.at(k-2).kind == enWord && p.at(k-2).proper() && (b.sign != '.' || p.width(k-2) <= 2 || p.at(k-2).is(enStreet)):
+		case b.kind == enPunct && (b.sign == '.' || b.sign == '&' || b.sign == '-' || b.sign == '\'') && k > 1 && p.at(k-2).kind == enWord && p.at(k-2).proper() && (b.sign != '.' || p.width(k-2) <= 2 && !p.at(k-2).is(enCredential) || p.at(k-2).is(enStreet)):
 			k--
 		default:
 			return p.orgTrim(k, i)
@@ -95,7 +103,7 @@ func (p *enPage) universityOf(i int) {
 	if p.at(i+2).is(enOrdinary) && !p.at(i+2).is(enPlace) || end == i+2 {
 		return
 	}
-	if p.at(end-1).is(enGeneric) && p.at(end).is(enOrgTail) {
+	for p.at(end).proper() && p.at(end).gap == enSpace && p.at(end).is(enOrgTail|enGeneric) {
 		end++
 	}
 	p.take(i, end, Organization, 72, ByStructure)

@@ -395,6 +395,9 @@ func (p *enPage) cityState(i int) {
 	}
 	zip := p.zip(k+1) > k+1 && p.width(k+1) == 5 && p.at(k+1).gap == enSpace
 	known := p.placed(i, k) || p.at(i).is(enPlace|enPlaceFirst)
+	if s.is(enCredential) && !zip && (!known || !p.at(i-1).is(enIn)) && (!p.placed(i, k) && !comma || p.word(k) == "md" || p.word(k) == "do" || p.word(k) == "pa") {
+		return // a doctor, not a town in Maryland
+	}
 	switch {
 	case s.is(enState) && s.shape == enUpper && p.width(k) == 2 && (zip || comma && (known || !s.is(enCredential|enMedic)) && !t.shouts || known && !t.shouts && !s.is(enMedic|enCredential)):
 	case s.is(enPlace) && comma && known && !s.is(enPerson):
@@ -490,6 +493,9 @@ func (p *enPage) place(i int) {
 				return
 			}
 		}
+	}
+	if p.sign(i+1, '-') && p.at(i+1).gap == enTight && p.at(i+2).proper() || p.sign(i-1, '-') && t.gap == enTight || p.at(i+1).is(enEponymNoun) && p.at(i+1).shape == enLower {
+		return
 	}
 	before := p.at(i - 1)
 	led := before.kind == enWord && before.is(enIn) && before.shape == enLower && t.gap == enSpace

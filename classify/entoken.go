@@ -286,7 +286,7 @@ func (r *enReader) finish(t *enToken, text []byte, i, to int, h uint64, letters,
 		t.shape = enInitial
 	case upper == letters:
 		t.shape = enUpper
-	case first || upper > 0 && letters > 3 && upper < letters/2+1:
+	case first || upper == 1 && letters > 4:
 		t.shape = enCap
 	}
 	t.class = r.words.of(h)
