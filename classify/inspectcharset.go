@@ -330,6 +330,10 @@ func TextBegins(head []byte) (text []byte, ok bool) {
 	return out.Bytes(), true
 }
 
+// CharsetOf guesses the charset of a text by its beginning, and how long its
+// byte order mark is, for those who write a text back as it was.
+func CharsetOf(head []byte) (charset Charset, mark int) { return sniff(head) }
+
 // decoding is a transcoder to be read from.
 type decoding struct {
 	from    io.Reader
