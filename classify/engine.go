@@ -58,7 +58,7 @@ func New(cfg Config) (*Engine, error) {
 
 // recognisers are what is called at cues, in the order of their cues.
 func recognisers() []recogniser {
-	return []recogniser{newMarkers(), newEnglish()}
+	return []recogniser{newMarkers(), newEnglish(), newChinese()}
 }
 
 // Scan appends the spans of a text that is wholly in memory to dst: sorted,

@@ -232,6 +232,9 @@ func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
 	if v.stop(w.runes[f.from:f.to]) || v.maskedAt(w.at[f.to]) {
 		return
 	}
+	if bytes.ContainsRune([]byte("河湖镇村乡路街县区市岩厂站队"), w.runes[f.to-1]) {
+		return // a place
+	}
 	sure, reason := uint8(62), ByLexicon
 	if f.alone {
 		sure, reason = 60, ByTitle

@@ -72,10 +72,19 @@ func (v *zhView) clinical(at, end int) bool {
 		return true
 	}
 	around := v.text[max(0, at-300):min(len(v.text), end+300)]
-	for _, word := range []string{"诊断：", "诊断:", "初步诊断", "出院诊断", "入院诊断", "主诉", "现病史", "既往史", "查体", "岁", "住院号", "病案号", "门诊号", "姓名", "mmHg", "阳性", "确诊为", "入院", "患者因", "就诊", "病史", "孕", "我科", "我院"} {
+	for _, word := range []string{"诊断：", "诊断:", "诊断为", "初步诊断", "出院诊断", "入院诊断", "主诉", "现病史", "既往史", "查体", "住院号", "病案号", "病历号", "门诊号", "姓名：", "姓名:", "性别：", "性别:", "mmHg", "患者因", "入院后", "我科", "我院", "确诊为", "服药", "mg", "床"} {
 		if bytes.Contains(around, []byte(word)) {
 			return true
 		}
 	}
-	return false
+	for rest := around; ; { // "45岁": laws write ages in words
+		i := bytes.Index(rest, []byte("岁"))
+		if i < 0 {
+			return false
+		}
+		if i > 0 && rest[i-1]-'0' < 10 {
+			return true
+		}
+		rest = rest[i+3:]
+	}
 }

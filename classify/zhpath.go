@@ -65,6 +65,7 @@ const (
 	zhByFollow = 24
 	zhByTitle  = 48
 	zhByEdge   = 14
+	zhBySingle = 12 // taken away: beside a single character that is no word names stand by
 	zhPartCost = 70 // a name of a known word without a surname
 	zhAlone    = 28 // a surname without a given name, before a title
 )
@@ -143,6 +144,8 @@ func (p *zhPath) word(i, j int, cost int32, mark zhMark, node uint32) {
 		bonus = zhByTitle
 	case mark&zhFollow != 0:
 		bonus = zhByFollow
+	case j == i+1:
+		bonus = -zhBySingle
 	}
 	if c := at[zhInName].cost + cost - bonus; c < best {
 		best, state = c, zhInName
@@ -206,6 +209,8 @@ func (p *zhPath) bonus(i, start int) int32 {
 		return zhByRole
 	case mark&zhLead != 0:
 		return zhByLead
+	case p.step[i][zhInWord].from == int8(i-1):
+		return -zhBySingle
 	}
 	return 0
 }
