@@ -144,10 +144,14 @@ func (w *Writer) stream(n int64, r io.Reader) {
 	}
 }
 
-// Sequence begins a sequence of undefined length; implicit says that it is a
-// UN whose content is implicit VR little endian.
+// Sequence begins a sequence of undefined length; implicit says that it was a
+// UN whose content is implicit VR little endian. One that the dictionary knows
+// becomes a plain sequence again; another stays what it is.
 func (w *Writer) Sequence(t Tag, implicit bool) error {
 	vr := SQ
+	if w.order == binary.LittleEndian && Find(t).VR == SQ {
+		implicit = false
+	}
 	if implicit && w.explicit {
 		vr = UN
 	}

@@ -1,0 +1,294 @@
+package pixels
+
+import "slices"
+
+// How writing looks. A character is drawn in one brightness, in strokes a few
+// pixels wide with sharp edges on both sides; several stand in a row.
+const (
+	sharp      = 28   // least step of brightness at a stroke's edge
+	widest     = 16   // of a stroke, pixels
+	apart      = 56   // most between two strokes of a line
+	inRow      = 4    // strokes of one brightness in a row of pixels
+	lowest     = 5    // height of a line of writing
+	tallest    = 128  // and at most, and no more than a twelfth of the picture or 48
+	characters = 3    // in a line, at least
+	near       = 56   // less than a character's brightness by this still belongs to it
+	pad        = 3    // pixels around what was found
+	step       = 32   // brightness in steps, twice, shifted by half a step
+	chains     = 18   // how many that makes
+	maxBlocks  = 4096 // followed at a time
+)
+
+// Text finds what looks like writing.
+func (g *Grey) Text() []Rect {
+	f := finder{width: g.Width, height: g.Height}
+	found := f.find(g.Pix)
+	if g.Alternative != nil {
+		found = append(found, f.find(g.Alternative)...)
+	}
+	return merge(found)
+}
+
+// finder works on one picture.
+type finder struct {
+	width, height int
+	pix           []byte
+	chain         [2][chains]chain
+	blocks        []block
+	found         []Rect
+	mask          []bool
+}
+
+// chain is a run of strokes of one brightness along a row.
+type chain struct{ count, first, last int }
+
+// block is rows of chains below each other.
+type block struct {
+	dark      bool
+	key       int
+	rect      Rect
+	rows      int
+	lastFirst int
+	lastLast  int
+}
+
+func (f *finder) find(pix []byte) []Rect {
+	f.pix, f.found, f.blocks = pix, nil, f.blocks[:0]
+	for y := range f.height {
+		f.row(y)
+		if y%4 == 3 {
+			f.retire(y)
+		}
+	}
+	f.retire(f.height + 8)
+	return f.found
+}
+
+// row finds the strokes of a row: a sharp edge, and its opposite soon after.
+func (f *finder) row(y int) {
+	row := f.pix[y*f.width : (y+1)*f.width]
+	up, down := -1, -1 // where the last rising and falling edge was
+	var prev byte
+	if len(row) > 0 {
+		prev = row[0]
+	}
+	for x, v := range row {
+		d := int(v) - int(prev)
+		prev = v
+		if d < sharp && d > -sharp {
+			continue
+		}
+		if d > 0 {
+			if down >= 0 && x-down <= widest {
+				f.stroke(y, down, x, row, true)
+			}
+			up, down = x, -1
+		} else {
+			if up >= 0 && x-up <= widest {
+				f.stroke(y, up, x, row, false)
+			}
+			down, up = x, -1
+		}
+	}
+	f.endRow(y)
+}
+
+// stroke adds a stroke to the chains of its brightness.
+func (f *finder) stroke(y, x0, x1 int, row []byte, dark bool) {
+	v := row[x0]
+	for _, p := range row[x0:x1] {
+		if dark {
+			v = min(v, p)
+		} else {
+			v = max(v, p)
+		}
+	}
+	polarity := 0
+	if dark {
+		polarity = 1
+	}
+	for _, key := range [2]int{int(v) / step, chains/2 + (int(v)+step/2)/step} {
+		c := &f.chain[polarity][key]
+		if c.count > 0 && x0-c.last > apart {
+			f.endChain(y, c, key, dark)
+		}
+		if c.count == 0 {
+			c.first = x0
+		}
+		c.count++
+		c.last = x1
+	}
+}
+
+func (f *finder) endRow(y int) {
+	for polarity := range f.chain {
+		for key := range f.chain[polarity] {
+			if c := &f.chain[polarity][key]; c.count > 0 {
+				f.endChain(y, c, key, polarity == 1)
+			}
+		}
+	}
+}
+
+// endChain adds a chain that is long enough to the block above it.
+func (f *finder) endChain(y int, c *chain, key int, dark bool) {
+	count, first, last := c.count, c.first, c.last
+	*c = chain{}
+	if count < inRow {
+		return
+	}
+	for i := len(f.blocks) - 1; i >= 0; i-- {
+		b := &f.blocks[i]
+		if b.key == key && b.dark == dark && y-b.rect.Y1 <= 1 && first < b.rect.X1+apart && last > b.rect.X0-apart {
+			if b.rect.Y1 != y+1 {
+				b.rows++
+			}
+			b.rect = Rect{min(b.rect.X0, first), b.rect.Y0, max(b.rect.X1, last), y + 1}
+			return
+		}
+	}
+	if len(f.blocks) < maxBlocks {
+		f.blocks = append(f.blocks, block{dark: dark, key: key, rect: Rect{first, y, last, y + 1}, rows: 1})
+	}
+}
+
+// retire looks closer at the blocks that have ended above row y.
+func (f *finder) retire(y int) {
+	kept := f.blocks[:0]
+	for _, b := range f.blocks {
+		if b.rect.Y1+2 >= y {
+			kept = append(kept, b)
+		} else if b.rows >= lowest-1 {
+			f.closer(b)
+		}
+	}
+	f.blocks = kept
+}
+
+// closer looks at a block as writing: its lines, and their characters.
+func (f *finder) closer(b block) {
+	r := Rect{b.rect.X0 - 4, b.rect.Y0 - 6, b.rect.X1 + 4, b.rect.Y1 + 6}.within(f.width, f.height)
+	w, h := r.X1-r.X0, r.Y1-r.Y0
+	rows := f.drawn(b, r)
+	for y := 0; y < h; {
+		for y < h && rows[y] == 0 {
+			y++
+		}
+		top := y
+		for y < h && rows[y] > 0 {
+			y++
+		}
+		f.line(r, w, top, y)
+	}
+}
+
+// drawn marks the pixels of a rectangle that are at least as bright (or dark)
+// as the block's strokes, and counts them by row. A rule through the whole
+// width, as under a heading, is no part of a line.
+func (f *finder) drawn(b block, r Rect) []int {
+	w, h := r.X1-r.X0, r.Y1-r.Y0
+	value := b.key * step
+	if b.key >= chains/2 {
+		value = (b.key-chains/2)*step - step/2
+	}
+	least, most := value-near+step/2, 255
+	if b.dark {
+		least, most = 0, value+near+step/2
+	}
+	f.mask = append(f.mask[:0], make([]bool, w*h)...)
+	rows := make([]int, h)
+	for y := range h {
+		row := f.pix[(r.Y0+y)*f.width+r.X0:]
+		for x := range w {
+			if p := int(row[x]); p >= least && p <= most {
+				f.mask[y*w+x] = true
+				rows[y]++
+			}
+		}
+		if rows[y]*5 > w*4 {
+			clear(f.mask[y*w : (y+1)*w])
+			rows[y] = 0
+		}
+	}
+	return rows
+}
+
+// line counts the characters of a line of the mask: parts that empty columns
+// separate, about as high as the line and not much wider than high.
+func (f *finder) line(r Rect, w, top, bottom int) {
+	height := bottom - top
+	if height < lowest || height > min(max(f.height/12, 48), tallest) {
+		return
+	}
+	count, first, last, ink := 0, -1, 0, 0
+	for x := 0; x < w; {
+		for x < w && f.column(w, x, top, bottom) == 0 {
+			x++
+		}
+		from, low, high := x, bottom, top
+		for x < w {
+			n := f.column(w, x, top, bottom)
+			if n == 0 {
+				break
+			}
+			ink += n
+			l, h := f.extent(w, x, top, bottom)
+			low, high = min(low, l), max(high, h)
+			x++
+		}
+		if x > from && 2*(high-low) >= height && x-from <= 3*height {
+			count++
+			if first < 0 {
+				first = from
+			}
+			last = x
+		}
+	}
+	if count < characters || first < 0 {
+		return
+	}
+	if full := ink * 100 / ((last - first) * height); full < 6 || full > 75 {
+		return
+	}
+	f.found = append(f.found, Rect{r.X0 + first - pad, r.Y0 + top - pad, r.X0 + last + pad, r.Y0 + bottom + pad}.within(f.width, f.height))
+}
+
+func (f *finder) column(w, x, top, bottom int) (n int) {
+	for y := top; y < bottom; y++ {
+		if f.mask[y*w+x] {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *finder) extent(w, x, top, bottom int) (low, high int) {
+	low, high = bottom, top
+	for y := top; y < bottom; y++ {
+		if f.mask[y*w+x] {
+			low, high = min(low, y), y+1
+		}
+	}
+	return low, high
+}
+
+// merge joins rectangles that overlap.
+func merge(all []Rect) []Rect {
+	slices.SortFunc(all, func(a, b Rect) int { return a.Y0 - b.Y0 })
+	var out []Rect
+	for _, r := range all {
+		joined := false
+		for i := range out {
+			o := &out[i]
+			if r.X0 <= o.X1 && r.X1 >= o.X0 && r.Y0 <= o.Y1 && r.Y1 >= o.Y0 {
+				*o = Rect{min(o.X0, r.X0), min(o.Y0, r.Y0), max(o.X1, r.X1), max(o.Y1, r.Y1)}
+				joined = true
+				break
+			}
+		}
+		if !joined {
+			out = append(out, r)
+		}
+	}
+	return out
+}
