@@ -107,6 +107,8 @@ type Services struct {
 	Bundle func(ctx context.Context, caseID, lang string, w io.Writer) error
 	// Tuning is how detectors are fitted to the hospital.
 	Tuning Tuners
+	// Data is where patient data lies, and the scans that find it.
+	Data DataGuard
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
 	// KeepDispute makes a patient's dispute durable: its record, then its
@@ -122,7 +124,7 @@ type Services struct {
 
 // ImportKinds are the lists that Services.Import takes.
 func ImportKinds() []string {
-	return []string{"directory", "roster", "tickets", "watchlist", "sigma", "mapping"}
+	return []string{"directory", "roster", "tickets", "watchlist", "patients", "sigma", "mapping"}
 }
 
 // Parts are what the API is made of.

@@ -58,7 +58,7 @@ func timeParams() []param {
 func (a *API) table() []route {
 	var all []route
 	for _, part := range [][]route{
-		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.plainRoutes(),
+		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.dataRoutes(), a.plainRoutes(),
 	} {
 		all = append(all, part...)
 	}
@@ -89,7 +89,7 @@ func (a *API) intakeRoutes() []route {
 		{method: "POST", path: "/fhir/AuditEvent", id: "sendAuditEvent", may: identity.SendEvents, status: 201, answer: "application/fhir+json",
 			about: "One FHIR AuditEvent.", body: "application/fhir+json", serve: wrap(a.FHIR)},
 		{method: "POST", path: "/api/v1/import/{kind}", id: "importList", may: identity.Import, status: 200, answer: imported{},
-			about: "Import a list: directory, roster, tickets, watchlist (CSV) or sigma (YAML). May be repeated. Content-Encoding gzip and zstd are opened.",
+			about: "Import a list: directory, roster, tickets, watchlist, patients (CSV) or sigma (YAML). May be repeated. Content-Encoding gzip and zstd are opened.",
 			body:  "text/csv", most: a.Limits.Import, serve: (*call).importList},
 	}
 }

@@ -18,6 +18,7 @@ const (
 	LookedAtDisputes   = "dispute-list"    // what patients disputed
 	LookedAtExceptions = "exception-list"  // about whom detectors keep silent
 	LookedAtHidden     = "hidden-findings" // what an exception hides
+	LookedAtData       = "data-map"        // where patient data lies
 )
 
 // shows says which operation a route is that shows something about people
@@ -39,6 +40,10 @@ func shows(id string) (operation string, known bool) {
 	case "hiddenByException":
 		return LookedAtHidden, true
 	case "explain", "listAccesses", "query", "getIncident", "exportIncident", "getQuarantined": // tell more
+		return "", true
+	case "listDataObjects", "getDataObject", "exportData", "listScanChanges":
+		return LookedAtData, true
+	case "listDataTargets", "listScans", "getScan", "getLevels": // show nobody
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true

@@ -143,7 +143,7 @@ func (m *Map) saveRun(ctx context.Context, tx *sql.Tx, r ScanRun) error {
 	if err != nil {
 		return fmt.Errorf("save scan: %w", err)
 	}
-	r.Address = "" // may name a folder called after a person
+	r.Address, r.Problem = "", "" // may name a folder called after a person
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err

@@ -29,11 +29,11 @@ const (
 // Recording writes one scan into the map. It belongs to the scan: Known, Found
 // and Done are called by one goroutine at a time, as [Walk] does.
 type Recording struct {
-	m       *Map
-	ctx     context.Context // of the scan
-	run     ScanRun
-	allowed int
-	alarm   func(context.Context, Alarm) error
+	m     *Map
+	ctx   context.Context // of the scan
+	run   ScanRun
+	limit Limit
+	alarm func(context.Context, Alarm) error
 
 	open    map[string][]string // findings of objects under way, by path
 	waiting []finished
@@ -46,6 +46,10 @@ type finished struct {
 	kept []string
 }
 
+// Limit says what may lie in a target, and from which level on more than that
+// is an alarm.
+type Limit struct{ Allowed, Report int }
+
 // Alarm is an object of a level above what may lie in its target.
 type Alarm struct {
 	Run     ScanRun
@@ -57,12 +61,12 @@ type Alarm struct {
 // Record begins a scan of a target, or takes up one that was cut short. alarm
 // is told objects above the allowed level, once for each level an object
 // reaches; when it fails, it is told again with the next scan.
-func (m *Map) Record(ctx context.Context, run ScanRun, allowed int, alarm func(context.Context, Alarm) error) (*Recording, error) {
+func (m *Map) Record(ctx context.Context, run ScanRun, limit Limit, alarm func(context.Context, Alarm) error) (*Recording, error) {
 	run, err := m.begin(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	return &Recording{m: m, ctx: ctx, run: run, allowed: allowed, alarm: alarm, open: map[string][]string{}, flushed: m.now()}, nil
+	return &Recording{m: m, ctx: ctx, run: run, limit: limit, alarm: alarm, open: map[string][]string{}, flushed: m.now()}, nil
 }
 
 // Run is the scan as it was begun.
@@ -184,10 +188,10 @@ func (r *Recording) write(ctx context.Context, tx *sql.Tx, f finished) ([]Alarm,
 	if err := r.save(ctx, tx, id, w, f, now); err != nil {
 		return nil, err
 	}
-	if f.Level <= r.allowed || f.Level <= w.alarmed || r.alarm == nil {
+	if f.Level <= r.limit.Allowed || f.Level < r.limit.Report || f.Level <= w.alarmed || r.alarm == nil {
 		return nil, nil
 	}
-	return []Alarm{{Run: r.run, Object: id, Result: f.Result, Allowed: r.allowed}}, nil
+	return []Alarm{{Run: r.run, Object: id, Result: f.Result, Allowed: r.limit.Allowed}}, nil
 }
 
 func (r *Recording) save(ctx context.Context, tx *sql.Tx, id string, w was, f finished, now int64) error {

@@ -24,6 +24,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cordon-health/cordon/canary"
+	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
@@ -68,7 +69,9 @@ type Config struct {
 	Canary canary.Config `yaml:"canary"`
 	// Directory is where people come from besides CSV imports.
 	Directory Directory `yaml:"directory"`
-	Log       Log       `yaml:"log"`
+	// Scan is what is searched for patient data, and when.
+	Scan classify.ScanConfig `yaml:"scan"`
+	Log  Log                 `yaml:"log"`
 }
 
 // Site is the hospital.
@@ -141,6 +144,7 @@ func Default() Config {
 		Detect:    detect.Default(),
 		Incident:  incident.Default(),
 		Canary:    canary.Default(),
+		Scan:      classify.DefaultScan(),
 		Playbook:  playbook.Default(),
 		Identity:  identity.Default(),
 		Evidence:  Evidence{Origin: "cordon.local/log"},
@@ -171,7 +175,13 @@ func Load(path string) (Config, error) {
 }
 
 func (c *Config) anchor(dir string) {
-	for _, p := range []*string{&c.Data, &c.Mappings, &c.Playbooks, &c.Console.Cert, &c.Console.Key} {
+	paths := []*string{&c.Data, &c.Mappings, &c.Playbooks, &c.Console.Cert, &c.Console.Key, &c.Scan.Levels, &c.Scan.Rules}
+	for i := range c.Scan.Targets {
+		if p := &c.Scan.Targets[i].Path; classify.Scheme(*p) == "" && !strings.HasPrefix(*p, "$") && !strings.HasPrefix(*p, "@") {
+			paths = append(paths, p)
+		}
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -187,7 +197,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Retention.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Scan.Check(), c.Retention.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")

@@ -39,6 +39,8 @@ func sections() [][3]string {
 		{"playbook.webhook, .wecom, .dingtalk, .feishu, .suspend", "playbook", "Hook"},
 		{"identity", "identity", "Config"},
 		{"evidence", "config", "Evidence"},
+		{"scan", "classify", "ScanConfig"},
+		{"scan.targets[]", "classify", "ScanTarget"},
 		{"directory", "config", "Directory"},
 		{"directory.ldap", "directory/ldap", "Config"},
 		{"log", "config", "Log"},

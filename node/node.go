@@ -91,6 +91,8 @@ type Node struct {
 	planted    planted
 	metrics    *prometheus.Registry
 	watcher    *canary.Watcher // nil until Run
+	scans      *scans
+	patients   *patientBook
 	tested     testedAlerts
 	checked    selfChecked
 
@@ -109,7 +111,7 @@ func Open(ctx context.Context, cfg config.Config, version string, now func() tim
 	}
 	n := &Node{cfg: cfg, version: version, log: log, now: func() time.Time { return now().In(zone) }, metrics: prometheus.NewRegistry(), notices: &notices{}}
 	for _, step := range []func(context.Context) error{
-		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openPipeline, n.openPeople,
+		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openPipeline, n.openPeople, n.openScans,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())

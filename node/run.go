@@ -48,11 +48,13 @@ func (g *group) stop() error {
 // on the folder of a stopped server needs. stop waits until all input was
 // worked on, when the context allows.
 func (n *Node) Work(ctx context.Context) (stop func(context.Context) error) {
-	front, back := newGroup(ctx), newGroup(ctx)
+	doors, front, back := newGroup(ctx), newGroup(ctx), newGroup(ctx)
 	n.startBack(back)
 	n.startFront(front)
+	n.scans.allow(doors.ctx)
+	doors.run("scans", func(ctx context.Context) error { return n.scans.run(ctx, false) })
 	return func(ctx context.Context) error {
-		err := n.pipe.drain(ctx)
+		err := errors.Join(doors.stop(), n.pipe.drain(ctx))
 		return errors.Join(err, front.stop(), back.stop())
 	}
 }
@@ -97,6 +99,8 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	}
 	doors.run("canary", n.watcher.Run)
 	doors.run("self-check", n.selfChecks)
+	n.scans.allow(doors.ctx)
+	doors.run("scans", func(ctx context.Context) error { return n.scans.run(ctx, true) })
 	begun(link)
 	select {
 	case <-doors.ctx.Done():

@@ -63,6 +63,8 @@ func (n *Node) Import(ctx context.Context, kind string, r io.Reader, progress fu
 		c, err = n.care.ImportTickets(ctx, r, progress)
 	case "watchlist":
 		c, err = n.care.ImportWatchlist(ctx, r, progress)
+	case "patients":
+		c, err = n.importPatients(ctx, r, progress)
 	case "sigma":
 		c, err = n.importRules(ctx, r)
 	case "mapping":
