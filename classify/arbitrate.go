@@ -94,8 +94,10 @@ func settle(group []Span, floor int) []Span {
 	return group[:kept]
 }
 
-// sortByStart sorts what is nearly sorted.
+// sortByStart sorts what is nearly sorted, as the pass leaves it; what a
+// recogniser found everywhere comes behind that, and is merged by a real sort.
 func sortByStart(spans []Span) {
+	moves := 8 * len(spans)
 	for i := 1; i < len(spans); i++ {
 		if spans[i-1].Start < spans[i].Start {
 			continue
@@ -106,5 +108,9 @@ func sortByStart(spans []Span) {
 		}
 		copy(spans[k+1:i+1], spans[k:i])
 		spans[k] = s
+		if moves -= i - k; moves < 0 {
+			slices.SortFunc(spans, byStart)
+			return
+		}
 	}
 }
