@@ -110,7 +110,9 @@ func (w *dicomRewriter) open(out io.Writer) error {
 	meta := []dicom.Attribute{{Tag: dicom.MediaClass, VR: dicom.UI, Value: []byte(w.facts.class)}}
 	for _, a := range w.r.Meta() {
 		if a.Tag == dicom.MediaInstance {
-			a.Value = []byte(w.uid(trimUID(a.Value)))
+			if !w.p.has(retainUIDs) {
+				a.Value = []byte(w.uid(trimUID(a.Value)))
+			}
 			meta = append(meta, a)
 		}
 	}
@@ -347,7 +349,7 @@ func (w *dicomRewriter) skipSequence() error {
 
 // uid is the new UID of an instance; those the standard registered stay.
 func (w *dicomRewriter) uid(old string) string {
-	if old == "" || strings.HasPrefix(old, "1.2.840.10008.") || w.p.has(retainUIDs) {
+	if old == "" || strings.HasPrefix(old, "1.2.840.10008.") {
 		return old
 	}
 	return w.job.Key.UID(old)
