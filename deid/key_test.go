@@ -19,8 +19,8 @@ import (
 	"github.com/cordon-health/cordon/classify"
 )
 
-// fixed is a key that is the same in every test run.
-func fixed(t testing.TB, o KeyOptions) *Key {
+// testKey is a key that is the same in every test run.
+func testKey(t testing.TB, o KeyOptions) *Key {
 	t.Helper()
 	secret := sha256.Sum256([]byte("a key for tests"))
 	k, err := keyOf(secret, o)
@@ -124,7 +124,7 @@ func TestSM(t *testing.T) {
 // TestMAC compares with the standard library's HMAC in both suites.
 func TestMAC(t *testing.T) {
 	for _, suite := range []Suite{Standard, SM} {
-		k := fixed(t, KeyOptions{Suite: suite})
+		k := testKey(t, KeyOptions{Suite: suite})
 		for n := range 500 {
 			text := bytes.Repeat([]byte("x"), n)
 			mac := hmac.New(k.hash(), k.token[:])
@@ -141,7 +141,7 @@ func TestMAC(t *testing.T) {
 // can do, and goes there and back over those that only big numbers can.
 func TestLongFF1(t *testing.T) {
 	for _, suite := range []Suite{Standard, SM} {
-		k := fixed(t, KeyOptions{Suite: suite})
+		k := testKey(t, KeyOptions{Suite: suite})
 		for n := 6; n < 80; n++ {
 			f := ff1{k.fpe, 10}
 			x := make([]byte, n)
@@ -165,7 +165,7 @@ func TestLongFF1(t *testing.T) {
 }
 
 func TestSmallDomainsAreRefused(t *testing.T) {
-	k := fixed(t, KeyOptions{})
+	k := testKey(t, KeyOptions{})
 	for _, s := range []string{"", "1", "12345", "A1Z", "a1z"} {
 		if _, err := k.Encrypt("x", s); !errors.Is(err, ErrSmallDomain) || !strings.Contains(err.Error(), "pseudonym") {
 			t.Errorf("%q: %v", s, err)
@@ -241,7 +241,7 @@ func TestDamagedKeyIsRefused(t *testing.T) {
 }
 
 func TestShift(t *testing.T) {
-	k, weeks := fixed(t, KeyOptions{}), fixed(t, KeyOptions{KeepWeekdays: true})
+	k, weeks := testKey(t, KeyOptions{}), testKey(t, KeyOptions{KeepWeekdays: true})
 	seen := map[int]bool{}
 	for i := range 20000 {
 		patient := big.NewInt(int64(i)).String()
@@ -262,7 +262,7 @@ func TestShift(t *testing.T) {
 func BenchmarkToken(b *testing.B) {
 	for _, suite := range []Suite{Standard, SM} {
 		b.Run(string(suite), func(b *testing.B) {
-			k := fixed(b, KeyOptions{Suite: suite})
+			k := testKey(b, KeyOptions{Suite: suite})
 			var room [64]byte
 			value := []byte("00123456")
 			for b.Loop() {
@@ -275,7 +275,7 @@ func BenchmarkToken(b *testing.B) {
 func BenchmarkFF1(b *testing.B) {
 	for _, suite := range []Suite{Standard, SM} {
 		b.Run(string(suite), func(b *testing.B) {
-			k := fixed(b, KeyOptions{Suite: suite})
+			k := testKey(b, KeyOptions{Suite: suite})
 			for b.Loop() {
 				if _, err := k.Encrypt("value", "0123456789"); err != nil {
 					b.Fatal(err)

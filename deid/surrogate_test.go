@@ -11,7 +11,7 @@ import (
 
 // TestOnePersonOnePseudonym holds the promise that formats agree.
 func TestOnePersonOnePseudonym(t *testing.T) {
-	k := fixed(t, KeyOptions{})
+	k := testKey(t, KeyOptions{})
 	for _, c := range []struct {
 		kind classify.Kind
 		same []string
@@ -37,7 +37,7 @@ func TestOnePersonOnePseudonym(t *testing.T) {
 }
 
 func TestNamesAgree(t *testing.T) {
-	k := fixed(t, KeyOptions{})
+	k := testKey(t, KeyOptions{})
 	family, given := string(k.Family([]byte("张"))), string(k.Given([]byte("三丰")))
 	for in, want := range map[string]string{
 		"张三丰":    family + given,
@@ -71,7 +71,7 @@ func TestNamesAgree(t *testing.T) {
 
 // TestNoSurrogateIsSomebody: invented numbers belong to nobody.
 func TestNoSurrogateIsSomebody(t *testing.T) {
-	k := fixed(t, KeyOptions{})
+	k := testKey(t, KeyOptions{})
 	id := k.Pseudonym(classify.ResidentID, []byte("11010519491231002X"))
 	if _, ok := residentOf(id); ok || len(id) != 18 || !bytes.HasPrefix(id, []byte("99")) {
 		t.Errorf("identity number %s", id)
@@ -92,7 +92,7 @@ func TestNoSurrogateIsSomebody(t *testing.T) {
 }
 
 func TestGeneralise(t *testing.T) {
-	k := fixed(t, KeyOptions{})
+	k := testKey(t, KeyOptions{})
 	j := &Job{Key: k, Today: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
 	var r Report
 	for _, c := range []struct {
@@ -178,7 +178,7 @@ func FuzzShiftDate(f *testing.F) {
 }
 
 func FuzzPseudonym(f *testing.F) {
-	k := fixed(f, KeyOptions{})
+	k := testKey(f, KeyOptions{})
 	for _, s := range []string{"张三", "ZHANG^SAN", "+86 13800138000", "11010519491231002X", "a@b.org", "10.0.0.1", "김철수", "Иван", "やまだ"} {
 		for _, kind := range []classify.Kind{classify.Name, classify.Phone, classify.ResidentID, classify.Email, classify.IP, classify.Address} {
 			f.Add(uint8(kind), []byte(s))

@@ -119,3 +119,19 @@ func latin(part string) encoding.Encoding {
 	}
 	return nil
 }
+
+// Encoding is the character set [Decode] reads a message in; nil for UTF-8,
+// and for UTF-16, which a whole file has.
+func Encoding(msg []byte) encoding.Encoding {
+	msg = trimFrame(msg)
+	if utf8.Valid(msg) && bytes.IndexByte(msg, escapeSequence) < 0 {
+		return nil
+	}
+	if e := encodingOf(Charset(msg)); e != nil {
+		return e
+	}
+	if utf8.Valid(msg) {
+		return nil
+	}
+	return simplifiedchinese.GB18030
+}
