@@ -335,6 +335,8 @@ func (p *enPage) bare(i int) int {
 	switch {
 	case r.words == 0:
 		return r.to
+	case r.words == 1 && r.initials == 0 && t.is(enPlace) && p.led(i):
+		return r.to // place takes it
 	case p.credentialled(r.to) && r.given+r.surname+r.unknown+r.ordinary > 0:
 		p.takeName(r, 90, ByTitle, true)
 	case p.likely(&r) || p.listed(&r):

@@ -497,8 +497,7 @@ func (p *enPage) place(i int) {
 	if p.sign(i+1, '-') && p.at(i+1).gap == enTight && p.at(i+2).proper() || p.sign(i-1, '-') && t.gap == enTight || p.at(i+1).is(enEponymNoun) && p.at(i+1).shape == enLower {
 		return
 	}
-	before := p.at(i - 1)
-	led := before.kind == enWord && before.is(enIn) && before.shape == enLower && t.gap == enSpace
+	led := p.led(i)
 	switch {
 	case t.shape == enInitial || t.is(enMedic|enNationality|enGeneric) || t.titled || t.is(enFunction) && t.shape != enCap:
 		return
@@ -517,6 +516,12 @@ func (p *enPage) place(i int) {
 		return
 	}
 	p.take(i, p.coded(i+1), Address, 60, ByLexicon)
+}
+
+// led says whether a word of places stands before token i: in, from, at.
+func (p *enPage) led(i int) bool {
+	before := p.at(i - 1)
+	return before.kind == enWord && before.is(enIn) && before.shape == enLower && p.at(i).gap == enSpace
 }
 
 // coded takes the postal code behind a place: Bjert 6091.
