@@ -156,6 +156,7 @@ type Offer struct {
 func Offers() []Offer {
 	return []Offer{
 		dicomOffer(),
+		hl7Offer(),
 		textPseudonymOffer(), // claims by name, so last
 		textRedactOffer(),
 	}

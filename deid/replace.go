@@ -122,17 +122,24 @@ func generalise(kind classify.Kind, value []byte) []byte {
 // pseudonyms and shifted dates, or with [Redact] by marks. Without a scanner
 // nothing of the text is passed on.
 func (j *Job) Clean(dst, text []byte, patient string, m Method, r *Report) []byte {
+	return j.clean(dst, text, patient, m, r, nil)
+}
+
+// clean is Clean for a text in which some pieces are known beforehand.
+func (j *Job) clean(dst, text []byte, patient string, m Method, r *Report, pieces []pinned) []byte {
 	if j.Scanner == nil {
 		return mark(dst, "text")
 	}
 	at := 0
-	for _, span := range j.Scanner.Scan(nil, text, classify.Redact) {
-		if !identifies(span.Kind) || span.Start < at {
+	for _, p := range merge(pieces, j.Scanner.Scan(nil, text, classify.Redact)) {
+		dst = append(dst, text[at:p.from]...)
+		at = p.to
+		if p.stand != nil && m != Redact {
+			r.Count(m, p.kind)
+			dst = append(dst, p.stand...)
 			continue
 		}
-		dst = append(dst, text[at:span.Start]...)
-		dst = j.span(dst, m, span.Kind, text[span.Start:span.End], patient, r)
-		at = span.End
+		dst = j.span(dst, m, p.kind, text[p.from:p.to], patient, r)
 	}
 	return append(dst, text[at:]...)
 }
