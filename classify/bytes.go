@@ -59,3 +59,33 @@ func byteAt(text []byte, i int) byte {
 	}
 	return 0
 }
+
+// gather brings the top bits of eight bytes together.
+func gather(mask uint64) uint64 { return (mask >> 7) * 0x0102040810204080 >> 56 }
+
+// masks has a bit for each of the 64 bytes from i on: is it part of a word, is
+// it a digit, is it above ASCII.
+func masks(text []byte, i int) (word, digits, high uint64) {
+	var pad [64]byte
+	b := pad[:]
+	if i+64 <= len(text) {
+		b = text[i : i+64]
+	} else {
+		copy(b, text[i:])
+	}
+	all := uint64(0)
+	for k := 0; k < 64; k += 8 {
+		x := binary.LittleEndian.Uint64(b[k:])
+		d := digitMask(x)
+		digits |= gather(d) << k
+		word |= gather(d|letterMask(x)) << k
+		all |= x
+	}
+	if all&tops == 0 {
+		return word, digits, 0
+	}
+	for k := 0; k < 64; k += 8 {
+		high |= gather(binary.LittleEndian.Uint64(b[k:])&tops) << k
+	}
+	return word, digits, high
+}

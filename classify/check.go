@@ -206,7 +206,8 @@ func assignedMobile(d []byte) bool {
 func cardOf(d []byte) (ok, sure bool) {
 	n := len(d)
 	six := number(d[:6])
-	for _, r := range cardRanges() {
+	for i := range cardRanges {
+		r := &cardRanges[i]
 		if six >= r.from && six <= r.to && r.lengths>>n&1 != 0 {
 			return luhn(d), r.china
 		}
@@ -223,26 +224,24 @@ type cardRange struct {
 
 // cardRanges are the issuers' ranges of ISO/IEC 7812 as the networks publish
 // them, and the older ones of Chinese banks.
-func cardRanges() [19]cardRange {
-	return [...]cardRange{
-		{620000, 629999, 1<<16 | 1<<17 | 1<<18 | 1<<19, true}, // UnionPay
-		{810000, 817199, 1<<16 | 1<<17 | 1<<18 | 1<<19, true}, // UnionPay
-		{955880, 955889, 1 << 19, true},                       // ICBC
-		{955950, 955959, 1 << 16, true},                       // BOC, CEB and others
-		{955990, 955999, 1<<16 | 1<<19, true},                 // ABC
-		{603367, 603367, 1 << 18, true},                       // local banks
-		{601382, 601382, 1 << 19, true},                       // BOC
-		{436742, 436742, 1<<16 | 1<<19, true},                 // CCB
-		{400000, 499999, 1 << 16, false},                      // Visa
-		{510000, 559999, 1 << 16, false},                      // Mastercard
-		{222100, 272099, 1 << 16, false},                      // Mastercard
-		{340000, 349999, 1 << 15, false},                      // American Express
-		{370000, 379999, 1 << 15, false},                      // American Express
-		{352800, 358999, 1 << 16, false},                      // JCB
-		{300000, 305999, 1 << 14, false},                      // Diners
-		{360000, 369999, 1 << 14, false},                      // Diners
-		{380000, 399999, 1 << 14, false},                      // Diners
-		{601100, 601199, 1 << 16, false},                      // Discover
-		{644000, 659999, 1 << 16, false},                      // Discover
-	}
+var cardRanges = [...]cardRange{
+	{620000, 629999, 1<<16 | 1<<17 | 1<<18 | 1<<19, true}, // UnionPay
+	{810000, 817199, 1<<16 | 1<<17 | 1<<18 | 1<<19, true}, // UnionPay
+	{955880, 955889, 1 << 19, true},                       // ICBC
+	{955950, 955959, 1 << 16, true},                       // BOC, CEB and others
+	{955990, 955999, 1<<16 | 1<<19, true},                 // ABC
+	{603367, 603367, 1 << 18, true},                       // local banks
+	{601382, 601382, 1 << 19, true},                       // BOC
+	{436742, 436742, 1<<16 | 1<<19, true},                 // CCB
+	{400000, 499999, 1 << 16, false},                      // Visa
+	{510000, 559999, 1 << 16, false},                      // Mastercard
+	{222100, 272099, 1 << 16, false},                      // Mastercard
+	{340000, 349999, 1 << 15, false},                      // American Express
+	{370000, 379999, 1 << 15, false},                      // American Express
+	{352800, 358999, 1 << 16, false},                      // JCB
+	{300000, 305999, 1 << 14, false},                      // Diners
+	{360000, 369999, 1 << 14, false},                      // Diners
+	{380000, 399999, 1 << 14, false},                      // Diners
+	{601100, 601199, 1 << 16, false},                      // Discover
+	{644000, 659999, 1 << 16, false},                      // Discover
 }

@@ -16,15 +16,15 @@ type cueTable struct {
 	pairs   [1 << 10]uint64 // bit by hash of six bytes
 	singles [1 << 6]uint64  // bit by hash of three bytes, for the shortest cues
 	words   [1 << 8]uint64  // bit by hash of a lower-case word
-	single  bool
-	lists   [1 << 12][]cue // by the top bits of the same hashes, longest first
+	single  bool            // there are such
+	lists   [1 << 12][]cue  // by the top bits of the same hashes, longest first
 }
 
 // cue is one word that a recogniser waits for.
 type cue struct {
 	text   string // in lower case if it is Latin
 	number int    // in the engine's whole list
-	latin  bool // begins with a letter of ASCII
+	latin  bool   // begins with a letter of ASCII
 }
 
 const (
@@ -36,6 +36,14 @@ const (
 
 func newCueTable(words []string) (*cueTable, error) {
 	t := new(cueTable)
+	for d := range uint64(10) { // full-width digits
+		hash := (0x90BCEF + d<<16) * hashFactor
+		t.singles[hash>>52>>6] |= 1 << (hash >> 52 & 63)
+	}
+	for _, w := range []string{"http", "https", "ftp", "www"} {
+		hash := wordHash(first8(w), len(w))
+		t.words[hash>>50>>6] |= 1 << (hash >> 50 & 63)
+	}
 	for i, word := range words {
 		if err := t.add(word, i); err != nil {
 			return nil, err
@@ -71,8 +79,8 @@ func (t *cueTable) add(word string, number int) error {
 		t.pairs[hash>>48>>6] |= 1 << (hash >> 48 & 63)
 	default:
 		hash = (first8(word) & three) * hashFactor
-		t.singles[hash>>52>>6] |= 1 << (hash >> 52 & 63)
 		t.single = true
+		t.singles[hash>>52>>6] |= 1 << (hash >> 52 & 63)
 	}
 	t.lists[hash>>52] = append(t.lists[hash>>52], c)
 	return nil

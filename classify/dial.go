@@ -47,18 +47,18 @@ func (s *scan) dialled(i, end int, prev byte) int {
 	if g.k == 0 {
 		return 0
 	}
-	return s.areaAnd(&g, start, i, end)
+	return s.areaAnd(&g, start, i, end, at)
 }
 
 // areaAnd is asked about an area code in brackets, text[i:end], and the groups
-// behind it.
-func (s *scan) areaAnd(g *groups, start, i, end int) int {
+// from at on behind it.
+func (s *scan) areaAnd(g *groups, start, i, end, at int) int {
 	area := s.text[i:end]
 	_, shape := g.first(min(g.k, 2))
 	switch {
 	case area[0] >= '2' && len(area) == 3 && shape == 34:
-		s.phone(start, g.end[1], 88)
-		return g.end[1]
+		s.phone(start, at+int(g.end[1]), 88)
+		return at + int(g.end[1])
 	case area[0] == '0':
 		var d [24]byte
 		n := copy(d[:], area)
@@ -69,8 +69,8 @@ func (s *scan) areaAnd(g *groups, start, i, end int) int {
 		rest, _ := g.first(k)
 		n += copy(d[n:], rest)
 		if landline(d[:n], len(area)) {
-			s.phone(start, g.end[k-1], 88)
-			return g.end[k-1]
+			s.phone(start, at+int(g.end[k-1]), 88)
+			return at + int(g.end[k-1])
 		}
 	}
 	return 0

@@ -67,9 +67,7 @@ func recognisers() []recogniser {
 func (e *Engine) Scan(dst []Span, text []byte, mode Mode) []Span {
 	begun := len(dst)
 	s := scan{engine: e, text: text, mode: mode, found: dst}
-	s.run(0, len(text))
-	s.custom(0, len(text))
-	s.everywhere(0, true)
+	s.whole()
 	return arbitrate(s.found, begun, 0)
 }
 

@@ -1,18 +1,21 @@
 package classify
 
+import "math/bits"
+
 // groups are runs of digits joined by single spaces or dashes, as people write
 // long numbers: 138 0013 8000, 110101-19900307-7731.
 type groups struct {
 	digits [24]byte // of all, one after the other; an X may end 17
 	n      int
 	length [20]uint8 // of each
-	end    [20]int   // where each ends in the text
+	end    [20]uint8 // where each ends, from the begin of the first
 	dash   uint32    // bit k: a dash follows group k
 	k      int
 }
 
 // gather reads the groups from i on.
 func (g *groups) gather(text []byte, i int) {
+	from := i
 	for g.k < len(g.length) && g.n < len(g.digits) {
 		begun := g.n
 		for g.n < len(g.digits) && digit(byteAt(text, i)) {
@@ -33,7 +36,7 @@ func (g *groups) gather(text []byte, i int) {
 			g.n = begun
 			return
 		}
-		g.length[g.k], g.end[g.k] = uint8(g.n-begun), i
+		g.length[g.k], g.end[g.k] = uint8(g.n-begun), uint8(i-from)
 		g.k++
 		c := byteAt(text, i)
 		if next := byteAt(text, i+1); c != ' ' && c != '-' || !digit(next) && !(g.n == 17 && next|0x20 == 'x') {
@@ -84,7 +87,7 @@ func (s *scan) grouped(i, end int) int {
 	g.gather(text, i)
 	for k := g.k; k > 1; k-- {
 		if s.shape(&g, k, i) {
-			return g.end[k-1]
+			return i + int(g.end[k-1])
 		}
 	}
 	return 0
@@ -99,7 +102,7 @@ func dateShape(text []byte, i int) bool {
 // shape asks what the first k groups are, and adds it.
 func (s *scan) shape(g *groups, k, i int) bool {
 	d, shape := g.first(k)
-	end := g.end[k-1]
+	end := i + int(g.end[k-1])
 	if len(d) == 18 && s.resident(i, end, d) {
 		return true
 	}
@@ -187,7 +190,10 @@ func (s *scan) wideNumber(i int) int {
 	var room [most + 48]byte
 	label := copyLabel(room[:48], text, i)
 	sub.text = append(room[:label], plain[:n]...)
-	sub.token(label)
+	if word, digits, _ := masks(sub.text, label); digits != 0 {
+		w := bits.TrailingZeros64(^word)
+		sub.number(label, label+w, bits.OnesCount64(digits&(uint64(1)<<w-1)))
+	}
 	s.found = sub.found
 	for k := begun; k < len(s.found); k++ {
 		f := &s.found[k]

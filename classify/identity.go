@@ -55,6 +55,11 @@ func (s *scan) mobile(i, own, end int) {
 // withCountry moves the start of a number before a plus and China's code:
 // "+86 ", "+86-", "(+86)".
 func (s *scan) withCountry(i int) int {
+	switch byteAt(s.text, i-1) {
+	case ' ', '-', '6', ')', '+':
+	default:
+		return i
+	}
 	for _, code := range [...]string{"+86 ", "+86-", "+86", "(+86)", "(+86) ", "+ 86 "} {
 		if at := i - len(code); at >= 0 && string(s.text[at:i]) == code {
 			return at
@@ -324,22 +329,39 @@ func only(k, wanted Kind) Kind {
 }
 
 // plate is asked about a letter and five or six letters and digits behind the
-// sign of a province.
+// sign of a province, or about what stands behind the dot of 粤B·12345.
 func (s *scan) plate(i, end int) bool {
-	text, start := s.text, i-3
-	if byteAt(text, i-1) < 0x80 || start < 0 {
+	text, first := s.text, i
+	if byteAt(text, i-1) < 0x80 {
 		return false
 	}
-	switch string(text[start:i]) {
-	case "京", "津", "沪", "渝", "冀", "豫", "云", "辽", "黑", "湘", "皖", "鲁", "新", "苏", "浙", "赣", "鄂", "桂", "甘", "晋", "蒙", "陕", "吉", "闽", "贵", "粤", "青", "藏", "川", "宁", "琼":
-	default:
+	if i >= 6 && text[i-1] == 0xB7 && text[i-2] == 0xC2 {
+		first = i - 3
+	}
+	if first < 3 || !upper(text[first]) || end-i < 5 || !province(text[first-3:first]) {
 		return false
+	}
+	signs := end - first
+	if first < i {
+		signs -= 2
 	}
 	for _, c := range text[i:end] {
 		if !digit(c) && (!upper(c) || c == 'I' || c == 'O') {
 			return false
 		}
 	}
-	s.add(start, end, Plate, 85, ByStructure)
+	if signs != 6 && signs != 7 {
+		return false
+	}
+	s.add(first-3, end, Plate, 85, ByStructure)
 	return true
+}
+
+// province says whether a character is a province's sign on plates.
+func province(w []byte) bool {
+	switch string(w) {
+	case "京", "津", "沪", "渝", "冀", "豫", "云", "辽", "黑", "湘", "皖", "鲁", "新", "苏", "浙", "赣", "鄂", "桂", "甘", "晋", "蒙", "陕", "吉", "闽", "贵", "粤", "青", "藏", "川", "宁", "琼":
+		return true
+	}
+	return false
 }

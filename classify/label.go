@@ -44,12 +44,18 @@ func (t *labelTable) chineseAt(text []byte) Kind {
 	if len(text) < 3 {
 		return None
 	}
-	for _, c := range t.chinese[[3]byte(text[len(text)-3:])] {
+	for _, c := range t.chinese[endHash(text)] {
 		if n := len(text) - len(c.text); n >= 0 && string(text[n:]) == c.text {
 			return c.kind
 		}
 	}
 	return None
+}
+
+// endHash hashes the last three bytes of a text.
+func endHash(text []byte) uint64 {
+	n := len(text)
+	return (uint64(text[n-3]) | uint64(text[n-2])<<8 | uint64(text[n-1])<<16) * hashFactor >> 54
 }
 
 // latinAt is the kind of the longest label in Latin letters that text[:j] ends
@@ -121,7 +127,7 @@ func filler(w []byte) bool {
 }
 
 func lastHash(w []byte) uint64 {
-	return (loadTail(w, 0) + uint64(len(w))) * hashFactor >> 56
+	return (loadTail(w, 0) + uint64(len(w))) * hashFactor >> 52
 }
 
 // beforeSeparators steps back over what may stand between a label and its
@@ -274,6 +280,8 @@ func fits(k Kind, value []byte) (Kind, uint8) {
 		return ok(k, n == 17, 85)
 	case Plate:
 		return ok(k, n >= 5 && n <= 8, 70)
+	case ZIP:
+		return ok(k, pure && (digits == 5 || digits == 6 || digits == 9), 90)
 	case HKID, DEA, UDI, USCC:
 		return ok(k, n >= 7 && n <= 60 && digits >= 5, 60)
 	}
@@ -362,10 +370,10 @@ func latinLabels() map[Kind]string {
 
 // labelTable answers for labels by their last character or word.
 type labelTable struct {
-	chinese  map[[3]byte][]chineseEntry
+	chinese  [1 << 10][]chineseEntry // by a hash of the last three bytes
 	latin    map[string]latinEntry
 	headings map[string]Kind
-	lasts    [1 << 8]bool // by a hash of the last word of Latin ones
+	lasts    [1 << 12]bool // by a hash of the last word of Latin ones
 }
 
 type chineseEntry struct {
@@ -379,10 +387,10 @@ type latinEntry struct {
 }
 
 func newLabelTable() *labelTable {
-	t := &labelTable{chinese: map[[3]byte][]chineseEntry{}, latin: map[string]latinEntry{}, headings: map[string]Kind{}}
+	t := &labelTable{latin: map[string]latinEntry{}, headings: map[string]Kind{}}
 	for k, all := range chineseLabels() {
 		for _, text := range strings.Fields(all) {
-			last := [3]byte([]byte(text[len(text)-3:]))
+			last := endHash([]byte(text))
 			t.chinese[last] = append(t.chinese[last], chineseEntry{text, k})
 		}
 	}

@@ -1,5 +1,7 @@
 package classify
 
+import "bytes"
+
 // Bounds of what is read.
 const (
 	longestMail = 64  // the part before the @
@@ -7,11 +9,24 @@ const (
 	longestURL  = 2048
 )
 
-// email is asked about the word text[i:end] before an @.
-func (s *scan) email(i, end int) int {
+// mails looks at each @ of text[from:to].
+func (s *scan) mails(from, to int) {
+	to = min(to, len(s.text))
+	for at := from; at < to; at++ {
+		n := bytes.IndexByte(s.text[at:to], '@')
+		if n < 0 {
+			return
+		}
+		at += n
+		s.email(at)
+	}
+}
+
+// email is asked about the @ at end.
+func (s *scan) email(end int) {
 	text := s.text
-	start := i
-	for start > 0 && i-start < longestMail && mailByte(text[start-1]) {
+	start := end
+	for start > 0 && end-start < longestMail && mailByte(text[start-1]) {
 		start--
 	}
 	for start < end && !wordByte(text[start]) {
@@ -30,11 +45,9 @@ func (s *scan) email(i, end int) int {
 			dot = lastDot(text, end, stop)
 		}
 	}
-	if dot <= end+1 || !topLevel(text[dot+1:stop]) {
-		return end
+	if start < end && dot > end+1 && topLevel(text[dot+1:stop]) {
+		s.add(start, stop, Email, 97, ByStructure)
 	}
-	s.add(start, stop, Email, 97, ByStructure)
-	return stop
 }
 
 func lastDot(text []byte, from, to int) int {
@@ -62,26 +75,6 @@ func topLevel(w []byte) bool {
 		}
 	}
 	return true
-}
-
-// colon is asked about a word before a colon: the scheme of an address in the
-// web, the first group of an IPv6 or MAC address in letters.
-func (s *scan) colon(i, end int) int {
-	text := s.text
-	if byteAt(text, end+1) == '/' && byteAt(text, end+2) == '/' {
-		switch n := end - i; {
-		case n == 4 && lowerIs(text[i:end], "http"), n == 5 && lowerIs(text[i:end], "https"), n == 3 && lowerIs(text[i:end], "ftp"):
-			return s.url(i, end+3)
-		}
-		return end
-	}
-	after := byteAt(text, end+1)
-	if end-i <= 4 && (after == ':' || hexDigit(after)) && hexWord(text[i:end]) {
-		if n := s.hex(i, end); n > 0 {
-			return n
-		}
-	}
-	return end
 }
 
 func lowerIs(w []byte, lower string) bool {

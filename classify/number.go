@@ -4,7 +4,7 @@ package classify
 // on.
 func (s *scan) number(i, end, digits int) int {
 	if byteAt(s.text, end) == '@' {
-		return s.email(i, end)
+		return end // of a mail address
 	}
 	if digits == end-i {
 		return s.digits(i, end)
@@ -29,11 +29,19 @@ func (s *scan) digits(i, end int) int {
 			return s.colons(i, end)
 		}
 	case ' ', '-':
+		if next == '-' && end-i == 2 && byteAt(text, end+3) == '-' && hexDigit(after) {
+			if n := s.hex(i, end); n > 0 {
+				return n
+			}
+		}
 		if end-i <= 8 && digit(after) {
 			if n := s.grouped(i, end); n > 0 {
 				return n
 			}
 		}
+	}
+	if prev == 0xB7 && s.plate(i, end) {
+		return end
 	}
 	if prev == '+' || prev == '(' || prev == 0x88 {
 		if n := s.dialled(i, end, prev); n > 0 {
@@ -142,10 +150,10 @@ func (s *scan) mixedShort(i, end, digits int) int {
 	switch n := len(w); {
 	case upper(w[0]) && (n == 3 || n == 5 || n == 6) && digits == n-1:
 		s.icd(i, end)
-		if n == 6 && s.plate(i, end) {
+		if n > 3 && s.plate(i, end) {
 			return end
 		}
-	case n <= 7 && n >= 6 && upper(w[0]) && s.plate(i, end):
+	case n <= 7 && n >= 5 && s.plate(i, end):
 		return end
 	case n == 4 && byteAt(text, end) == '-' && digit(w[0]):
 		if e := s.dashedMBI(i, end); e > 0 {

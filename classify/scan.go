@@ -1,6 +1,9 @@
 package classify
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // How far the scan looks from where it stands. All it decides at a place
 // depends on text[place-back : place+ahead] alone: that is what makes a stream
@@ -10,7 +13,7 @@ const (
 	back  = reach + 128 // a cue's window, a label before a number
 	// longest is the longest word that can be an identifier; of a longer one
 	// only the end is looked for.
-	longest = 64
+	longest = 63
 )
 
 // scan is one pass over a text.
@@ -19,38 +22,128 @@ type scan struct {
 	text   []byte
 	mode   Mode
 	found  []Span // candidates, not yet arbitrated
+	// covered is, for each recogniser, the end of the last span it found around
+	// a cue: of further cues within it nothing new is expected.
+	covered [4]int
+}
+
+// stride is how far one run goes, so that what it appends is nearly sorted.
+const stride = 16 << 10
+
+// whole scans a text that is wholly in memory.
+func (s *scan) whole() {
+	begun := len(s.found)
+	for at := 0; at < len(s.text); {
+		from := at
+		at = s.run(from, min(from+stride, len(s.text)))
+		s.custom(from, at)
+	}
+	if s.mode == Redact {
+		s.everywhere(0, true)
+		slices.SortFunc(s.found[begun:], byStart)
+	}
 }
 
 // run scans from one place to another and says where it stopped, which is at
-// or behind to: where the next run goes on.
+// or behind to: where the next run goes on. What it finds does not depend on
+// where it begins and stops.
 func (s *scan) run(from, to int) int {
-	text := s.text
 	i := from
 	for i < to {
-		x := load(text, i)
-		m := digitMask(x) | letterMask(x) | x&tops
-		if m == 0 {
-			i += 8
+		if s.text[i] >= 0x80 {
+			i = s.wide(i, to)
+		} else {
+			i = s.block(i, to)
+		}
+	}
+	s.mails(from, i)
+	return min(i, len(s.text))
+}
+
+// block scans the 64 bytes from i on, by the bits of masks, and says where the
+// next begins: a word that reaches the end begins a block of its own.
+func (s *scan) block(i, to int) int {
+	text := s.text
+	word, digits, high := masks(text, i)
+	if word&1 != 0 && i > 0 && wordByte(text[i-1]) {
+		return s.skipWord(i)
+	}
+	starts := word &^ (word << 1)
+	stop := i + 64
+	if stop > to {
+		limit := uint64(1)<<uint(to-i) - 1
+		starts, high, stop = starts&limit, high&limit, to
+	}
+	for starts|high != 0 {
+		p := bits.TrailingZeros64(starts)
+		if h := bits.TrailingZeros64(high); h < p {
+			end := s.wide(i+h, to)
+			if end >= i+64 {
+				return end
+			}
+			passed := ^uint64(0) << uint(end-i)
+			starts, high = starts&passed, high&passed
+			stop = max(stop, end)
 			continue
 		}
-		i += bits.TrailingZeros64(m) >> 3
+		n := bits.TrailingZeros64(^(word >> p))
+		if p+n >= 64 {
+			if p == 0 {
+				return s.skipWord(i + 64)
+			}
+			return i + p
+		}
+		starts &= starts - 1
+		end := i + p + n
+		d := digits >> p & (uint64(1)<<n - 1)
+		if d == 0 {
+			x := (load(text, i+p) | lower) & firstBytes[min(n, 8)]
+			hash := wordHash(x, n)
+			if s.engine.cues.words[hash>>50>>6]>>(hash>>50&63)&1 == 0 {
+				continue
+			}
+			end = s.word(i+p, end, hash)
+		} else {
+			end = s.number(i+p, end, bits.OnesCount64(d))
+		}
+		if end >= i+64 {
+			return end
+		}
+		passed := ^uint64(0) << uint(end-i)
+		starts, high = starts&passed, high&passed
+		stop = max(stop, end)
+	}
+	return stop
+}
+
+// firstBytes masks the first bytes of eight.
+var firstBytes = [9]uint64{0, 1<<8 - 1, 1<<16 - 1, 1<<24 - 1, 1<<32 - 1, 1<<40 - 1, 1<<48 - 1, 1<<56 - 1, 1<<64 - 1}
+
+// wide passes over characters above ASCII, two at a time while nothing is
+// there, and stops at the first byte of ASCII.
+func (s *scan) wide(i, to int) int {
+	text, cues := s.text, s.engine.cues
+	fast := min(to, len(text)-16)
+	for i < to {
+		for i < fast {
+			x, y := load(text, i), load(text, i+3)
+			if x&0xC0C0F0C0C0F0 != 0x8080E08080E0 {
+				break
+			}
+			a, b := (x&six)*hashFactor, (y&six)*hashFactor
+			hit := cues.pairs[a>>48>>6]>>(a>>48&63) | cues.pairs[b>>48>>6]>>(b>>48&63)
+			if cues.single {
+				a, b = (x&three)*hashFactor, (y&three)*hashFactor
+				hit |= cues.singles[a>>52>>6]>>(a>>52&63) | cues.singles[b>>52>>6]>>(b>>52&63)
+			}
+			if hit&1 != 0 || x&0xF0FFFF == 0x90BCEF || y&0xF0FFFF == 0x90BCEF {
+				break
+			}
+			i += 6
+		}
 		if i >= to {
 			break
 		}
-		if text[i] < 0x80 {
-			i = s.token(i)
-		} else {
-			i = s.wide(i, to)
-		}
-	}
-	return min(i, len(text))
-}
-
-// wide passes over characters above ASCII and stops at the first byte of
-// ASCII.
-func (s *scan) wide(i, to int) int {
-	text, cues := s.text, s.engine.cues
-	for i < to {
 		x := load(text, i)
 		switch {
 		case x&0x80 == 0:
@@ -59,82 +152,31 @@ func (s *scan) wide(i, to int) int {
 			i++
 			continue
 		}
-		hash := (x & six) * hashFactor
-		if cues.pairs[hash>>48>>6]>>(hash>>48&63)&1 != 0 {
-			if n := s.cue(i, hash); n > 0 {
-				i += n
-				continue
-			}
-		}
-		if cues.single {
-			hash := (x & three) * hashFactor
-			if cues.singles[hash>>52>>6]>>(hash>>52&63)&1 != 0 {
-				if n := s.cue(i, hash); n > 0 {
-					i += n
-					continue
-				}
-			}
-		}
-		if wideDigit(x) {
-			i = s.wideNumber(i)
-			continue
-		}
-		i += 3
+		i = s.character(i, x)
 	}
 	return i
+}
+
+// character is asked about the character of three bytes that x begins with.
+func (s *scan) character(i int, x uint64) int {
+	cues := s.engine.cues
+	pair, single := (x&six)*hashFactor, (x&three)*hashFactor
+	n := 0
+	if cues.pairs[pair>>48>>6]>>(pair>>48&63)&1 != 0 {
+		n = s.cue(i, pair)
+	}
+	if n == 0 && cues.singles[single>>52>>6]>>(single>>52&63)&1 != 0 {
+		if wideDigit(x) {
+			return s.wideNumber(i)
+		}
+		n = s.cue(i, single)
+	}
+	return i + max(n, 3)
 }
 
 // wideDigit says whether x begins with a full-width digit.
 func wideDigit(x uint64) bool {
 	return uint16(x) == 0xBCEF && byte(x>>16)-0x90 < 10
-}
-
-// token reads the word that begins at i and says where to go on.
-func (s *scan) token(i int) int {
-	text := s.text
-	if i > 0 && wordByte(text[i-1]) {
-		return s.skipWord(i)
-	}
-	x := load(text, i)
-	digits := digitMask(x)
-	rest := ^(digits | letterMask(x)) & tops
-	if rest == 0 {
-		return s.longToken(i, x, bits.OnesCount64(digits))
-	}
-	n := bits.TrailingZeros64(rest) >> 3
-	below := uint64(1)<<(uint(n)*8) - 1
-	digits &= below
-	if digits == 0 {
-		return s.word(i, i+n, x&below)
-	}
-	return s.number(i, i+n, bits.OnesCount64(digits))
-}
-
-// longToken reads a word of eight bytes and more.
-func (s *scan) longToken(i int, first uint64, digits int) int {
-	text := s.text
-	end := i + 8
-	for {
-		x := load(text, end)
-		d := digitMask(x)
-		rest := ^(d | letterMask(x)) & tops
-		if rest == 0 {
-			digits += bits.OnesCount64(d)
-			end += 8
-			if end-i > longest {
-				return end
-			}
-			continue
-		}
-		n := bits.TrailingZeros64(rest) >> 3
-		digits += bits.OnesCount64(d & (uint64(1)<<(uint(n)*8) - 1))
-		end += n
-		break
-	}
-	if digits == 0 {
-		return s.word(i, end, first)
-	}
-	return s.number(i, end, digits)
 }
 
 // skipWord goes to the end of a word that began before, at most some bytes on.
@@ -150,26 +192,15 @@ func (s *scan) skipWord(i int) int {
 	return i
 }
 
-// word is asked about a word without digits; first are its first eight bytes.
-func (s *scan) word(i, end int, first uint64) int {
-	n := end - i
-	low := first | lower
-	if n < 8 {
-		low &= uint64(1)<<(uint(n)*8) - 1
-	}
-	hash := wordHash(low, n)
-	if s.engine.cues.words[hash>>50>>6]>>(hash>>50&63)&1 != 0 {
-		s.cue(i, hash)
-	}
-	switch byteAt(s.text, end) {
-	case '@':
-		return s.email(i, end)
-	case ':':
-		return s.colon(i, end)
-	case '.':
-		if n == 3 && low == 'w'|'w'<<8|'w'<<16 {
-			return s.url(i, end)
-		}
+// word is asked about a word without digits that may begin a cue or an address
+// in the web.
+func (s *scan) word(i, end int, hash uint64) int {
+	s.cue(i, hash)
+	switch w := s.text[i:end]; {
+	case byteAt(s.text, end) == ':' && byteAt(s.text, end+1) == '/' && byteAt(s.text, end+2) == '/':
+		return s.url(i, end+3)
+	case byteAt(s.text, end) == '.' && lowerIs(w, "www"):
+		return s.url(i, end)
 	}
 	return end
 }
@@ -190,6 +221,9 @@ func (s *scan) cue(i int, hash uint64) int {
 		}
 		last = h
 		length = max(length, len(c.text))
+		if i+len(c.text) <= s.covered[h] {
+			continue
+		}
 		s.hear(h, i, i+len(c.text), c.number-s.engine.heard[h].first)
 	}
 	return length
@@ -209,8 +243,12 @@ func (s *scan) hear(h, at, end, number int) {
 	n := len(s.found)
 	s.found = s.engine.heard[h].near(s.found, s.text[lo:hi], at-lo, end-lo, number)
 	for k := n; k < len(s.found); k++ {
-		s.found[k].Start += lo
-		s.found[k].End += lo
+		f := &s.found[k]
+		f.Start += lo
+		f.End += lo
+		if f.Start <= at {
+			s.covered[h] = max(s.covered[h], f.End)
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ type Stream struct {
 	block int    // where the next block of "everywhere" begins, in text
 	floor int    // end of the last span given out, in the stream
 	held  []Span // candidates that others may still overlap, in the stream
+	// covered is that of the scan, in text.
+	covered [4]int
 }
 
 // Stream begins a stream. found is called for each span in order; its offsets
@@ -51,7 +53,7 @@ func (s *Stream) scan(last bool) error {
 	if last {
 		to = len(s.text)
 	}
-	pass := scan{engine: s.engine, text: s.text, mode: s.mode, found: s.held}
+	pass := scan{engine: s.engine, text: s.text, mode: s.mode, found: s.held, covered: s.covered}
 	begun := len(pass.found)
 	from := s.at
 	s.at = pass.run(from, to)
@@ -65,7 +67,7 @@ func (s *Stream) scan(last bool) error {
 		pass.found[k].Start += s.base
 		pass.found[k].End += s.base
 	}
-	s.held = pass.found
+	s.held, s.covered = pass.found, pass.covered
 	if last {
 		settled = len(s.text) + 1
 	}
@@ -126,4 +128,7 @@ func (s *Stream) forget(settled int) {
 	s.base += keep
 	s.at -= keep
 	s.block -= keep
+	for h := range s.covered {
+		s.covered[h] -= keep
+	}
 }

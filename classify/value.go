@@ -16,9 +16,7 @@ func (e *Engine) Value(dst []Span, hint Kind, field string, value []byte, mode M
 		k = e.labels.heading(field)
 	}
 	s := scan{engine: e, text: value, mode: mode, found: dst}
-	s.run(0, len(value))
-	s.custom(0, len(value))
-	s.everywhere(0, true)
+	s.whole()
 	if k != None {
 		s.field(k, begun)
 	}
