@@ -73,8 +73,8 @@ type dicomFacts struct {
 // readFacts passes over the whole file once, and looks at its pixels.
 func (w *dicomRewriter) readFacts(in classify.Source) error {
 	f, r := &w.facts, &w.r
-	sight := dicomSight{raw: small(f.sight.raw), pix: small(f.sight.pix), boxes: f.sight.boxes[:0]}
-	sight.grey.Pix = small(f.sight.grey.Pix)
+	sight := dicomSight{boxes: f.sight.boxes[:0]}
+	sight.grey.Pix = f.sight.grey.Pix[:0]
 	*f = dicomFacts{identifiers: f.identifiers[:0], regions: f.regions[:0], safe: f.safe[:0], charset: new(dicom.Charset), sight: sight}
 	if err := r.Reset(in, in.Size()); err != nil {
 		return err
@@ -107,14 +107,6 @@ func (w *dicomRewriter) readFacts(in classify.Source) error {
 		f.patient = w.job.Patient
 	}
 	return nil
-}
-
-// small keeps a buffer for the next file unless it is large.
-func small(b []byte) []byte {
-	if cap(b) > 16<<20 {
-		return nil
-	}
-	return b[:0]
 }
 
 func (f *dicomFacts) element(r *dicom.Reader, e *dicom.Element, parents []dicom.Tag) ([]dicom.Tag, error) {

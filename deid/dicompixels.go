@@ -45,10 +45,8 @@ type dicomSight struct {
 	seen  bool
 	boxes []pixels.Rect
 	err   error // why they could not be seen
-	ocr   bool  // an OCR process looked too
 
-	raw, pix []byte
-	grey     pixels.Grey
+	grey pixels.Grey
 }
 
 // sampled is how many frames of an image that is not at risk are looked at.
@@ -72,9 +70,9 @@ func (w *dicomRewriter) look(e *dicom.Element) error {
 	if !f.device.AtRisk(f.class) && f.burned != "YES" {
 		every = max(f.image.Count()/sampled, 1)
 	}
-	next := w.frames()
+	w.startFrames()
 	for i := 0; ; i++ {
-		frame, err := next(i%every == 0)
+		frame, err := w.frames.Next(i%every == 0)
 		if errors.Is(err, io.EOF) {
 			s.seen = i > 0
 			return nil
@@ -109,7 +107,9 @@ func (w *dicomRewriter) search(frame []byte) error {
 		if err != nil {
 			return err
 		}
-		found, s.ocr = append(found, words...), true
+		for _, word := range words {
+			found = append(found, word.Rect)
+		}
 	}
 	for _, r := range found {
 		if !covered(s.boxes, r) && len(s.boxes) < 4096 {
@@ -128,87 +128,10 @@ func covered(all []pixels.Rect, r pixels.Rect) bool {
 	return false
 }
 
-// frames gives one native frame after the other of the pixel data at which the
-// reader stands, and io.EOF after the last. A frame that is not wanted is
-// passed over, and nil. The length of native pixels need not be right; what is
-// left over is given as a last, shorter frame only where it is wanted whole.
-func (w *dicomRewriter) frames() func(want bool) ([]byte, error) {
-	f := &w.facts
-	s := &f.sight
-	if f.image.Encapsulated {
-		return w.compressedFrames()
-	}
-	n, err := f.image.FrameLength()
-	if err == nil && cap(s.pix) < n {
-		s.pix = make([]byte, n)
-	}
-	return func(bool) ([]byte, error) {
-		if err != nil {
-			return nil, err
-		}
-		frame := s.pix[:n]
-		m, readErr := io.ReadFull(&w.r, frame)
-		switch {
-		case errors.Is(readErr, io.ErrUnexpectedEOF):
-			clear(frame[m:])
-			if m < n/2 {
-				return nil, io.EOF
-			}
-			return frame, nil
-		case readErr != nil:
-			return nil, readErr
-		}
-		return frame, nil
-	}
-}
-
-// compressedFrames puts fragments together to frames.
-func (w *dicomRewriter) compressedFrames() func(bool) ([]byte, error) {
-	f := &w.facts
-	s := &f.sight
-	ended := false
-	return func(want bool) ([]byte, error) {
-		s.raw = s.raw[:0]
-		for !ended {
-			e, err := w.r.Next()
-			if err != nil {
-				return nil, err
-			}
-			if e.Kind == dicom.PixelEnd {
-				ended = true
-				break
-			}
-			if e.Item == 1 {
-				continue // the offset table
-			}
-			if err := w.fragment(e); err != nil {
-				return nil, err
-			}
-			if f.image.Count() > 1 && f.image.Complete(s.raw) {
-				break
-			}
-		}
-		if len(s.raw) == 0 {
-			return nil, io.EOF
-		}
-		if !want {
-			return nil, nil
-		}
-		var err error
-		s.pix, err = f.image.Decode(s.pix, s.raw)
-		return s.pix, err
-	}
-}
-
-func (w *dicomRewriter) fragment(e *dicom.Element) error {
-	s := &w.facts.sight
-	if int64(len(s.raw))+e.Length > pixels.MaxFrame {
-		return fmt.Errorf("%w: a compressed frame of more than %d MB", pixels.ErrNot, pixels.MaxFrame>>20)
-	}
-	had := len(s.raw)
-	s.raw = append(s.raw, make([]byte, e.Length)...)
-	_, err := io.ReadFull(&w.r, s.raw[had:])
-	return err
+// startFrames makes ready for the frames of the pixel data at which the reader
+// stands.
+func (w *dicomRewriter) startFrames() {
+	w.frames.Start(&w.facts.image, &w.r, w.r.NextFragment)
 }
 
 // planPixels decides by what was seen.
@@ -289,9 +212,8 @@ func (w *dicomRewriter) native(e *dicom.Element) error {
 		return w.w.Echo(&w.r)
 	}
 	w.actions[dicomClean]++
-	next := w.frames()
-	length := e.Length
-	return w.w.Copy(e.Tag, e.VR, length, io.MultiReader(&frameReader{w: w, next: next}, zeros{}))
+	w.startFrames()
+	return w.w.Copy(e.Tag, e.VR, e.Length, io.MultiReader(&frameReader{w: w}, zeros{}))
 }
 
 // zeros are what follows the last whole frame.
@@ -339,11 +261,11 @@ func (w *dicomRewriter) encapsulated(e *dicom.Element) error {
 	if image.Bits <= 8 {
 		vr = dicom.OB
 	}
-	frames := &frameReader{w: w, next: w.compressedFrames()}
-	if err := w.w.Copy(e.Tag, vr, int64(n)*int64(image.Count()), frames); err != nil {
+	w.startFrames()
+	if err := w.w.Copy(e.Tag, vr, int64(n)*int64(image.Count()), &frameReader{w: w}); err != nil {
 		return err
 	}
-	if _, err := frames.next(false); !errors.Is(err, io.EOF) {
+	if _, err := w.frames.Next(false); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: its pixel data holds more frames than its header says", ErrRefused)
 	}
 	return nil
@@ -352,14 +274,13 @@ func (w *dicomRewriter) encapsulated(e *dicom.Element) error {
 // frameReader reads frames with what must go made black.
 type frameReader struct {
 	w    *dicomRewriter
-	next func(bool) ([]byte, error)
 	rest bytes.Reader
 }
 
 // Read reads on in the current frame, or the next.
 func (r *frameReader) Read(p []byte) (int, error) {
 	for r.rest.Len() == 0 {
-		frame, err := r.next(true)
+		frame, err := r.w.frames.Next(true)
 		if err != nil {
 			return 0, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/internal/dicom"
+	"github.com/cordon-health/cordon/internal/pixels"
 )
 
 // What the files say about their writer. The UID was made once by UUID.
@@ -33,6 +34,7 @@ type dicomRewriter struct {
 	// instead are values that change with the pixels.
 	instead map[dicom.Tag][]byte
 	pixels  pixelPlan
+	frames  pixels.Frames
 	actions [dicomSafeText + 1]int64
 	buf     []byte
 	folded  []byte

@@ -510,6 +510,25 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// NextFragment goes to the next fragment of encapsulated pixel data, past the
+// offset table, and gives its length and bytes; after the last, and past the
+// end of the pixel data, io.EOF.
+func (r *Reader) NextFragment() (int64, io.Reader, error) {
+	for {
+		e, err := r.Next()
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case e.Kind == PixelEnd:
+			return 0, nil, io.EOF
+		case e.Kind != Fragment:
+			return 0, nil, r.failTag(e.At, e.Tag, "a fragment was expected here")
+		case e.Item > 1:
+			return e.Length, r, nil
+		}
+	}
+}
+
 // Explicit and BigEndian say how the values at this position are written.
 func (r *Reader) Explicit() bool { return r.explicit }
 

@@ -60,6 +60,9 @@ func (m *Image) Decode(dst, frame []byte) (out []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if n > 1<<20 && n/4096 > len(frame) {
+		return nil, fmt.Errorf("%w: %d bytes said to be a frame of %d", ErrNot, len(frame), n)
+	}
 	if cap(dst) < n {
 		dst = make([]byte, n)
 	}

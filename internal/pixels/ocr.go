@@ -14,7 +14,13 @@ import (
 
 // OCR finds words in a picture.
 type OCR interface {
-	Words(ctx context.Context, g *Grey) ([]Rect, error)
+	Words(ctx context.Context, g *Grey) ([]Word, error)
+}
+
+// Word is a word, and where it stands.
+type Word struct {
+	Rect
+	Text string
 }
 
 // ocrTime is how long one picture may take.
@@ -37,8 +43,8 @@ func Tesseract() (OCR, error) {
 	return &tesseract{path, languages}, nil
 }
 
-// Words gives the places of the words, a little larger.
-func (t *tesseract) Words(ctx context.Context, g *Grey) ([]Rect, error) {
+// Words gives the words and their places, a little larger.
+func (t *tesseract) Words(ctx context.Context, g *Grey) ([]Word, error) {
 	ctx, cancel := context.WithTimeout(ctx, ocrTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, t.path, "-", "-", "--psm", "11", "-l", t.languages, "tsv")
@@ -54,7 +60,7 @@ func (t *tesseract) Words(ctx context.Context, g *Grey) ([]Rect, error) {
 
 // words reads the table that tesseract prints: level 5 is a word, columns 6 to
 // 9 its place, 10 how sure it is.
-func words(tsv []byte) (found []Rect) {
+func words(tsv []byte) (found []Word) {
 	lines := bufio.NewScanner(bytes.NewReader(tsv))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -68,7 +74,7 @@ func words(tsv []byte) (found []Rect) {
 			n[i] = int(v)
 		}
 		if n[4] >= 30 && n[2] > 0 && n[3] > 0 {
-			found = append(found, Rect{n[0] - pad, n[1] - pad, n[0] + n[2] + pad, n[1] + n[3] + pad})
+			found = append(found, Word{Rect{n[0] - pad, n[1] - pad, n[0] + n[2] + pad, n[1] + n[3] + pad}, strings.TrimSpace(f[11])})
 		}
 	}
 	return found
