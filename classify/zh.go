@@ -34,6 +34,7 @@ const (
 	zhCueAge
 	zhCueYears
 	zhCueCondition
+	zhCueField // a column's name in Latin letters
 )
 
 // newChinese builds the recogniser.
@@ -57,12 +58,13 @@ func newChinese() *chinese {
 	listen(zhCueTitle, slices.DeleteFunc(slices.Clone(labels["title"]), func(w string) bool { return len(w) < 6 })...)
 	listen(zhCueGender, "男", "女")
 	listen(zhCueAddress, labels["address"]...)
-	listen(zhCueHouse, "号", "栋", "幢", "单元", "室", "组")
+	listen(zhCueHouse, "号", "栋", "幢", "单元", "室", "村民小组")
 	listen(zhCueBirth, labels["birth"]...)
 	listen(zhCueBorn, "日生", "月生", "日出生", "月出生")
 	listen(zhCueAge, "年龄", "现年", "享年", "年纪")
 	listen(zhCueYears, "岁")
 	listen(zhCueCondition, zhSections(zhConditions)[""]...)
+	listen(zhCueField, "name", "patientname", "patient_name", "patient name", "fullname", "full_name", "xm", "hzxm", "brxm", "ysxm", "doctor", "nurse")
 	z.trie = newZhTrie(z.words)
 	return z
 }
@@ -92,6 +94,7 @@ type zhView struct {
 	text []byte
 	base int // of text in the engine's text
 	dst  []Span
+	asks bool // the label asks for a name and nothing else
 }
 
 func (v *zhView) add(from, to int, kind Kind, confidence uint8, reason Reason) {
@@ -101,6 +104,9 @@ func (v *zhView) add(from, to int, kind Kind, confidence uint8, reason Reason) {
 func (v *zhView) near(at, end int, use zhUse) {
 	if use&(zhCueLabel|zhCueRole) != 0 {
 		v.named(at, end, use&zhCueLabel != 0)
+	}
+	if use&zhCueField != 0 {
+		v.field(end)
 	}
 	if use&zhCueTitle != 0 {
 		v.titled(at)

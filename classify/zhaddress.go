@@ -51,8 +51,11 @@ func (v *zhView) place(i, most int) int {
 	var w zhWindow
 	w.forward(v.text, i, most+6)
 	for k := 1; k < w.n && k <= most; k++ {
-		if bytes.ContainsRune([]byte(zhNoPlace), w.runes[k-1]) {
+		if v.breaks(w.run(), k-1) {
 			return 0
+		}
+		if v.z.x.shape[w.runes[k]-zhFirst]&zhEnding == 0 {
+			continue
 		}
 		for _, suffix := range zhSuffix {
 			if hasWide(v.text, w.at[k], suffix) {
@@ -256,7 +259,13 @@ func (v *zhView) house(at int) {
 	if at == 0 || !v.counted(at) {
 		return
 	}
-	begin := v.began(at)
+	begin, promising := v.began(at)
+	if !promising {
+		return
+	}
+	if size, door := v.number(zhNext(v.text, at), false); door && size > 0 {
+		return // a later cue stands nearer the end
+	}
 	for s := begin; s < at; {
 		if size, full := v.region(s); size > 0 && (full || size >= 6) {
 			if e, parts := v.address(s); e > at && parts.places+parts.regions > 0 && (full || parts.regions+parts.places > 1) {
@@ -282,8 +291,12 @@ func (v *zhView) counted(i int) bool {
 	return size == 3 && d <= 100
 }
 
-// began goes back to where the run of an address may begin.
-func (v *zhView) began(i int) int {
+// zhNext is behind the character at i.
+func zhNext(text []byte, i int) int { return min(len(text), i+zhSize(text[i])) }
+
+// began goes back to where the run of an address may begin, and says whether
+// a character that ends places was passed.
+func (v *zhView) began(i int) (begin int, promising bool) {
 	low := max(0, i-150)
 	for i > low {
 		c := v.text[i-1]
@@ -294,14 +307,17 @@ func (v *zhView) began(i int) int {
 		if i < 3 {
 			break
 		}
-		if _, size := zhRune(v.text, i-3); size == 0 {
+		han, size := zhRune(v.text, i-3)
+		if size == 0 {
 			if d, size := zhDigit(v.text, i-3); size != 3 || d > 9 {
 				break
 			}
+		} else if v.z.x.shape[han-zhFirst]&zhEnding != 0 {
+			promising = true
 		}
 		i -= 3
 	}
-	return i
+	return i, promising
 }
 
 // road finds an address without a region: 建国路88号3栋502室. The text is read
@@ -309,6 +325,9 @@ func (v *zhView) began(i int) int {
 func (v *zhView) road(begin, at int) {
 	road := -1
 	for i := begin; i < at; i++ {
+		if c, size := zhRune(v.text, i); size == 0 || v.z.x.shape[c-zhFirst]&zhEnding == 0 {
+			continue
+		}
 		for _, suffix := range zhRoads {
 			if n := i + len(suffix); hasWide(v.text, i, suffix) && n < at {
 				if size, _ := v.number(n, false); size > 0 {
@@ -338,13 +357,24 @@ func (v *zhView) road(begin, at int) {
 
 // named1 goes back from a road's suffix to where its name begins.
 func (v *zhView) named1(begin, road int) int {
-	s := road
-	for n := 0; n < 12 && s-3 >= begin; n++ {
-		c, size := zhRune(v.text, s-3)
-		if size == 0 || bytes.ContainsRune([]byte(zhNoPlace+"住址位距行位往"), c) {
-			break
-		}
-		s -= 3
+	var w zhWindow
+	w.backward(v.text[:road], road, min(12, (road-begin)/3))
+	k := w.n
+	for k > 0 && !v.breaks(w.run(), k-1) && !bytes.ContainsRune([]byte("住址位距行往"), w.runes[k-1]) {
+		k--
 	}
-	return s
+	if k > 0 && k < w.n && w.runes[k-1] == '本' {
+		k++ // 本市
+	}
+	return w.at[k]
+}
+
+// breaks says whether the character at k is none of a place's name: 在, 和,
+// but not the 和 of 和平.
+func (v *zhView) breaks(runes []rune, k int) bool {
+	if v.z.x.shape[runes[k]-zhFirst]&zhNever == 0 {
+		return false
+	}
+	whole := func(from, to int) bool { return from >= 0 && to <= len(runes) && v.z.x.word(runes[from:to]) != 0 }
+	return !(runes[k] == '和' || runes[k] == '有' || runes[k] == '后' || runes[k] == '前' || runes[k] == '来' || runes[k] == '自') || !whole(k, k+2) && !whole(k-1, k+1)
 }

@@ -153,8 +153,16 @@ func zhSize(c byte) int {
 
 // date adds the date at i and says where to go on.
 func (v *zhView) date(i int) int {
-	if e := zhDate(v.text, i, false); e > i {
-		v.add(i, e, Date, 85, ByStructure)
+	e := zhDate(v.text, i, v.dated(i))
+	if e < 0 {
+		e = zhMoment(v.text, i)
+	}
+	if e > i {
+		kind := Date
+		if hasWide(v.text, e, "生") && !hasWide(v.text, e, "生产") {
+			kind = BirthDate
+		}
+		v.add(i, e, kind, 85, ByStructure)
 		return e
 	}
 	for i < len(v.text) {
@@ -165,6 +173,12 @@ func (v *zhView) date(i int) int {
 		i += size
 	}
 	return max(i, 1)
+}
+
+// dated says whether a label of a day stands before i.
+func (v *zhView) dated(i int) bool {
+	before := v.text[max(0, i-24):i]
+	return bytes.Contains(before, []byte("日期")) || bytes.Contains(before, []byte("时间："))
 }
 
 // stretch reads one window of Han characters and says where to go on: behind
@@ -232,8 +246,8 @@ func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
 	if v.stop(w.runes[f.from:f.to]) || v.maskedAt(w.at[f.to]) {
 		return
 	}
-	if bytes.ContainsRune([]byte("河湖镇村乡路街县区市岩厂站队"), w.runes[f.to-1]) {
-		return // a place
+	if bytes.ContainsRune([]byte("河湖镇村乡路街县区市岩厂站队汤丸散膏片"), w.runes[f.to-1]) {
+		return // a place, a medicine
 	}
 	sure, reason := uint8(62), ByLexicon
 	if f.alone {
@@ -262,8 +276,8 @@ func (v *zhView) behind(i int) int {
 // between blanks, what stands behind a colon.
 func (v *zhView) cellular(w *zhWindow) int {
 	from, to := w.at[0], w.at[w.n]
-	open := from == 0 || bytes.IndexByte([]byte("\n\t|/: @"), v.text[from-1]) >= 0 || zhEnds(v.text[:from], "：") || zhEnds(v.text[:from], "、") || zhEnds(v.text[:from], "　")
-	shut := to == len(v.text) || bytes.IndexByte([]byte("\n\r\t|/:( "), v.text[to]) >= 0 || hasWide(v.text, to, "：") || hasWide(v.text, to, "、") || hasWide(v.text, to, "　") || hasWide(v.text, to, "（")
+	open := from == 0 || bytes.IndexByte([]byte("\n\t|/: @\"'"), v.text[from-1]) >= 0 || zhEnds(v.text[:from], "：") || zhEnds(v.text[:from], "、") || zhEnds(v.text[:from], "　")
+	shut := to == len(v.text) || bytes.IndexByte([]byte("\n\r\t|/:( \"'"), v.text[to]) >= 0 || hasWide(v.text, to, "：") || hasWide(v.text, to, "、") || hasWide(v.text, to, "　") || hasWide(v.text, to, "（")
 	if open && shut {
 		return 22
 	}
@@ -285,12 +299,33 @@ func (v *zhView) here(s *zhScratch, k, i int) {
 				v.add(i, e, Date, 82, ByStructure)
 			}
 		}
+	case '组', '号', '室':
+		if i > 0 && v.counted(i) {
+			v.house(i)
+		}
 	case '医', '公', '大', '学', '小', '卫', '诊', '集', '派', '养', '敬', '中', '厂', '妇', '幼':
 		v.organised(i)
+	}
+	if v.z.x.shape[c-zhFirst]&zhProvince != 0 {
+		v.located(i)
 	}
 	if i >= 2 && (v.text[i-1] == 0xB7 || v.text[i-1] == 0xA2 || v.text[i-1] == 0xBB || v.text[i-1] == 0xA7) {
 		v.dotted(i)
 	}
+}
+
+// located adds an address in running text that begins with a region: two
+// regions at least, or one and a house.
+func (v *zhView) located(i int) {
+	size, full := v.region(i)
+	if size < 6 {
+		return
+	}
+	e, parts := v.address(i)
+	if parts.regions < 2 && parts.numbers == 0 || !full && parts.regions+parts.places < 2 || v.organisation(e) {
+		return
+	}
+	v.add(i, e, Address, 70, ByLexicon)
 }
 
 // mention adds an established name that stands at i.
@@ -323,6 +358,15 @@ func (v *zhView) dotted(i int) {
 	for from > 0 && v.z.x.foreign[w.runes[from-1]-zhFirst] {
 		from--
 	}
+	for from < w.n && from > 0 && v.z.x.word(w.runes[from-1:from+1]) != 0 {
+		from++ // 丈夫|买买提
+	}
+	for n := min(4, w.n-from-1); n >= 2; n-- {
+		if node := v.z.x.word(w.runes[from : from+n]); node != 0 && v.z.x.mark[node]&(zhRole|zhLead) != 0 {
+			from += n
+			break
+		}
+	}
 	end := v.spelled(i)
 	if w.n-from < 1 || end < 0 {
 		return
@@ -334,5 +378,5 @@ func (v *zhView) dotted(i int) {
 		}
 		end = next
 	}
-	v.add(w.at[from], end, Name, 75, ByStructure)
+	v.add(w.at[from], end, Name, 75, ByLexicon)
 }

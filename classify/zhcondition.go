@@ -11,44 +11,57 @@ func (v *zhView) condition(at, end int) {
 	v.add(at, end, Condition, 80, ByLexicon)
 }
 
-// denied looks back to the beginning of the clause for a negation.
+// denied looks back to the beginning of the clause for a negation. A bare
+// 无 or 未 counts only where it is near.
 func (v *zhView) denied(at int) bool {
-	clause := v.text[max(0, at-90):at]
-	for _, stop := range []string{"。", "；", ";", "\n", "！", "？"} {
-		if i := bytes.LastIndex(clause, []byte(stop)); i >= 0 {
-			clause = clause[i+len(stop):]
+	low, comma := max(0, at-90), false
+	for i := at - 1; i >= low; i-- {
+		switch c := v.text[i]; {
+		case c == '\n' || c == ';':
+			return false
+		case c&0xC0 == 0x80 || c < 0x80:
+			continue
 		}
-	}
-	for _, no := range []string{"否认", "排除", "无明确", "未发现", "未见", "除外", "不考虑", "防治", "预防", "阴性"} {
-		if bytes.Contains(clause, []byte(no)) {
+		switch rest := v.text[i:at]; {
+		case zhBegins(rest, "。", "；", "！", "？"):
+			return false
+		case zhBegins(rest, "否认", "排除", "无明确", "未发现", "未见", "除外", "不考虑", "防治", "预防", "阴性"):
 			return true
-		}
-	}
-	near := clause[max(0, len(clause)-24):]
-	for _, no := range []string{"无", "没有", "未", "非"} {
-		if i := bytes.LastIndex(near, []byte(no)); i >= 0 && !bytes.Contains(near[i:], []byte("，")) {
+		case zhBegins(rest, "，"):
+			comma = true
+		case !comma && at-i <= 24 && zhBegins(rest, "无", "没有", "未", "非"):
 			return true
 		}
 	}
 	return false
 }
 
-// negative looks at what follows for a negative result.
-func (v *zhView) negative(end int) bool {
-	after := v.text[end:min(len(v.text), end+60)]
-	if i := bytes.IndexByte(after, '\n'); i >= 0 {
-		after = after[:i]
-	}
-	for _, stop := range []string{"。", "；", ";"} {
-		if i := bytes.Index(after, []byte(stop)); i >= 0 {
-			after = after[:i]
+// zhBegins says whether text begins with one of the words.
+func zhBegins(text []byte, words ...string) bool {
+	for _, w := range words {
+		if hasWide(text, 0, w) {
+			return true
 		}
 	}
-	for _, no := range []string{"阴性", "(-)", "（-）", "(－)", "（－）", "(—)", "（—）", "未检出", "未见", "：-", ":-", "阴 性", "Negative", "negative", "NEG", "排除"} {
-		if i := bytes.Index(after, []byte(no)); i >= 0 {
-			if k := bytes.Index(after, []byte("阳性")); k < 0 || k > i {
-				return true
-			}
+	return false
+}
+
+// negative looks at what follows, to the end of the clause, for a negative
+// result.
+func (v *zhView) negative(end int) bool {
+	for i := end; i < min(len(v.text), end+60); i++ {
+		c := v.text[i]
+		if c == '\n' || c == ';' {
+			return false
+		}
+		if c&0xC0 == 0x80 || c < 0x80 && c != '(' && c != ':' && c|0x20 != 'n' {
+			continue
+		}
+		switch rest := v.text[i:]; {
+		case zhBegins(rest, "。", "；", "阳性"):
+			return false
+		case zhBegins(rest, "阴性", "(-)", "（-）", "(－)", "（－）", "(—)", "（—）", "未检出", "未见", "：-", ":-", "阴 性", "Negative", "negative", "NEG", "排除"):
+			return true
 		}
 	}
 	return false
@@ -68,7 +81,7 @@ func (v *zhView) general(at, end int) bool {
 // clinical says whether somebody's record is around: a heading or a measure
 // that laws and leaflets do not have. A value by itself needs none.
 func (v *zhView) clinical(at, end int) bool {
-	if len(v.text) <= 96 {
+	if len(v.text) <= 96 || bytes.Contains(v.text[max(0, at-40):at], []byte("诊断：")) {
 		return true
 	}
 	around := v.text[max(0, at-300):min(len(v.text), end+300)]

@@ -200,6 +200,27 @@ func zhParted(text []byte, i int, label bool) int {
 	return k
 }
 
+// zhMoment reads a day without its year before a time: 03-05 08:00. It gives
+// where the day ends.
+func zhMoment(text []byte, i int) int {
+	m, n, j := zhNumber(text, i)
+	if n == 0 || n > 2 || m < 1 || m > 12 || j >= len(text) || text[j] != '-' && text[j] != '/' && text[j] != '.' {
+		return -1
+	}
+	d, n, k := zhNumber(text, j+1)
+	if n == 0 || n > 2 || d < 1 || d > 31 || k >= len(text) || text[k] != ' ' && text[k] != '\t' {
+		return -1
+	}
+	h, n, e := zhNumber(text, k+1)
+	if n != 2 && n != 1 || h > 24 || !hasWide(text, e, ":") && !hasWide(text, e, "：") {
+		return -1
+	}
+	if _, n, _ := zhNumber(text, e+zhSize(text[e])); n != 2 {
+		return -1
+	}
+	return k
+}
+
 // zhDateBefore finds where the date begins that ends at a place, -1 for none.
 func zhDateBefore(text []byte, end int) int {
 	for i := max(0, end-40); i < end; i++ {

@@ -53,6 +53,13 @@ const (
 	zhPart                      // is one of the words that names without a surname are made of
 )
 
+// What a character does in the name of a place.
+const (
+	zhEnding uint8 = 1 << iota // begins a suffix: 路, 街道
+	zhNever                    // is in none
+	zhProvince                 // begins the name of a province or a prefecture
+)
+
 // zhLexicon is a trie of words with what they cost, and what surnames and the
 // characters of given names cost. It never changes once read.
 type zhLexicon struct {
@@ -60,6 +67,7 @@ type zhLexicon struct {
 	given   [zhHan]uint8
 	double  map[[2]rune]uint8 // compound surnames
 	doubles [zhHan]bool       // what they begin with
+	shape   [zhHan]uint8      // zhEnding, zhNever
 	foreign [zhHan]bool       // characters that spell names of other languages
 
 	first [zhHan]uint32 // the node of a single character
@@ -81,10 +89,19 @@ func readZhLexicon() *zhLexicon {
 	x.readNames()
 	x.readWords()
 	for section, mark := range map[string]zhMark{
-		"lead": zhLead, "follow": zhFollow, "title": zhTitle | zhFollow, "role": zhRole | zhLead, "name": zhRole | zhLead, "stop": zhStop, "part": zhPart,
+		"lead": zhLead, "follow": zhFollow, "title": zhTitle | zhFollow, "role": zhRole | zhLead, "name": zhRole | zhLead, "stop": zhStop, "part": zhPart, "bed": zhRole | zhLead,
 	} {
 		for _, w := range x.labels[section] {
 			x.add(w, zhTerm, mark)
+		}
+	}
+	for _, suffix := range zhSuffix {
+		c, _ := utf8.DecodeRuneInString(suffix)
+		x.shape[c-zhFirst] |= zhEnding
+	}
+	for _, c := range zhNoPlace {
+		if zhIs(c) {
+			x.shape[c-zhFirst] |= zhNever
 		}
 	}
 	for _, c := range zhSpelled {
@@ -137,6 +154,9 @@ func (x *zhLexicon) readWords() {
 		}
 		for _, w := range strings.Fields(line) {
 			x.add(w, zhPlace, zhRegion)
+			if c, _ := utf8.DecodeRuneInString(w); zhIs(c) && !strings.HasSuffix(w, "县") {
+				x.shape[c-zhFirst] |= zhProvince
+			}
 			if short, ok := strings.CutSuffix(w, "市"); ok && utf8.RuneCountInString(short) > 1 {
 				x.add(short, zhPlace, zhRegion)
 			}
@@ -190,7 +210,7 @@ func (x *zhLexicon) add(word string, cost uint8, mark zhMark) {
 		x.cost[node] = cost
 	}
 	x.mark[node] |= mark
-	if strings.HasSuffix(word, "科") && len(word) > 3 {
+	if strings.HasSuffix(word, "科") {
 		x.mark[node] |= zhRole | zhLead
 	}
 }

@@ -16,6 +16,7 @@ func (v *zhView) named(at, end int, label bool) {
 	}
 	p, colon := v.separator(end)
 	first := len(v.dst)
+	v.asks = zhEnds(v.text[:end], "姓名") || zhEnds(v.text[:end], "名字")
 	for n := 0; n < zhNameList; n++ {
 		to, sure := v.value(p, v.expect(n, label, colon, p > end))
 		if to < 0 {
@@ -37,11 +38,28 @@ func (v *zhView) named(at, end int, label bool) {
 	}
 }
 
+// field finds the Chinese name behind a field's name in Latin letters:
+// "patient_name":"张三".
+func (v *zhView) field(end int) {
+	p, _ := v.separator(end)
+	for p < len(v.text) && p < end+6 && (v.text[p] == '"' || v.text[p] == '\'') {
+		p, _ = v.separator(p + 1)
+	}
+	if p >= len(v.text) || v.text[p] < 0xE4 {
+		return
+	}
+	if to, sure := v.value(p, zhByLabel); to > 0 {
+		v.add(p, to, Name, sure, ByLabel)
+	}
+}
+
 // expect is how much the label makes of what stands behind it.
 func (v *zhView) expect(n int, label, colon, apart bool) int {
 	switch {
 	case n > 0:
-		return zhByLabel - 30
+		return zhByLabel - 18
+	case label && colon && v.asks:
+		return zhByLabel + 10
 	case label && colon:
 		return zhByLabel
 	case colon:
@@ -62,11 +80,11 @@ func (v *zhView) separator(i int) (next int, colon bool) {
 		switch c := v.text[i]; {
 		case c == ' ' || c == '\t' || c == '_' || c == '*' || c == '"' || c == '-':
 			size = 1
-		case c == ':' || c == '=' || c == '(' || c == '[' || c == '|' || c == '>':
+		case c == ':' || c == '=' || c == '(' || c == '[' || c == ']' || c == '|' || c == '>':
 			size, colon = 1, true
 		case hasWide(v.text, i, "　"):
 			size = 3
-		case hasWide(v.text, i, "：") || hasWide(v.text, i, "（") || hasWide(v.text, i, "【") || hasWide(v.text, i, "“") || hasWide(v.text, i, "｜") || hasWide(v.text, i, "﹕"):
+		case hasWide(v.text, i, "：") || hasWide(v.text, i, "（") || hasWide(v.text, i, "【") || hasWide(v.text, i, "】") || hasWide(v.text, i, "“") || hasWide(v.text, i, "｜") || hasWide(v.text, i, "﹕"):
 			size, colon = 3, true
 		case hasWide(v.text, i, "签名") || hasWide(v.text, i, "签字") || hasWide(v.text, i, "姓名"):
 			size = 6
@@ -116,12 +134,18 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 	names := path.found(room[:0], w.n)
 	if len(names) > 0 {
 		f := names[len(names)-1]
-		if f.from == 0 && !f.alone && !v.stop(w.runes[:f.to]) && !v.maskedAt(w.at[f.to]) {
+		if f.from == 0 && !f.alone && !v.never(w.runes[:f.to]) && !v.maskedAt(w.at[f.to]) {
 			return w.at[f.to], v.sure(expect)
 		}
 	}
-	if closed && expect >= zhByLabel-20 && v.strange(w.run()) {
+	switch {
+	case !closed || expect < zhByLabel-20:
+	case v.strange(w.run()):
 		return w.at[w.n], 70
+	case expect >= zhByLabel-20 && v.wordName(w.run()):
+		return w.at[w.n], 72
+	case expect > zhByLabel && w.n >= 2 && w.n <= 6 && v.z.x.word(w.run()) == 0:
+		return w.at[w.n], 65
 	}
 	return -1, 0
 }
@@ -136,6 +160,12 @@ func (v *zhView) sure(expect int) uint8 {
 	return 88
 }
 
+// never says whether a run is no name even behind a label. A town may be
+// called as people are: 高平.
+func (v *zhView) never(runes []rune) bool {
+	return v.stop(runes) && (len(runes) > 2 || v.z.x.mark[v.z.x.word(runes)]&zhRegion == 0)
+}
+
 // stop says whether a run is no name though it looks like one.
 func (v *zhView) stop(runes []rune) bool {
 	node := v.z.x.word(runes)
@@ -148,12 +178,27 @@ func (v *zhView) strange(runes []rune) bool {
 	if len(runes) < 2 || len(runes) > 8 || v.z.x.word(runes) != 0 {
 		return false
 	}
+	if len(runes) == 4 && v.z.x.word(runes[1:3]) == 0 && v.z.x.word(runes[2:]) == 0 &&
+		v.z.x.surname[runes[0]-zhFirst]-1 < 70 && v.z.x.surname[runes[1]-zhFirst]-1 < 70 {
+		return true // two surnames: 范徐丽泰
+	}
 	for _, c := range runes {
 		if !v.z.x.foreign[c-zhFirst] {
 			return false
 		}
 	}
 	return true
+}
+
+// wordName says whether a word of the language is a name behind a label:
+// 白雪, 时光. A common surname must begin it.
+func (v *zhView) wordName(runes []rune) bool {
+	if len(runes) != 2 || v.stop(runes) {
+		return false
+	}
+	node := v.z.x.word(runes)
+	c := v.z.x.surname[runes[0]-zhFirst]
+	return node != 0 && v.z.x.cost[node] >= 92 && c > 0 && c <= 80 && v.z.x.given[runes[1]-zhFirst] <= 72
 }
 
 // masked says whether a label's value is masked or a blank form.
@@ -236,6 +281,14 @@ func (v *zhView) spaced(w *zhWindow, expect int) int {
 	if g.n == 2 && v.z.x.word(g.run()) != 0 {
 		return -1
 	}
+	if g.n == 1 { // 孙 丽 丽
+		var h zhWindow
+		if k := zhBlank(v.text, g.at[1]); k > g.at[1] {
+			if h.forward(v.text, k, 2); h.n == 1 && v.z.x.given[h.runes[0]-zhFirst] < 80 {
+				return h.at[1]
+			}
+		}
+	}
 	return g.at[g.n]
 }
 
@@ -280,7 +333,7 @@ func zhDot(text []byte, i int) int {
 func (v *zhView) foreign(w *zhWindow, p int) int {
 	end := w.at[w.n]
 	size := zhDot(v.text, end)
-	if size == 0 || w.n > 9 {
+	if size == 0 || w.n > 9 || v.opens(w.run()) {
 		return -1
 	}
 	for size > 0 {
@@ -292,6 +345,16 @@ func (v *zhView) foreign(w *zhWindow, p int) int {
 		size = zhDot(v.text, end)
 	}
 	return end
+}
+
+// opens says whether a run begins with a word of its own: 爱人阿依古丽.
+func (v *zhView) opens(runes []rune) bool {
+	for n := 2; n <= len(runes) && n <= 4; n++ {
+		if node := v.z.x.word(runes[:n]); node != 0 && v.z.x.mark[node]&(zhRole|zhLead|zhTitle) != 0 {
+			return true
+		}
+	}
+	return !v.z.x.foreign[runes[0]-zhFirst]
 }
 
 // spelled passes the characters that spell a part of a foreign name.
@@ -335,7 +398,7 @@ func (v *zhView) titled(at int) {
 	if len(names) == 0 {
 		return
 	}
-	if f := names[0]; f.to == w.n && !f.alone && f.to-f.from >= 2 && !v.stop(w.runes[f.from:f.to]) {
+	if f := names[0]; f.to == w.n && !f.alone && f.to-f.from >= 2 && !v.never(w.runes[f.from:f.to]) {
 		v.add(w.at[f.from], w.at[f.to], Name, 86, ByTitle)
 	}
 }
@@ -350,6 +413,8 @@ func (v *zhView) before(i int) int {
 		return zhByEdge + zhByLead
 	case zhEnds(v.text[:i], "、") || v.text[i-1] == '/':
 		return zhByEdge
+	case v.text[i-1] == ' ' && v.roleEnds(i-1):
+		return zhByEdge + zhByLead
 	case v.text[i-1] < 0x80:
 		return zhByEdge
 	}
@@ -357,6 +422,18 @@ func (v *zhView) before(i int) int {
 		return zhByEdge
 	}
 	return 0
+}
+
+// roleEnds says whether a role or a department ends at i.
+func (v *zhView) roleEnds(i int) bool {
+	var w zhWindow
+	w.backward(v.text, i, 4)
+	for k := range w.n {
+		if node := v.z.x.word(w.runes[k:w.n]); node != 0 && v.z.x.mark[node]&zhRole != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func zhEnds(text []byte, s string) bool { return bytes.HasSuffix(text, []byte(s)) }

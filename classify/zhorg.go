@@ -43,7 +43,7 @@ func (v *zhView) orgFrom(i int) int {
 	w.backward(v.text, i, 22)
 	low := 0
 	for k := w.n - 1; k >= 0; k-- {
-		if bytes.ContainsRune([]byte("的在于由至到因与和往从为是经赴该本我贵某外各去当送"), w.runes[k]) {
+		if bytes.ContainsRune([]byte("的在于由至到因与往从为是经赴该本我贵某外各去当送"), w.runes[k]) || w.runes[k] == '和' && v.breaks(w.run(), k) {
 			low = k + 1
 			break
 		}

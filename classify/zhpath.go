@@ -67,7 +67,7 @@ const (
 	zhByEdge   = 14
 	zhBySingle = 12 // taken away: beside a single character that is no word names stand by
 	zhPartCost = 70 // a name of a known word without a surname
-	zhAlone    = 28 // a surname without a given name, before a title
+	zhAlone    = 8  // a surname without a given name, before a title
 )
 
 const zhInf = 1 << 28
