@@ -207,6 +207,9 @@ func (s *sink) Part(p Part) error {
 	}
 	s.in.spans = s.in.search(s.in.spans[:0], &p, s.in.Mode)
 	for _, sp := range s.in.spans {
+		if p.Confidence > 0 && sp.Kind == p.Kind {
+			sp.Confidence = p.Confidence
+		}
 		if err := s.found(&p, sp, nil); err != nil {
 			return err
 		}

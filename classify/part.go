@@ -17,6 +17,9 @@ type Part struct {
 	// Kind is what the format itself says the value is, None where it says
 	// nothing.
 	Kind Kind
+	// Confidence is how sure the reader is of Kind, in percent, where it had to
+	// judge; 0 leaves that to the engine.
+	Confidence uint8
 	// Record numbers the row, message or resource it belongs to, from 1; 0
 	// where there are none. Values of one record are about one person.
 	Record int64
