@@ -82,7 +82,7 @@ func Measure(t *Table, quasi []string, threshold float64, people *Table, size in
 			r.SampleUnique++
 		}
 	}
-	r.Prosecutor = attack(sizes, func(class int) float64 { return 1 / float64(sizes[class]) }, t.rows, threshold)
+	r.Prosecutor = riskOf(sizes, func(class int) float64 { return 1 / float64(sizes[class]) }, t.rows, threshold)
 	r.Journalist, r.Marketer = r.Prosecutor, r.Prosecutor.Average
 	switch {
 	case people != nil:
@@ -110,8 +110,8 @@ func pick(t *Table, names []string) ([]*Column, error) {
 	return out, nil
 }
 
-// attack joins the risks of the classes, each row counting once.
-func attack(sizes []uint32, risk func(class int) float64, rows int, threshold float64) Attack {
+// riskOf joins the risks of the classes, each row counting once.
+func riskOf(sizes []uint32, risk func(class int) float64, rows int, threshold float64) Attack {
 	var a Attack
 	for class, n := range sizes {
 		x := risk(class)
@@ -128,7 +128,7 @@ func attack(sizes []uint32, risk func(class int) float64, rows int, threshold fl
 // the fraction p stands for about f/p people.
 func (r *Risk) bySize(sizes []uint32, size int64) {
 	p := float64(r.Rows) / float64(size)
-	r.Journalist = attack(sizes, func(class int) float64 { return p / float64(sizes[class]) }, r.Rows, r.Threshold)
+	r.Journalist = riskOf(sizes, func(class int) float64 { return p / float64(sizes[class]) }, r.Rows, r.Threshold)
 	r.Marketer = r.Journalist.Average
 	unique, name := populationUnique(sizes, size)
 	r.Population = Population{Known: "size", Size: size, Unique: unique, Estimator: name}
@@ -158,7 +158,7 @@ func (r *Risk) byTable(t *Table, columns []*Column, of, sizes []uint32, people *
 			return errors.New("the table of the population lacks people who are in the table, or is generalised otherwise")
 		}
 	}
-	r.Journalist = attack(sizes, func(class int) float64 { return 1 / float64(inPopulation[class]) }, r.Rows, r.Threshold)
+	r.Journalist = riskOf(sizes, func(class int) float64 { return 1 / float64(inPopulation[class]) }, r.Rows, r.Threshold)
 	r.Marketer = r.Journalist.Average
 	unique := 0
 	for class, n := range inPopulation {

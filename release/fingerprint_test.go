@@ -1,0 +1,273 @@
+package release
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clinical is a made-up extract of admissions: identifiers, dates, numbers with
+// and without decimals, codes and words.
+func clinical(t testing.TB, rows int, seed uint64) *Table {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 77))
+	pick := func(of ...string) string { return of[int(float64(len(of))*rng.Float64()*rng.Float64())] }
+	icd := []string{"I10 高血压", "E11 2型糖尿病", "J18 肺炎", "I25 冠心病", "K35 阑尾炎", "N18 慢性肾病", "C34 肺癌", "S72 股骨骨折", "J44 慢阻肺", "I63 脑梗死"}
+	wards := []string{"心内科", "呼吸科", "普外科", "骨科", "神经内科", "肾内科", "内分泌科", "肿瘤科"}
+	var out [][]string
+	for range rows {
+		born := time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rng.IntN(30000))
+		in := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rng.IntN(900))
+		stay := 1 + int(rng.ExpFloat64()*6)
+		out = append(out, []string{
+			fmt.Sprintf("P%08d", rng.IntN(1e8)), born.Format("2006-01-02"), pick("M", "F"),
+			in.Format("2006-01-02"), in.AddDate(0, 0, stay).Format("2006-01-02"),
+			wards[rng.IntN(len(wards))], icd[int(10*rng.Float64()*rng.Float64())],
+			fmt.Sprintf("%.1f", 45+rng.NormFloat64()*3+25*rng.Float64()), fmt.Sprint(int(118 + 16*rng.NormFloat64())),
+			fmt.Sprintf("%.2f", math.Exp(rng.NormFloat64()*0.5)*1.2), fmt.Sprintf("%.1f", 130+14*rng.NormFloat64()),
+			fmt.Sprintf("%.2f", 3000*math.Exp(rng.NormFloat64())), pick("医保", "自费", "新农合", "商业保险"),
+		})
+	}
+	table, err := NewTable([]string{"patient", "born", "sex", "admitted", "discharged", "ward", "diagnosis", "weight", "systolic", "creatinine", "haemoglobin", "cost", "payer"}, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func rowsOf(t *Table) [][]string {
+	out := make([][]string, t.rows)
+	for i := range out {
+		for j := range t.Columns {
+			out[i] = append(out[i], t.Cell(i, j))
+		}
+	}
+	return out
+}
+
+// attack is what somebody does to hide where a piece comes from. It gets rows
+// of the copy and may use those of another recipient's.
+type attackOn struct {
+	name string
+	do   func(rng *rand.Rand, header []string, rows, other [][]string) ([]string, [][]string)
+	// sure is how often it must be named.
+	sure float64
+}
+
+func shuffled(rng *rand.Rand, rows [][]string, n int) [][]string {
+	out := make([][]string, n)
+	at := rng.Perm(len(rows))
+	for i := range out {
+		out[i] = append([]string(nil), rows[at[i]]...)
+	}
+	return out
+}
+
+// rounded rounds the numbers of a row to two digits, and cuts dates to months
+// at random.
+func rounded(row []string) {
+	for j, v := range row {
+		if x, ok := readNumber(v); ok && !strings.HasPrefix(v, "P") {
+			if x == 0 {
+				continue
+			}
+			unit := math.Pow(10, math.Floor(math.Log10(math.Abs(x)))-1)
+			row[j] = fmt.Sprint(math.Round(x/unit) * unit)
+		}
+	}
+}
+
+func attacks() []attackOn {
+	const n = 200
+	keep := func(h []string) []string { return append([]string(nil), h...) }
+	return []attackOn{
+		{"200 rows, in any order", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			return h, shuffled(rng, rows, n)
+		}, 1},
+		{"30 % of 200 rows with all cells from elsewhere", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out := shuffled(rng, rows, n)
+			for i := range n * 3 / 10 {
+				for j := range out[i] {
+					out[i][j] = rows[rng.IntN(len(rows))][j]
+				}
+			}
+			return h, out
+		}, 1},
+		{"30 % of 200 rows rounded", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out := shuffled(rng, rows, n)
+			for i := range n * 3 / 10 {
+				rounded(out[i])
+			}
+			return h, out
+		}, 1},
+		{"200 rows, half of them deleted from a run", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			at := rng.IntN(len(rows) - 2*n)
+			var out [][]string
+			for i := range 2 * n {
+				if i%2 == 0 {
+					out = append(out, rows[at+i])
+				}
+			}
+			return h, out
+		}, 1},
+		{"200 rows, 30 % deleted, 30 % of the rest rounded, 30 % of cells swapped among rows", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out := shuffled(rng, rows, n*7/10)
+			for i := range len(out) * 3 / 10 {
+				rounded(out[i])
+			}
+			for range len(out) * 3 / 10 {
+				i, k, j := rng.IntN(len(out)), rng.IntN(len(out)), rng.IntN(len(h))
+				out[i][j], out[k][j] = out[k][j], out[i][j]
+			}
+			return h, out
+		}, 0.9},
+		{"all numbers of 200 rows rounded to two digits", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out := shuffled(rng, rows, n)
+			for i := range out {
+				rounded(out[i])
+			}
+			return h, out
+		}, 0.9},
+		{"upper case, dates day first, header renamed", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out, names := shuffled(rng, rows, n), keep(h)
+			for i := range out {
+				for j, v := range out[i] {
+					if day, ok := parseDay(v, "2006-01-02"); ok {
+						v = time.Unix(day*86400, 0).UTC().Format("02.01.2006")
+					}
+					out[i][j] = " " + strings.ToUpper(v)
+				}
+			}
+			for j := range names {
+				names[j] = fmt.Sprint("Column ", j+1)
+			}
+			return names, out
+		}, 0.9},
+		{"three columns gone, of 400 rows", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
+			out, names := shuffled(rng, rows, 2*n), keep(h)
+			for range 3 {
+				j := rng.IntN(len(names))
+				names = append(names[:j], names[j+1:]...)
+				for i := range out {
+					out[i] = append(out[i][:j:j], out[i][j+1:]...)
+				}
+			}
+			return names, out
+		}, 0.5},
+		{"mixed with another copy, row by row, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
+			return h, append(shuffled(rng, rows, n), shuffled(rng, other, n)...)
+		}, 0.9},
+		{"mixed with another copy, cell by cell, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
+			var out [][]string
+			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*n] {
+				row := append([]string(nil), rows[i]...)
+				for j := range row {
+					if rng.IntN(2) == 0 {
+						row[j] = other[i][j]
+					}
+				}
+				out = append(out, row)
+			}
+			return h, out
+		}, 0.5},
+		{"averaged with another copy, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
+			var out [][]string
+			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*n] {
+				row := append([]string(nil), rows[i]...)
+				for j := range row {
+					x, ok1 := readNumber(rows[i][j])
+					y, ok2 := readNumber(other[i][j])
+					if ok1 && ok2 {
+						row[j] = fmt.Sprintf("%.2f", (x+y)/2)
+					}
+				}
+				out = append(out, row)
+			}
+			return h, out
+		}, 0},
+	}
+}
+
+// trial counts how the attacks end, for some copies of a table.
+func trial(t *testing.T, name string, table *Table, m Marker, each int) {
+	t.Helper()
+	const copies = 6
+	var marks []Marks
+	var tables [][][]string
+	for i := range copies {
+		marked, mk, err := m.Mark(table, "R1", fmt.Sprint("recipient ", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			t.Logf("%s: %d channels, changed %+v", name, len(mk.Channels), mk.Changed)
+			for _, c := range mk.Channels {
+				t.Logf("  target %s key %v share %.2f", mk.Columns[c.Target].Name, c.Key, c.Share)
+			}
+		}
+		marks, tables = append(marks, mk), append(tables, rowsOf(marked))
+	}
+	original := rowsOf(table)
+	// Two hundred other copies, whose secrets answer by chance.
+	for i := range 200 {
+		other := marks[0]
+		other.Release, other.Recipient = "R0", fmt.Sprint("other ", i)
+		marks = append(marks, other)
+	}
+	for _, a := range attacks() {
+		rng := rand.New(rand.NewPCG(5, uint64(len(a.name))))
+		named, wrong, worst := 0, 0, -1e9
+		for n := range each {
+			who := n % copies
+			mixes := strings.Contains(a.name, "another")
+			header, rows := a.do(rng, table.Header(), tables[who], tables[(who+1)%copies])
+			fragment, err := NewTable(header, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := m.Secret.Trace(fragment, marks)
+			hit := false
+			for _, x := range v.Named {
+				switch {
+				case x.Recipient == marks[who].Recipient:
+					hit = true
+				case mixes && x.Recipient == marks[(who+1)%copies].Recipient:
+				default:
+					wrong++
+				}
+			}
+			if hit {
+				named++
+			} else {
+				worst = max(worst, v.Best.Log10False)
+			}
+		}
+		t.Logf("%s: %-80s named %3d of %3d, wrongly %d (best unproven 1e%.1f)", name, a.name, named, each, wrong, worst)
+		if wrong > 0 {
+			t.Errorf("%s: %s: %d wrong accusations", name, a.name, wrong)
+		}
+		if float64(named) < a.sure*float64(each) {
+			t.Errorf("%s: %s: named %d of %d", name, a.name, named, each)
+		}
+	}
+	// What is not marked names nobody.
+	rng := rand.New(rand.NewPCG(6, 6))
+	for range each {
+		fragment, err := NewTable(table.Header(), shuffled(rng, original, 400))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := m.Secret.Trace(fragment, marks); len(v.Named) > 0 {
+			t.Errorf("%s: a piece of the original was taken for a copy of %s", name, v.Named[0].Recipient)
+		}
+	}
+}
+
+func TestTraceNamesTheRecipient(t *testing.T) {
+	secret := Secret{1, 2, 3}
+	trial(t, "clinical", clinical(t, 5000, 1), Marker{Secret: secret, Honey: 10}, 18)
+	trial(t, "adult", adult(t), Marker{Secret: secret}, 18)
+}
