@@ -74,6 +74,13 @@ type recogniser interface {
 	all(dst []Span, text []byte) []Span
 }
 
+// thorough is a recogniser whose all finds whatever its near does, and more of
+// each: where both are called the shorter would only be in the way.
+type thorough interface {
+	recogniser
+	thorough()
+}
+
 // reach is how far, in bytes, a recogniser may look beyond its cue, and so how
 // much of a chunk is seen again with the next.
 const reach = 512

@@ -19,7 +19,9 @@ type english struct {
 	pool sync.Pool // of *enPage
 }
 
-var _ recogniser = (*english)(nil)
+var _ thorough = (*english)(nil)
+
+func (*english) thorough() {}
 
 // enTables are read once for all engines of the process.
 var enTables = sync.OnceValue(func() enReader {
@@ -78,6 +80,24 @@ func (p *enPage) open(from, to int) {
 	p.lower = string(p.small)
 	p.ts = p.read.tokens(p.ts[:0], p.text, from, to)
 	enMark(p.ts)
+	p.bind()
+}
+
+// bind leaves to others what is part of a mail address, a link or a path.
+func (p *enPage) bind() {
+	for i := range p.ts {
+		switch {
+		case p.sign(i, '@'), p.sign(i, '/') && p.sign(i+1, '/') && p.at(i+1).gap == enTight, p.sign(i, '\\') && p.at(i).gap == enTight:
+		default:
+			continue
+		}
+		for k := i; k < len(p.ts) && (k == i || p.ts[k].gap == enTight) && !p.sign(k, ',') && !p.sign(k, ';'); k++ {
+			p.ts[k].used = true
+		}
+		for k := i; k > 0 && p.ts[k].gap == enTight && !p.sign(k-1, '(') && !p.sign(k-1, '"'); k-- {
+			p.ts[k-1].used = true
+		}
+	}
 }
 
 // everything runs the finders, the surest first: what one has taken the next

@@ -153,6 +153,10 @@ func (p *enPage) partDate(i, a, b int, sep byte) bool {
 		p.takeDate(i, i+3, 85)
 		return true
 	}
+	if p.width(i+2) == 2 && sep == '/' && a >= 1 && a <= 12 && b >= 70 && !p.scored(i-1) && !p.joinedAfter(i+2) {
+		p.takeDate(i, i+3, 65) // 6/93
+		return true
+	}
 	if p.width(i+2) > 2 || !enMonthDay(a, b) {
 		return false
 	}
@@ -180,14 +184,12 @@ func (p *enPage) dayLike(i, a, b int, before, after *enToken) bool {
 		return false
 	}
 	switch {
-	case before.kind == enWord && before.is(enWhen) && p.at(i).gap <= enSpace && p.word(i-1) != "of" && p.word(i-1) != "by":
+	case before.kind == enWord && before.is(enWhen) && p.at(i).gap <= enSpace && p.word(i-1) != "of" && p.word(i-1) != "by" && p.word(i-1) != "to":
 		return true
 	case p.width(i) == 2 && p.text[p.at(i).start] == '0', p.width(i+2) == 2 && p.text[p.at(i+2).start] == '0':
 		return true
-	case p.at(i).gap >= enNewline || p.sign(i-1, '('):
-		return b > 10
 	}
-	return b > 10
+	return b > 10 || a > 10
 }
 
 // scored says whether a word goes with a score, a pressure or a fraction.

@@ -24,6 +24,9 @@ func (t *enToken) nameable() bool {
 	if t.shape == enInitial {
 		return true
 	}
+	if t.shape == enUpper && !t.shouts && !t.is(enPerson) && t.end-t.start <= 4 {
+		return false // an abbreviation
+	}
 	if t.is(enCredential) && (t.shape == enUpper && t.end-t.start <= 4 || !t.is(enPerson)) {
 		return false
 	}
@@ -39,7 +42,7 @@ func (p *enPage) run(i int, lowerToo bool) enRun {
 	r := enRun{from: i, to: i}
 	for k := i; k < len(p.ts) && k < i+9 && r.words < 5; {
 		t := &p.ts[k]
-		if k > i && t.gap >= enNewline {
+		if k > i && (t.gap >= enNewline || t.start-p.ts[k-1].end > 3) {
 			break
 		}
 		next := p.joined(k, i, lowerToo)
@@ -61,6 +64,9 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 	t := &p.ts[k]
 	switch {
 	case t.shape == enInitial && t.kind == enWord && t.proper():
+		if k == start && t.gap == enTight && p.sign(k-1, '-') {
+			return k // Roux-en-Y
+		}
 		if p.sign(k+1, '.') && p.at(k+1).gap == enTight {
 			return k + 2
 		}
@@ -73,10 +79,31 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 		if k > start || t.proper() || lowerToo {
 			return k + 1
 		}
+	case k > start && p.family(k, start):
+		return k + 1
 	case k > start && p.sign(k, '-') && t.gap == enTight && p.at(k+1).gap == enTight && p.at(k+1).nameable():
 		return k + 1
 	}
 	return k
+}
+
+// family says whether an ordinary word at k can only be the end of the name
+// before it: behind an initial, or behind a sure given name and before small
+// letters.
+func (p *enPage) family(k, start int) bool {
+	t := &p.ts[k]
+	if t.kind != enWord || t.shape != enCap || t.used || t.titled || t.raised || t.gap != enSpace ||
+		t.is(enFunction|enLabel|enTitle|enGeneric|enMonth|enWeekday|enMedic|enOrgTail|enUnit|enVerb|enNationality|enStreet|enCredential) {
+		return false
+	}
+	before := &p.ts[k-1]
+	if p.sign(k-1, '.') {
+		before = p.at(k - 2)
+	}
+	if before.kind == enWord && before.shape == enInitial && k-2 >= start {
+		return true
+	}
+	return k-1 == start && before.is(enGivenOften) && !before.is(enOrdinary|enPlace) && !before.owns && !p.at(k+1).proper() && !p.medical(t)
 }
 
 // weigh adds what a token says about the run being a name.
@@ -119,6 +146,15 @@ func (p *enPage) name(i int) int {
 	if t.is(enTitle) && (t.proper() || t.end-t.start <= 3 && !t.is(enStreet) || p.word(i) == "dr") {
 		if next := p.titled(i); next > i {
 			return next
+		}
+	}
+	if t.is(enCredential) && t.shape == enUpper && p.at(i+1).gap == enSpace && p.at(i+1).shape == enCap {
+		switch p.word(i) {
+		case "md", "rn", "np", "lpn", "cna", "crna", "lcsw": // MD Khan
+			if r := p.run(i+1, false); r.words > 0 {
+				p.takeName(r, 75, ByTitle, true)
+				return r.to
+			}
 		}
 	}
 	if t.is(enLabel|enRelative) || t.is(enFunction) {
@@ -369,7 +405,7 @@ func (p *enPage) listed(r *enRun) bool {
 		return false
 	}
 	verb := p.at(next.to)
-	return p.sign(next.to, ',') && p.at(next.to+1).proper() || p.word(next.to) == "and" || verb.is(enVerb) && verb.shape == enLower && r.ordinary < r.words || p.sign(next.to, '.') && !first.opens && r.given+r.surname+next.given+next.surname > 0
+	return p.sign(next.to, ',') && p.at(next.to+1).proper() || p.word(next.to) == "and" || verb.is(enVerb) && verb.shape == enLower && r.ordinary < r.words || p.sign(next.to, '.') && !first.opens && (r.given+r.surname+next.given+next.surname > 0 || first.is(enSurnameOften) && p.at(k).is(enSurnameOften))
 }
 
 // named says whether token k was taken as part of a name.
@@ -403,6 +439,9 @@ func (p *enPage) likely(r *enRun) bool {
 		return r.often > 0 || r.initials > 0 || !first.opens
 	case r.unknown > 0:
 		return !first.opens || r.initials > 0 || r.unknown > 1 && r.unknown == r.words
+	}
+	if last := &p.ts[r.to-1]; r.ordinary == 2 && r.words == 2 && first.is(enGiven) && last.is(enSurnameOften) && p.at(r.to).is(enVerb) && p.at(r.to).shape == enLower {
+		return true // Hunter Chase was
 	}
 	return r.ordinary == r.words && p.ts[r.from].is(enGivenOften) && r.often > 1 || r.ordinary > 0 && r.initials > 0 && r.often > 0
 }
@@ -492,7 +531,7 @@ func (p *enPage) medical(t *enToken) bool {
 var enMedicalTails = [...]string{
 	"itis", "osis", "emia", "aemia", "oma", "omas", "pathy", "ectomy", "otomy", "ostomy", "plasty", "scopy", "gram", "graphy",
 	"algia", "uria", "pnea", "rrhea", "rrhage", "plegia", "paresis", "megaly", "penia", "philia", "trophy", "lysis",
-	"mycin", "micin", "cillin", "cycline", "floxacin", "azole", "pril", "sartan", "olol", "statin", "dipine", "mab", "nib",
+	"mycin", "micin", "cillin", "cycline", "floxacin", "penem", "vancin", "bactam", "azole", "pril", "sartan", "olol", "statin", "dipine", "mab", "nib",
 	"afil", "idine", "amine", "crit", "ponin", "paque", "azepam", "zolam", "oxetine", "triptyline", "barbital", "caine", "vir", "tidine", "prazole",
 	"gliptin", "gliflozin", "glutide", "parin", "xaban", "semide", "thiazide", "sone", "solone", "onide", "profen", "codone",
 	"morphone", "trexate", "platin", "rubicin", "taxel", "lukast", "setron", "triptan", "iazide", "formin", "zine",

@@ -12,6 +12,10 @@ func (p *enPage) digitsOf(i int) {
 		p.take(i, i+1, Phone, 70, ByStructure)
 		return
 	}
+	if t := p.at(i); digits < 4 && digits >= 2 && t.kind == enMixed && t.end-t.start >= 5 && p.numbered(i) {
+		p.take(i, end, Unique, 50, ByLabel)
+		return
+	}
 	if digits < 4 || p.measure(i, end) || p.shift(i, end) {
 		return
 	}
@@ -216,7 +220,7 @@ func (p *enPage) numbered(i int) bool {
 		k--
 	}
 	switch p.word(k) {
-	case "no", "number", "num", "id", "mrn", "mr", "acct", "account", "accession", "encounter", "visit", "record", "chart", "unit", "case", "member", "policy", "group", "csn", "fin", "har", "zip", "zipcode", "code", "ssn", "license", "licence", "job", "specimen", "serial", "badge", "dictation", "document", "doc", "ref", "reference", "identifier", "pin", "passport":
+	case "index", "batch", "no", "number", "num", "id", "mrn", "mr", "acct", "account", "accession", "encounter", "visit", "record", "chart", "unit", "case", "member", "policy", "group", "csn", "fin", "har", "zip", "zipcode", "code", "ssn", "license", "licence", "job", "specimen", "serial", "badge", "dictation", "document", "doc", "ref", "reference", "identifier", "pin", "passport":
 		return true
 	}
 	return false

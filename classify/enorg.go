@@ -23,6 +23,9 @@ func (p *enPage) organisation(i int) {
 	if from > 1 && p.sign(from-1, '-') && p.at(from).gap == enTight && p.at(from-2).proper() && !p.at(from-2).used {
 		from -= 2
 	}
+	if next := p.at(i + 1); next.proper() && next.gap == enSpace && next.is(enOrdinary) && !next.shouts && !p.odd(from, i) {
+		return // Brief Hospital Course
+	}
 	end := i + 1
 	if p.sign(end, '.') && p.at(end).gap == enTight && p.width(i) <= 4 && p.at(end+1).shape == enLower {
 		end++
@@ -90,6 +93,16 @@ func (p *enPage) particular(a, b int) bool {
 			}
 		}
 		return true
+	}
+	return false
+}
+
+// odd says whether a word from a to before b is no ordinary one.
+func (p *enPage) odd(a, b int) bool {
+	for k := a; k < b; k++ {
+		if t := p.at(k); t.kind == enWord && !t.is(enOrdinary) {
+			return true
+		}
 	}
 	return false
 }

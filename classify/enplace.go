@@ -69,6 +69,7 @@ func (p *enPage) street(k int) (end int, sure bool) {
 			names++
 			continue
 		case t.kind == enWord && t.shape == enLower && names > 0 && (t.class == 0 || t.end-t.start == 1) && (p.numeric(k+1) || p.at(k+1).proper() || p.sign(k+1, '.') && p.numeric(k+2)): // tér 19, põik 87
+			sure = sure || t.is(enStreet)
 			names++
 			continue
 		case t.kind == enWord && t.is(enStreet) && names > 0 && (t.proper() || p.width(k) > 2) && p.streetWord(k):
@@ -91,7 +92,7 @@ func (p *enPage) street(k int) (end int, sure bool) {
 			sure = sure || p.streetEnding(t)
 			names++
 			continue
-		case t.kind == enPunct && (t.sign == '.' || t.sign == '-' || t.sign == '\'') && names > 0 && p.at(k+1).gap <= enSpace && (p.at(k+1).proper() || p.numeric(k+1) && t.sign == '.') && (t.gap == enTight && p.at(k-1).end-p.at(k-1).start <= 3 || t.sign != '.'):
+		case t.kind == enPunct && (t.sign == '.' || t.sign == '-' || t.sign == '\'') && names > 0 && p.at(k+1).gap <= enSpace && (p.at(k+1).proper() || p.numeric(k+1) && t.sign == '.') && (t.gap == enTight && (p.width(k-1) <= 3 || p.at(k-1).is(enStreetHead)) || t.sign != '.'):
 			names++
 			continue
 		}
@@ -205,7 +206,7 @@ func (p *enPage) plausible(i, end int) bool {
 	}
 	alone := p.at(i).gap >= enNewline && (p.at(end).gap >= enNewline || p.sign(end, ','))
 	number := p.at(end-1).kind == enNumber && p.width(i) <= 6
-	return alone && p.width(i) >= 2 || number && (p.at(end).gap >= enNewline || p.at(end).proper() || p.sign(end, ','))
+	return alone && p.width(i) >= 2 || number && (p.at(end).gap >= enNewline || p.at(end).proper() || p.sign(end, ',') || p.sign(end, '.'))
 }
 
 // rest takes what follows a street: unit, city, state, postal code, country.
@@ -232,6 +233,12 @@ func (p *enPage) rest(k int) int {
 			end = k
 		case t.kind == enPunct && (t.sign == ',' || t.sign == '.' && p.at(k+1).gap <= enNewline && t.gap == enTight && n == 0 || t.sign == '-' || t.sign == '>' || t.sign == '#'):
 			k++
+		case p.sign(k, '(') && p.at(k+1).proper() && p.sign(k+2, ')') && cities > 0:
+			k += 3
+			end = k
+		case t.kind == enNumber && p.width(k) <= 4 && (n == 0 && p.unitAt(k+1) || p.sign(k-1, ',') && p.at(k-1).gap >= enNewline && p.at(k+1).gap >= enNewline):
+			k++
+			end = k
 		case t.kind == enNumber && p.zip(k) > k:
 			k = p.zip(k)
 			end = k
@@ -436,7 +443,7 @@ func (p *enPage) corner(k int) int {
 	start := k
 	for k < len(p.ts) && k < start+7 && p.at(k).gap < enNewline {
 		t := p.at(k)
-		word := t.kind == enWord && (t.proper() || t.is(enParticle|enStreetHead)) || t.kind == enNumber && p.width(k) < 6
+		word := t.kind == enWord && (t.proper() || t.is(enParticle|enStreetHead|enStreet) || t.class == 0) || t.kind == enNumber && p.width(k) < 6
 		dot := t.kind == enPunct && (t.sign == '.' || t.sign == '-') && t.gap == enTight && k > start
 		if !word && !dot {
 			break

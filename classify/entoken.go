@@ -310,13 +310,16 @@ func enMark(ts []enToken) {
 			}
 		}
 	}
-	as := enGivenOften
-	if words >= 4 && 50*capitals <= words {
+	as, small := enGivenOften, words >= 4 && 50*capitals <= words
+	if small {
 		as = enPerson | enPlace
 	}
 	for k := range ts {
 		t := &ts[k]
 		if t.kind == enWord && t.shape == enLower && t.is(as) && !t.is(enOrdinary|enMedic|enEponym|enFunction|enParticle|enLabel) && t.end-t.start > 2 {
+			t.shape, t.raised = enCap, true
+		}
+		if small && t.kind == enWord && t.shape == enLower && t.is(enStreet|enUnit|enStreetHead) && t.end-t.start > 2 && !t.is(enFunction) {
 			t.shape, t.raised = enCap, true
 		}
 	}

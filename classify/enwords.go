@@ -142,7 +142,26 @@ func newEnLexicon() (*enLexicon, error) {
 	for name, class := range enGroups() {
 		l.group(enKeywordsFile, name, class)
 	}
+	l.rather()
 	return l, nil
+}
+
+// rather takes words of the group "rather-name" for names alone: with a
+// capital they are hardly ever anything else.
+func (l *enLexicon) rather() {
+	for line := range strings.Lines(enKeywordsFile) {
+		rest, ok := strings.CutPrefix(line, "rather-name:")
+		if !ok {
+			continue
+		}
+		for word := range strings.FieldsSeq(rest) {
+			at, print := l.slot(enHash(word))
+			for l.slots[at].print != 0 && l.slots[at].print != print {
+				at = (at + 1) & l.mask
+			}
+			l.slots[at].class &^= enOrdinary
+		}
+	}
 }
 
 // words reads the front-coded lexicon.

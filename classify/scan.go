@@ -239,6 +239,9 @@ func (e *Engine) hearerOf(number int) int {
 
 // hear calls one recogniser with the window around its cue.
 func (s *scan) hear(h, at, end, number int) {
+	if _, ok := s.engine.heard[h].recogniser.(thorough); ok && s.mode == Redact {
+		return
+	}
 	lo, hi := window(s.text, at, end)
 	n := len(s.found)
 	s.found = s.engine.heard[h].near(s.found, s.text[lo:hi], at-lo, end-lo, number)
