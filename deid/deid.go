@@ -157,6 +157,8 @@ func Offers() []Offer {
 	return []Offer{
 		dicomOffer(),
 		hl7Offer(),
+		fhirOffer(),
+		cdaOffer(),
 		textPseudonymOffer(), // claims by name, so last
 		textRedactOffer(),
 	}

@@ -17,6 +17,9 @@ const mostKnown = 256
 // language might find them.
 type known struct {
 	values []knownValue
+	// first lists the values by their first byte, once they are sorted.
+	first  [256][]int
+	sorted bool
 }
 
 type knownValue struct {
@@ -24,7 +27,7 @@ type knownValue struct {
 	kind         classify.Kind
 }
 
-func (k *known) reset() { k.values = k.values[:0] }
+func (k *known) reset() { k.values, k.sorted = k.values[:0], false }
 
 // add remembers a value and what stands for it. One letter or a very short
 // number is no evidence.
@@ -47,41 +50,55 @@ func (k *known) add(kind classify.Kind, value, stand []byte) {
 	if len(stand) == 0 {
 		stand = mark(nil, kind.String())
 	}
+	k.sorted = false
 	k.values = append(k.values, knownValue{bytes.Clone(value), bytes.Clone(stand), kind})
 }
 
-// find appends where the known values stand in a text, in order and without
-// overlaps. Letters in another case count; a value inside a longer word or
-// number does not.
+// find gives where the known values stand in a text, in order and without
+// overlaps, the longest first. Letters in another case count; a value inside a
+// longer word or number does not.
 func (k *known) find(text []byte) (found []pinned) {
-	for _, v := range k.values {
-		for at := 0; ; {
-			i := indexFold(text[at:], v.value)
-			if i < 0 {
-				break
+	if len(k.values) == 0 {
+		return nil
+	}
+	if !k.sorted {
+		k.sort()
+	}
+	for at := 0; at < len(text); at++ {
+		best := -1
+		for _, i := range k.first[lower(text[at])] {
+			v := k.values[i].value
+			if at+len(v) <= len(text) && (best < 0 || len(v) > len(k.values[best].value)) &&
+				bytes.EqualFold(text[at:at+len(v)], v) && alone(text, at, at+len(v)) {
+				best = i
 			}
-			from, to := at+i, at+i+len(v.value)
-			at = from + 1
-			if alone(text, from, to) {
-				found = append(found, pinned{from, to, v.kind, v.stand})
-				at = to
-			}
+		}
+		if best >= 0 {
+			v := k.values[best]
+			found = append(found, pinned{at, at + len(v.value), v.kind, v.stand})
+			at += len(v.value) - 1
 		}
 	}
-	slices.SortFunc(found, func(a, b pinned) int {
-		if a.from != b.from {
-			return a.from - b.from
-		}
-		return b.to - a.to
-	})
-	kept := found[:0]
-	end := 0
-	for _, f := range found {
-		if f.from >= end {
-			kept, end = append(kept, f), f.to
-		}
+	return found
+}
+
+// sort lists the values by their first byte.
+func (k *known) sort() {
+	for i := range k.first {
+		k.first[i] = k.first[i][:0]
 	}
-	return kept
+	for i, v := range k.values {
+		c := lower(v.value[0])
+		k.first[c] = append(k.first[c], i)
+	}
+	k.sorted = true
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
 }
 
 // pinned is a piece of a text with what stands for it.
@@ -117,24 +134,6 @@ func merge(all []pinned, spans []classify.Span) []pinned {
 		}
 	}
 	return kept
-}
-
-// indexFold finds a value in a text, ASCII letters in any case.
-func indexFold(text, value []byte) int {
-	first := value[0]
-	lower, upper := first, first
-	if first|0x20 >= 'a' && first|0x20 <= 'z' {
-		lower, upper = first|0x20, first&^0x20
-	}
-	for at := 0; at+len(value) <= len(text); at++ {
-		if c := text[at]; c != lower && c != upper {
-			continue
-		}
-		if bytes.EqualFold(text[at:at+len(value)], value) {
-			return at
-		}
-	}
-	return -1
 }
 
 // alone says whether a piece of ASCII is bounded by what is no letter or
