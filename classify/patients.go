@@ -1,9 +1,17 @@
 package classify
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
-	"io"
+	"fmt"
 	"iter"
+	"math/bits"
+	"slices"
+
+	"github.com/FastFilter/xorfilter"
+	"github.com/dchest/siphash"
 
 	"github.com/cordon-health/cordon/internal/keyed"
 )
@@ -14,35 +22,382 @@ type Patient struct {
 	MRN, ResidentID, Phone string
 	// Name and BirthDate (2006-01-02) together are one identifier.
 	Name, BirthDate string
-	// Others are any further numbers: admissions, cards.
+	// Others are any further numbers: admissions, cards, passports.
 	Others []string
 	// Honey patients were planted: no honest person asks for them.
 	Honey bool
 }
 
 // Patients answers whether a value belongs to one of the hospital's own
-// patients. It holds keyed hashes only.
-type Patients struct{}
-
-// BuildPatients makes an index. Every identifier of each is normalised first.
-func BuildPatients(key keyed.Key, each iter.Seq[Patient]) (*Patients, error) {
-	return nil, errors.New("not built yet")
+// patients. It holds no identifier: of each, some bits of its SipHash under a
+// key derived from the site's, which without that key are noise.
+//
+// A look-up asks a binary fuse filter, which says no to 255 of 256 strangers,
+// and then one of two tables of hashes, which says no to all but one of two
+// thousand million of the rest of them. Patients are numbered in the order of
+// the first table, which therefore need not store the number; the second has
+// their further identifiers. It never changes once built, and is safe for
+// concurrent use.
+type Patients struct {
+	k0, k1 uint64
+	mac    [32]byte // key of the file's seal
+	filter xorfilter.BinaryFuse[uint8]
+	first  hashTable // one hash for each patient
+	more   hashTable // the others, with the patient's number
+	honey  []uint32  // sorted
+	// crowded has a bit for each length of plain numbers that are so many among
+	// those there are that any number may be one by chance.
+	crowded uint64
 }
 
-// Match says whose identifier a value is.
+// maxPatients bounds an index.
+const maxPatients = 1 << 28
+
+// The classes of identifiers: values of two classes never meet.
+const (
+	classNumber = 'n'
+	classID     = 'i'
+	classPhone  = 'p'
+	classPerson = 'b'
+)
+
+// BuildPatients makes an index. It keeps 12 bytes of each identifier while it
+// builds; what the sequence gives is not kept.
+func BuildPatients(key keyed.Key, each iter.Seq[Patient]) (*Patients, error) {
+	p := newPatients(key)
+	b := patientsBuilder{index: p}
+	for person := range each {
+		if b.people == maxPatients {
+			return nil, fmt.Errorf("an index holds at most %d patients", maxPatients)
+		}
+		b.add(&person)
+	}
+	return p, b.finish()
+}
+
+func newPatients(key keyed.Key) *Patients {
+	p := new(Patients)
+	sip := sha256.Sum256(append([]byte("cordon patients hash\x00"), key[:]...))
+	p.k0, p.k1 = binary.LittleEndian.Uint64(sip[:]), binary.LittleEndian.Uint64(sip[8:])
+	p.mac = sha256.Sum256(append([]byte("cordon patients seal\x00"), key[:]...))
+	return p
+}
+
+// patientsBuilder gathers hashes.
+type patientsBuilder struct {
+	index       *Patients
+	people      uint32
+	first, more []hashOf
+	honey       []uint32
+	lengths     [64]int64 // of plain numbers
+}
+
+// hashOf is the hash of one identifier of one patient.
+type hashOf struct {
+	hash uint64
+	who  uint32
+}
+
+func (b *patientsBuilder) add(p *Patient) {
+	hashes := b.hashes(p)
+	if len(hashes) == 0 {
+		return
+	}
+	b.first = append(b.first, hashOf{hashes[0], b.people})
+	for _, h := range hashes[1:] {
+		b.more = append(b.more, hashOf{h, b.people})
+	}
+	if p.Honey {
+		b.honey = append(b.honey, b.people)
+	}
+	b.people++
+}
+
+func (b *patientsBuilder) hashes(p *Patient) []uint64 {
+	var out []uint64
+	take := func(h uint64, ok bool) {
+		if ok && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	for _, n := range append([]string{p.MRN}, p.Others...) {
+		take(b.index.hash(classNumber, []byte(n)))
+		if n := len(n); n < len(b.lengths) && n > 0 {
+			b.lengths[n]++
+		}
+	}
+	take(b.index.hash(classID, []byte(p.ResidentID)))
+	take(b.index.hash(classPhone, []byte(p.Phone)))
+	take(b.index.person([]byte(p.Name), []byte(p.BirthDate)))
+	return out
+}
+
+// finish sorts the hashes, numbers the patients and fills the tables.
+func (b *patientsBuilder) finish() error {
+	p := b.index
+	slices.SortFunc(b.first, byHash)
+	number := make([]uint32, b.people) // by the order in which they came
+	last := -1
+	for i, h := range b.first {
+		if i == 0 || h.hash != b.first[last].hash {
+			last++
+			b.first[last] = h
+		}
+		number[h.who] = uint32(last)
+	}
+	b.first = b.first[:last+1]
+	for i := range b.more {
+		b.more[i].who = number[b.more[i].who]
+	}
+	slices.SortFunc(b.more, byHash)
+	b.more = slices.CompactFunc(b.more, func(x, y hashOf) bool { return x.hash == y.hash })
+	for _, h := range b.honey {
+		p.honey = append(p.honey, number[h])
+	}
+	slices.Sort(p.honey)
+	p.honey = slices.Compact(p.honey)
+	most := 1.0
+	for n, count := range b.lengths {
+		if float64(count) > most/1000 {
+			p.crowded |= 1 << n
+		}
+		most *= 10
+	}
+	p.first.fill(b.first, 0)
+	p.more.fill(b.more, max(1, bits.Len(uint(len(b.first)))))
+	return b.filter()
+}
+
+func byHash(a, b hashOf) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.who, b.who)) }
+
+func (b *patientsBuilder) filter() error {
+	keys := make([]uint64, 0, len(b.first)+len(b.more))
+	for _, h := range b.first {
+		keys = append(keys, h.hash)
+	}
+	for _, h := range b.more {
+		keys = append(keys, h.hash)
+	}
+	b.first, b.more = nil, nil
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) == 0 {
+		return nil
+	}
+	filter, err := xorfilter.NewBinaryFuse[uint8](keys)
+	if err != nil {
+		return fmt.Errorf("the filter of patients: %w", err)
+	}
+	b.index.filter = *filter
+	return nil
+}
+
+// Len is how many patients there are.
+func (p *Patients) Len() int { return p.first.n }
+
+// Memory is about how many bytes the index holds.
+func (p *Patients) Memory() int {
+	return len(p.filter.Fingerprints) + p.first.memory() + p.more.memory() + 4*len(p.honey)
+}
+
+// Match says whose identifier a value of a kind is: the patient's number, the
+// same for all of their identifiers, and whether the patient was planted.
 func (p *Patients) Match(kind Kind, value []byte) (who uint32, honey, ok bool) {
-	return 0, false, false
+	class := byte(classNumber)
+	switch kind {
+	case ResidentID, ResidentID15, ResidencePermit:
+		class = classID
+	case Mobile, Phone, Fax:
+		class = classPhone
+	case Name, Address, Date, BirthDate, Age, Organization, Email, URL, IP, MAC, Condition, Unread:
+		return 0, false, false
+	}
+	h, ok := p.hash(class, value)
+	if !ok {
+		return 0, false, false
+	}
+	return p.find(h)
 }
 
 // MatchPerson says whose name and date of birth these are.
 func (p *Patients) MatchPerson(name, birth []byte) (who uint32, honey, ok bool) {
-	return 0, false, false
+	h, ok := p.person(name, birth)
+	if !ok {
+		return 0, false, false
+	}
+	return p.find(h)
 }
 
-// Save writes the index.
-func (p *Patients) Save(w io.Writer) error { return nil }
-
-// LoadPatients reads what Save wrote with the same key.
-func LoadPatients(key keyed.Key, r io.Reader) (*Patients, error) {
-	return nil, errors.New("not built yet")
+// matchAlone is Match for a number that no label says anything of: only
+// numbers long enough that hitting one by chance is rare.
+func (p *Patients) matchAlone(value []byte) bool {
+	if len(value) < 7 || len(value) >= 64 || p.crowded>>len(value)&1 != 0 {
+		return false
+	}
+	_, _, ok := p.Match(MRN, value)
+	return ok
 }
+
+func (p *Patients) find(h uint64) (who uint32, honey, ok bool) {
+	if len(p.filter.Fingerprints) == 0 || !p.filter.Contains(h) {
+		return 0, false, false
+	}
+	if who, ok = p.first.find(h); !ok {
+		if who, ok = p.more.find(h); !ok {
+			return 0, false, false
+		}
+	}
+	if len(p.honey) > 0 {
+		_, honey = slices.BinarySearch(p.honey, who)
+	}
+	return who, honey, true
+}
+
+// hash is the keyed hash of a value's normal form; false where it has none.
+func (p *Patients) hash(class byte, value []byte) (uint64, bool) {
+	var room [80]byte
+	room[0] = class
+	text := plainNumber(room[:1], value)
+	switch class {
+	case classID:
+		text = longID(text)
+	case classPhone:
+		text = localPhone(text)
+	}
+	if len(text) < 4 {
+		return 0, false
+	}
+	return siphash.Hash(p.k0, p.k1, text), true
+}
+
+// plainNumber appends the letters, in upper case, and the digits of a number,
+// of any width, as far as there is room.
+func plainNumber(dst, value []byte) []byte {
+	if len(value) <= 24 && plainAlready(value) {
+		return append(dst, value...)
+	}
+	for i := 0; i < len(value) && len(dst) < cap(dst); {
+		c, size := narrow(value, i)
+		if size == 0 {
+			if c = value[i]; c >= 0x80 {
+				dst = append(dst, c)
+			}
+			i++
+			continue
+		}
+		if i += size; wordByte(c) {
+			if c >= 'a' {
+				c &^= 0x20
+			}
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// plainAlready says whether a value is digits and capital letters alone.
+func plainAlready(value []byte) bool {
+	i := 0
+	for ; i+8 <= len(value); i += 8 {
+		if x := load(value, i); (digitMask(x)|letterMask(x)&^(x<<2))&tops != tops {
+			return false
+		}
+	}
+	for ; i < len(value); i++ {
+		if !digit(value[i]) && !upper(value[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// longID makes the 15 digits of an old identity number, behind its class, the
+// 18 characters that replaced it.
+func longID(text []byte) []byte {
+	if len(text) != 16 {
+		return text
+	}
+	text = append(text, "    "[:3]...)[:19]
+	copy(text[9:], text[7:16])
+	text[7], text[8] = '1', '9'
+	weights := [17]byte{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2}
+	sum := 0
+	for i, w := range weights {
+		sum += int(w) * int(text[1+i]-'0')
+	}
+	text[18] = "10X98765432"[(sum%11+11)%11]
+	return text
+}
+
+// localPhone drops the country's code and leading zeros of a telephone number
+// behind its class.
+func localPhone(text []byte) []byte {
+	digits := text[1:]
+	for len(digits) > 0 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	if len(digits) > 11 && digits[0] == '8' && digits[1] == '6' || len(digits) == 13 && string(digits[:2]) == "86" {
+		digits = digits[2:]
+	}
+	for len(digits) > 0 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	return text[:1+copy(text[1:], digits)]
+}
+
+// person is the keyed hash of a name and a date of birth.
+func (p *Patients) person(name, birth []byte) (uint64, bool) {
+	var room [144]byte
+	room[0] = classPerson
+	text := room[:1]
+	for i := 0; i < len(name) && len(text) < 128; i++ {
+		if c := name[i]; letter(c) {
+			text = append(text, folded(c))
+		} else if c >= 0x80 && !(c == 0xC2 && byteAt(name, i+1) == 0xB7) && !(c == 0xB7 && i > 0 && name[i-1] == 0xC2) {
+			text = append(text, c)
+		}
+	}
+	if len(text) < 4 {
+		return 0, false
+	}
+	year, month, day := dayOf(birth)
+	if !calendar(year, month, day) || year < 1000 || year > 9999 {
+		return 0, false
+	}
+	text = append(text, 0, byte(year>>8), byte(year), byte(month), byte(day))
+	return siphash.Hash(p.k0, p.k1, text), true
+}
+
+// dayOf reads a day: 19900307, 1990-3-7, 1990年3月7日, 3/7/1990.
+func dayOf(text []byte) (year, month, day int) {
+	var part [3]int
+	var length [3]int
+	n := -1
+	for i, c := range text {
+		if !digit(c) {
+			continue
+		}
+		if i == 0 || !digit(text[i-1]) {
+			if n++; n == 3 {
+				n = 2
+				break // what follows is a time of day
+			}
+		}
+		if length[n] < 8 {
+			part[n] = part[n]*10 + int(c-'0')
+			length[n]++
+		}
+	}
+	switch {
+	case n >= 0 && length[0] == 8:
+		return part[0] / 10000, part[0] / 100 % 100, part[0] % 100
+	case n == 2 && length[0] == 4:
+		return part[0], part[1], part[2]
+	case n == 2 && length[2] == 4:
+		return part[2], part[0], part[1]
+	}
+	return 0, 0, 0
+}
+
+// errPatients is what all damage of a file comes to.
+var errPatients = errors.New("this is no index of patients made with this site's key, or it is damaged: build it again")

@@ -11,3 +11,8 @@ const (
 	GB18030
 	Binary // no text
 )
+
+// String is the charset's usual name.
+func (c Charset) String() string {
+	return [...]string{"utf-8", "utf-16le", "utf-16be", "gb18030", "binary"}[min(c, Binary)]
+}
