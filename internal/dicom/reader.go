@@ -246,7 +246,10 @@ func (r *Reader) close(top *frame) error {
 func (r *Reader) pop(at int64) {
 	top := r.stack[len(r.stack)-1]
 	r.stack = r.stack[:len(r.stack)-1]
-	kind := map[Kind]Kind{SequenceStart: SequenceEnd, ItemStart: ItemEnd, PixelStart: PixelEnd}[top.kind]
+	kind := top.kind + 1 // the end of each kind follows its start
+	if kind == Fragment {
+		kind = PixelEnd
+	}
 	r.cur = Element{Kind: kind, Tag: top.tag, VR: top.vr, At: at, Offset: r.in.pos, Depth: r.depth(), Implicit: top.implicit, Item: top.items}
 	r.order, r.explicit = top.outsideOrder, top.outsideExplicit
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/jpeg"
 )
 
@@ -109,6 +110,13 @@ func (m *Image) decodeBaseline(dst, frame []byte) error {
 			rawComponents(dst, p, m.Columns, m.Rows) // the components are red, green and blue
 			return nil
 		}
+		for y := range m.Rows {
+			for x := range m.Columns {
+				at, c := (y*m.Columns+x)*3, p.COffset(x, y)
+				dst[at], dst[at+1], dst[at+2] = color.YCbCrToRGB(p.Y[y*p.YStride+x], p.Cb[c], p.Cr[c])
+			}
+		}
+		return nil
 	}
 	if m.Samples != 3 {
 		return errJPEG
