@@ -50,6 +50,12 @@ func (q *request) subjectOf(c incident.Case) subject {
 		return s
 	case "source":
 		return q.sourceOf(name, c)
+	case "data":
+		s := worded(words["subject.data"], name)
+		if q.ses.User.May(identity.SeeData) {
+			s.Link = "/data/targets/" + q.seal.Seal(sealTarget, name)
+		}
+		return s
 	}
 	return subject{}
 }

@@ -21,7 +21,11 @@ func shows(pattern string) (operation string, known bool) {
 		return "", true
 	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute": // leave a record
 		return "", true
-	case "GET /overview/live", "GET /evidence/live": // go on
+	case "GET /data", "GET /data/targets/{token}", "GET /data/objects", "GET /data/objects/{token}", "GET /data/export/{format}":
+		return api.LookedAtData, true
+	case "POST /data/find", "GET /data/levels": // show nobody
+		return "", true
+	case "GET /overview/live", "GET /evidence/live", "GET /data/live": // go on
 		return "", true
 	case "GET /patients", "POST /patients", "GET /detectors", "GET /rules", "GET /rules/{id}", "GET /quality", "GET /evidence", "POST /evidence/verify": // show nobody
 		return "", true
