@@ -87,7 +87,7 @@ func (p *enPage) open(from, to int) {
 func (p *enPage) bind() {
 	for i := range p.ts {
 		switch {
-		case p.sign(i, '@'), p.sign(i, '/') && p.sign(i+1, '/') && p.at(i+1).gap == enTight, p.sign(i, '\\') && p.at(i).gap == enTight:
+		case p.sign(i, '@'), p.sign(i, '/') && p.sign(i+1, '/') && p.at(i+1).gap == enTight, p.sign(i, '\\') && p.at(i).gap == enTight && p.at(i+1).gap == enTight && p.at(i+1).kind != enPunct:
 		default:
 			continue
 		}

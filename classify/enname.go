@@ -15,17 +15,20 @@ type enRun struct {
 
 // nameable says whether a token may stand in a name whose beginning is sure.
 func (t *enToken) nameable() bool {
+	if t.kind == enWord && t.shape == enInitial && !t.used {
+		return true
+	}
 	if !t.proper() || t.used || t.is(enMonth|enWeekday|enFunction|enLabel|enOrgTail|enUnit) && !t.is(enPerson) {
 		return false
 	}
 	if t.is(enFunction) && t.shape != enInitial && t.end-t.start < 4 && !t.is(enGivenOften|enSurnameOften) {
 		return false
 	}
-	if t.shape == enInitial {
-		return true
-	}
 	if t.shape == enUpper && !t.shouts && !t.is(enPerson) && t.end-t.start <= 4 {
 		return false // an abbreviation
+	}
+	if t.shape == enCap && t.mixed && !t.is(enPerson) && t.end-t.start <= 5 {
+		return false // UCx, CXRs, HbA
 	}
 	if t.is(enCredential) && (t.shape == enUpper && t.end-t.start <= 4 || !t.is(enPerson)) {
 		return false
@@ -70,7 +73,7 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 		if p.sign(k+1, '.') && p.at(k+1).gap == enTight {
 			return k + 2
 		}
-		if k > start || p.at(k+1).nameable() {
+		if k > start || p.at(k+1).nameable() && p.word(k) != "i" && p.word(k) != "a" {
 			return k + 1
 		}
 	case t.nameable() || lowerToo && t.kind == enWord && !t.used && t.is(enPerson) && !t.is(enOrdinary|enFunction):
@@ -373,7 +376,7 @@ func (p *enPage) bare(i int) int {
 		return r.to
 	case r.words == 1 && r.initials == 0 && t.is(enPlace) && p.led(i):
 		return r.to // place takes it
-	case p.credentialled(r.to) && r.given+r.surname+r.unknown+r.ordinary > 0:
+	case p.credentialled(r.to) && (r.given+r.surname+r.unknown > 0 || r.ordinary > 0 && p.at(r.to).kind == enPunct):
 		p.takeName(r, 90, ByTitle, true)
 	case p.likely(&r) || p.listed(&r):
 		p.takeName(r, 70, ByLexicon, r.words > 1 && (r.given+r.surname+r.unknown > 0 || p.ts[r.from].is(enGivenOften)))
@@ -453,7 +456,7 @@ func (p *enPage) lone(r *enRun) bool {
 		k--
 	}
 	t := &p.ts[k]
-	if t.is(enEponym) && !t.is(enGivenOften) || t.is(enTitle|enLabel|enOrgTail|enUnit) {
+	if t.is(enEponym) && !t.is(enGivenOften) || t.is(enTitle|enLabel|enOrgTail|enUnit|enNationality) {
 		return false
 	}
 	if t.shape == enUpper {
@@ -483,12 +486,12 @@ func (p *enPage) opener(t *enToken, k int) bool {
 		return t.is(enGivenOften) && !t.is(enMonth) && next.gap == enSpace && next.shape == enLower && next.is(enVerb) && next.kind == enWord && !t.is(enFunction)
 	}
 	if t.is(enGiven) {
-		return t.is(enGivenOften) || follows || next.gap >= enNewline || p.sign(k+1, ':') && !p.medical(t)
+		return t.is(enGivenOften) || follows || next.gap >= enNewline || (p.sign(k+1, ':') || p.sign(k+1, '"')) && !p.medical(t)
 	}
 	if t.is(enSurname) {
 		return t.is(enSurnameOften) && !p.sign(k+1, ':') || follows && next.is(enVerb) || t.owns
 	}
-	return !p.medical(t) && !t.is(enPlace|enNationality|enMonth|enWeekday) && (t.owns || next.gap == enSpace && next.kind == enWord && next.is(enVerb) && next.shape == enLower)
+	return !p.medical(t) && !t.is(enPlace|enNationality|enMonth|enWeekday) && (t.owns || p.sign(k-1, '-') && next.gap >= enNewline || next.gap == enSpace && next.kind == enWord && next.is(enVerb) && next.shape == enLower)
 }
 
 // again takes a part of a name found before.
@@ -531,7 +534,7 @@ func (p *enPage) medical(t *enToken) bool {
 var enMedicalTails = [...]string{
 	"itis", "osis", "emia", "aemia", "oma", "omas", "pathy", "ectomy", "otomy", "ostomy", "plasty", "scopy", "gram", "graphy",
 	"algia", "uria", "pnea", "rrhea", "rrhage", "plegia", "paresis", "megaly", "penia", "philia", "trophy", "lysis",
-	"mycin", "micin", "cillin", "cycline", "floxacin", "penem", "vancin", "bactam", "azole", "pril", "sartan", "olol", "statin", "dipine", "mab", "nib",
+	"mycin", "micin", "cillin", "cycline", "floxacin", "penem", "grel", "stazol", "ylline", "idone", "apine", "azine", "dronate", "fungin", "parib", "ciclib", "zomib", "limus", "terol", "tropium", "olone", "steride", "gabalin", "giline", "fibrate", "glitazone", "relin", "poetin", "plase", "navir", "tegravir", "buvir", "asvir", "vudine", "citabine", "tecan", "trexed", "fenac", "oxicam", "coxib", "profen", "tocin", "profol", "curium", "curonium", "flurane", "thromycin", "oxime", "ceptin", "vancin", "bactam", "azole", "pril", "sartan", "olol", "statin", "dipine", "mab", "nib",
 	"afil", "idine", "amine", "crit", "ponin", "paque", "azepam", "zolam", "oxetine", "triptyline", "barbital", "caine", "vir", "tidine", "prazole",
 	"gliptin", "gliflozin", "glutide", "parin", "xaban", "semide", "thiazide", "sone", "solone", "onide", "profen", "codone",
 	"morphone", "trexate", "platin", "rubicin", "taxel", "lukast", "setron", "triptan", "iazide", "formin", "zine",

@@ -89,6 +89,9 @@ func (p *enPage) extension(i int) bool {
 // shift says whether numbers are the hours of a shift (0700-1900) or a row of
 // small results (7.38/42/88).
 func (p *enPage) shift(i, end int) bool {
+	if end == i+3 && p.sign(i+1, '/') && p.at(i).kind == enNumber && p.at(i+2).kind == enNumber && p.width(i) <= 4 && p.width(i+2) <= 4 {
+		return !p.called(i) && !p.numbered(i)
+	}
 	if end == i+3 && p.sign(i+1, '-') && p.width(i) == 4 && p.width(i+2) == 4 && p.value(i) >= 0 && p.value(i) <= 2400 && p.value(i+2) <= 2400 && p.value(i)%100 < 60 && p.value(i+2)%100 < 60 {
 		return !p.called(i) && !p.numbered(i)
 	}

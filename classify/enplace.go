@@ -522,7 +522,11 @@ func (p *enPage) place(i int) {
 	if t.is(enOrdinary) && t.shape == enUpper {
 		return
 	}
-	p.take(i, p.coded(i+1), Address, 60, ByLexicon)
+	end := i + 1
+	for led && t.is(enOrdinary) && end < i+3 && p.at(end).shape == enCap && p.at(end).gap == enSpace && !p.at(end).used && !p.at(end).is(enMedic|enMonth|enFunction|enVerb) {
+		end++ // resident of Pine Crest
+	}
+	p.take(i, p.coded(end), Address, 60, ByLexicon)
 }
 
 // led says whether a word of places stands before token i: in, from, at.

@@ -52,6 +52,7 @@ type enToken struct {
 	shouts     bool // stands in a line all in capitals
 	titled     bool // stands in a line whose words all begin with a capital
 	used       bool // belongs to a span already
+	mixed      bool // has capitals behind the first letter
 	raised     bool // written small, read as if with a capital
 }
 
@@ -287,7 +288,7 @@ func (r *enReader) finish(t *enToken, text []byte, i, to int, h uint64, letters,
 	case upper == letters:
 		t.shape = enUpper
 	case first || upper == 1 && letters > 4:
-		t.shape = enCap
+		t.shape, t.mixed = enCap, upper > 1 && text[t.start+1] < 'a'
 	}
 	t.class = r.words.of(h)
 	if n := enApostrophe(text, min(i, to-1), to); i < to && n > 0 && i+n < to && text[i+n]|0x20 == 's' && (i+n+1 == to || !enAlpha(text[i+n+1])) {
