@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -157,7 +158,10 @@ func FuzzLoadPatients(f *testing.F) {
 
 // BenchmarkPatients looks up two million patients, and as many strangers.
 func BenchmarkPatients(b *testing.B) {
-	const people = 2_000_000
+	people := 2_000_000
+	if os.Getenv("FEW") != "" {
+		people = 2000
+	}
 	p, err := BuildPatients(keyed.Key{3}, crowdOf(people))
 	if err != nil {
 		b.Fatal(err)

@@ -70,7 +70,10 @@ func fieldFits(k Kind, value []byte) (Kind, uint8) {
 		return ok(k, len(value) >= 3 && len(value) <= 10, 90)
 	case Phone, Fax, Mobile:
 		n := count(value, digit)
-		if k == Mobile && !(n == 11 && len(value) == 11 && assignedMobile(value)) {
+		switch mobile := len(value) == 11 && n == 11 && assignedMobile(value); {
+		case k == Phone && mobile:
+			k = Mobile
+		case k == Mobile && !mobile:
 			k = Phone
 		}
 		return ok(k, n >= 5 && n <= 16 && len(value) <= 32, 94)
