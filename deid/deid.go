@@ -159,6 +159,7 @@ func Offers() []Offer {
 		hl7Offer(),
 		fhirOffer(),
 		cdaOffer(),
+		tableOffer(),
 		textPseudonymOffer(), // claims by name, so last
 		textRedactOffer(),
 	}

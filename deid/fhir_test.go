@@ -192,7 +192,7 @@ func gather(v any, above, name string, into map[string]bool) {
 	case string:
 		switch {
 		case len(v) < 5:
-		case name == "family", name == "given", name == "line", above == "identifier" && name == "value", above == "telecom" && name == "value", name == "birthDate":
+		case name == "family", name == "given", name == "line", above == "identifier" && name == "value", above == "telecom" && name == "value":
 			into[v] = true
 		}
 	}
