@@ -193,7 +193,7 @@ func (v *zhView) origin(p int) bool {
 
 // common says whether what stands at p is no address: 农村, 本市, 同上.
 func (v *zhView) common(p int) bool {
-	for _, word := range []string{"农村", "城市", "城镇", "外地", "本", "当地", "社区", "小区", "城区", "郊区", "山区", "地区", "我", "该", "同", "不详", "原", "某", "乡村", "牧区", "疫区", "国外", "国内", "医院", "病区"} {
+	for _, word := range []string{"农村", "城市", "城镇", "外地", "本", "当地", "社区", "小区", "城区", "郊区", "山区", "地区", "我", "该", "同", "不详", "原", "某", "乡村", "牧区", "疫区", "外", "台湾地区", "国外", "国内", "医院", "病区"} {
 		if hasWide(v.text, p, word) {
 			return true
 		}
@@ -225,6 +225,10 @@ func (v *zhView) rest(e int) int {
 		c, size := zhRune(v.text, i)
 		switch {
 		case size == 3:
+			if n := v.crossing(i); n > i {
+				size = n - i
+				break
+			}
 			if bytes.ContainsRune([]byte("的因由其与和于在，患入就"), c) || v.label(i) {
 				if v.label(i) {
 					return i
@@ -242,6 +246,20 @@ func (v *zhView) rest(e int) int {
 		return i
 	}
 	return e
+}
+
+// crossing passes "与周山路交叉口".
+func (v *zhView) crossing(i int) int {
+	if !hasWide(v.text, i, "与") && !hasWide(v.text, i, "和") {
+		return i
+	}
+	after := v.text[i:min(len(v.text), i+45)]
+	for _, word := range []string{"交叉口", "交汇处", "交界处", "路口"} {
+		if k := bytes.Index(after, []byte(word)); k > 0 {
+			return i + k + len(word)
+		}
+	}
+	return i
 }
 
 // label says whether another field of a form begins at i.

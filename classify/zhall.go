@@ -249,6 +249,9 @@ func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
 	if bytes.ContainsRune([]byte("河湖镇村乡路街县区市岩厂站队汤丸散膏片"), w.runes[f.to-1]) {
 		return // a place, a medicine
 	}
+	if f.to-f.from == 3 && v.z.x.shape[w.runes[f.to-1]-zhFirst]&v.z.x.shape[w.runes[f.to-2]-zhFirst]&zhSound != 0 {
+		return // a foreign word, by its sound: 戴维森, 莫尔加
+	}
 	sure, reason := uint8(62), ByLexicon
 	if f.alone {
 		sure, reason = 60, ByTitle
@@ -299,11 +302,14 @@ func (v *zhView) here(s *zhScratch, k, i int) {
 				v.add(i, e, Date, 82, ByStructure)
 			}
 		}
+	case '老', '小':
+		v.familiar(w, k)
+		v.organised(i)
 	case '组', '号', '室':
 		if i > 0 && v.counted(i) {
 			v.house(i)
 		}
-	case '医', '公', '大', '学', '小', '卫', '诊', '集', '派', '养', '敬', '中', '厂', '妇', '幼':
+	case '医', '公', '大', '学', '卫', '诊', '集', '派', '养', '敬', '中', '厂', '妇', '幼':
 		v.organised(i)
 	}
 	if v.z.x.shape[c-zhFirst]&zhProvince != 0 {
@@ -311,6 +317,26 @@ func (v *zhView) here(s *zhScratch, k, i int) {
 	}
 	if i >= 2 && (v.text[i-1] == 0xB7 || v.text[i-1] == 0xA2 || v.text[i-1] == 0xBB || v.text[i-1] == 0xA7) {
 		v.dotted(i)
+	}
+}
+
+// mark is what a word may do beside a name.
+func (v *zhView) mark(word []rune) zhMark { return v.z.x.mark[v.z.x.word(word)] }
+
+// familiar adds 老李 and 小王 where they stand as people do.
+func (v *zhView) familiar(w *zhWindow, k int) {
+	if k+1 >= w.n || v.z.x.surname[w.runes[k+1]-zhFirst]-1 > 47 {
+		return
+	}
+	if k > 0 && v.mark(w.runes[k-1:k])&(zhLead|zhFollow) == 0 {
+		return
+	}
+	next := false
+	for n := 1; n <= 3 && k+2+n <= w.n; n++ {
+		next = next || v.mark(w.runes[k+2:k+2+n])&(zhTitle|zhFollow) != 0
+	}
+	if next || k+2 == w.n {
+		v.add(w.at[k], w.at[k+2], Name, 55, ByStructure)
 	}
 }
 

@@ -255,6 +255,9 @@ func zhDateBegins(text []byte, i int) bool {
 
 // birth finds the date behind a label of birth, or before 出生.
 func (v *zhView) birth(at, end int) {
+	if zhEnds(v.text[:at], "发") || zhEnds(v.text[:at], "产") {
+		return // 发生于
+	}
 	p, _ := v.separator(end)
 	for _, word := range []string{"于", "为", "是", "在", "公历", "农历", "阳历", "阴历", "日期", "年月", "（公历）", "：", ":", " "} {
 		if hasWide(v.text, p, word) {

@@ -55,9 +55,10 @@ const (
 
 // What a character does in the name of a place.
 const (
-	zhEnding uint8 = 1 << iota // begins a suffix: 路, 街道
-	zhNever                    // is in none
-	zhProvince                 // begins the name of a province or a prefecture
+	zhEnding   uint8 = 1 << iota // begins a suffix: 路, 街道
+	zhNever                      // is in none
+	zhSound                      // spells the sound of a foreign word, seldom a given name
+	zhProvince                   // begins the name of a province or a prefecture
 )
 
 // zhLexicon is a trie of words with what they cost, and what surnames and the
@@ -103,6 +104,9 @@ func readZhLexicon() *zhLexicon {
 		if zhIs(c) {
 			x.shape[c-zhFirst] |= zhNever
 		}
+	}
+	for _, c := range "尔斯特克夫勒姆顿茨赫蒂迪巴菲普布洛莱沃奇拉里利尼索罗伯格瓦塔加卡库鲁图阿欧乌伊埃奥比皮费弗森维" {
+		x.shape[c-zhFirst] |= zhSound
 	}
 	for _, c := range zhSpelled {
 		x.foreign[c-zhFirst] = true

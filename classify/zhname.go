@@ -117,6 +117,9 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 	if w.n == 0 {
 		return -1, 0
 	}
+	if expect <= zhByRole+8 && zhBegins(v.text[p:], "和", "与", "及", "同", "或") {
+		return -1, 0
+	}
 	if end := v.foreign(&w, p); end > 0 {
 		return end, 92
 	}
@@ -193,7 +196,7 @@ func (v *zhView) strange(runes []rune) bool {
 // wordName says whether a word of the language is a name behind a label:
 // 白雪, 时光. A common surname must begin it.
 func (v *zhView) wordName(runes []rune) bool {
-	if len(runes) != 2 || v.stop(runes) {
+	if len(runes) != 2 || v.never(runes) {
 		return false
 	}
 	node := v.z.x.word(runes)
