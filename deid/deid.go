@@ -160,6 +160,7 @@ func Offers() []Offer {
 		fhirOffer(),
 		cdaOffer(),
 		tableOffer(),
+		autoOffer(),
 		textPseudonymOffer(), // claims by name, so last
 		textRedactOffer(),
 	}

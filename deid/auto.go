@@ -1,0 +1,67 @@
+package deid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cordon-health/cordon/classify"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// autoProfile gives each file to the profile that claims it: for folders that
+// hold several formats.
+type autoProfile struct {
+	offers   []Offer
+	profiles map[string]Profile
+}
+
+var _ Profile = (*autoProfile)(nil)
+
+func autoOffer() Offer {
+	return Offer{
+		Name:  "auto",
+		Title: ocsf.Text{EN: "each file by its own format: DICOM, HL7 v2, FHIR, C-CDA, text; others are not passed on", ZH: "按各文件自身格式处理：DICOM、HL7 v2、FHIR、C-CDA、文本；其他文件不输出"},
+		Open: func(s Setup) (Profile, error) {
+			p := &autoProfile{profiles: map[string]Profile{}}
+			for _, o := range Offers() {
+				if o.Claims == nil {
+					continue
+				}
+				profile, err := o.Open(Setup{Content: s.Content})
+				if err != nil {
+					return nil, err
+				}
+				p.offers, p.profiles[o.Name] = append(p.offers, o), profile
+			}
+			return p, nil
+		},
+	}
+}
+
+func (p *autoProfile) Name() string { return "auto" }
+
+// errUnclaimed means that no profile knows a file's format.
+var errUnclaimed = errors.New("no profile knows its format; choose one by name, or leave the file out")
+
+func (p *autoProfile) Apply(ctx context.Context, in classify.Source, out io.Writer, job *Job) (Report, error) {
+	profile, err := p.of(in)
+	if err != nil {
+		return Report{Profile: p.Name(), Key: job.Key.ID(), Bytes: in.Size()}, err
+	}
+	return profile.Apply(ctx, in, out, job)
+}
+
+func (p *autoProfile) of(in classify.Source) (Profile, error) {
+	head := make([]byte, min(4096, in.Size()))
+	if _, err := in.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	for _, o := range p.offers {
+		if o.Claims(in.Name(), head) {
+			return p.profiles[o.Name], nil
+		}
+	}
+	return nil, errUnclaimed
+}
