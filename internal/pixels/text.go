@@ -16,7 +16,7 @@ const (
 	pad        = 3    // pixels around what was found
 	step       = 32   // brightness in steps, twice, shifted by half a step
 	chains     = 18   // how many that makes
-	maxBlocks  = 4096 // followed at a time
+	maxBlocks  = 1024 // followed at a time
 )
 
 // Text finds what looks like writing.
@@ -167,7 +167,8 @@ func (f *finder) retire(y int) {
 
 // closer looks at a block as writing: its lines, and their characters.
 func (f *finder) closer(b block) {
-	r := Rect{b.rect.X0 - 4, b.rect.Y0 - 6, b.rect.X1 + 4, b.rect.Y1 + 6}.within(f.width, f.height)
+	side := max(2*(b.rect.Y1-b.rect.Y0), 8) // a character of broad strokes at either end makes no chain
+	r := Rect{b.rect.X0 - side, b.rect.Y0 - 6, b.rect.X1 + side, b.rect.Y1 + 6}.within(f.width, f.height)
 	w, h := r.X1-r.X0, r.Y1-r.Y0
 	rows := f.drawn(b, r)
 	for y := 0; y < h; {
@@ -220,42 +221,88 @@ func (f *finder) line(r Rect, w, top, bottom int) {
 	if height < lowest || height > min(max(f.height/12, 48), tallest) {
 		return
 	}
-	count, first, last, ink := 0, -1, 0, 0
+	var g group
 	for x := 0; x < w; {
-		for x < w && f.column(w, x, top, bottom) == 0 {
-			x++
+		p := f.part(w, x, top, bottom)
+		if p.from == p.to {
+			break
 		}
-		from, low, high := x, bottom, top
-		for x < w {
-			n := f.column(w, x, top, bottom)
-			if n == 0 {
-				break
-			}
-			ink += n
-			l, h := f.extent(w, x, top, bottom)
-			low, high = min(low, l), max(high, h)
-			x++
+		x = p.to
+		if 2*(p.high-p.low) < height || p.to-p.from > 3*height {
+			continue
 		}
-		if x > from && 2*(high-low) >= height && x-from <= 3*height {
-			count++
-			if first < 0 {
-				first = from
-			}
-			last = x
+		if g.count > 0 && p.from-g.last > 3*height {
+			f.keep(r, g, top, bottom)
+			g = group{}
 		}
+		g.add(p)
 	}
-	if count < characters || first < 0 {
+	f.keep(r, g, top, bottom)
+}
+
+// part is a run of columns with ink: where it is, how much, and how high.
+type part struct{ from, to, ink, low, high, runs int }
+
+func (f *finder) part(w, x, top, bottom int) part {
+	for x < w && f.column(w, x, top, bottom) == 0 {
+		x++
+	}
+	p := part{from: x, low: bottom, high: top}
+	for ; x < w; x++ {
+		n := f.column(w, x, top, bottom)
+		if n == 0 {
+			break
+		}
+		p.ink += n
+		low, high := f.extent(w, x, top, bottom)
+		p.runs += f.begins(w, x, top, bottom)
+		p.low, p.high = min(p.low, low), max(p.high, high)
+	}
+	p.to = x
+	return p
+}
+
+// group is characters that stand near each other.
+type group struct{ count, first, last, ink, runs int }
+
+func (g *group) add(p part) {
+	if g.count == 0 {
+		g.first = p.from
+	}
+	g.count++
+	g.last = p.to
+	g.ink += p.ink
+	g.runs += p.runs
+}
+
+// keep notes a group that is writing: enough characters, neither hardly any
+// ink nor all, in strokes that are thin for their height.
+func (f *finder) keep(r Rect, g group, top, bottom int) {
+	if g.count < characters || len(f.found) >= maxBlocks {
 		return
 	}
-	if full := ink * 100 / ((last - first) * height); full < 6 || full > 75 {
+	if full := g.ink * 100 / ((g.last - g.first) * (bottom - top)); full < 6 || full > 75 {
 		return
 	}
-	f.found = append(f.found, Rect{r.X0 + first - pad, r.Y0 + top - pad, r.X0 + last + pad, r.Y0 + bottom + pad}.within(f.width, f.height))
+	if height := bottom - top; height > 12 && 5*g.ink > 2*g.runs*height {
+		return
+	}
+	f.found = append(f.found, Rect{r.X0 + g.first - pad, r.Y0 + top - pad, r.X0 + g.last + pad, r.Y0 + bottom + pad}.within(f.width, f.height))
 }
 
 func (f *finder) column(w, x, top, bottom int) (n int) {
 	for y := top; y < bottom; y++ {
 		if f.mask[y*w+x] {
+			n++
+		}
+	}
+	return n
+}
+
+// begins counts the strokes that begin in a column, from left to right.
+func (f *finder) begins(w, x, top, bottom int) (n int) {
+	for y := top; y < bottom; y++ {
+		if f.mask[y*w+x] && (x == 0 || !f.mask[y*w+x-1]) {
 			n++
 		}
 	}
@@ -272,17 +319,17 @@ func (f *finder) extent(w, x, top, bottom int) (low, high int) {
 	return low, high
 }
 
-// merge joins rectangles that overlap.
+// merge joins rectangles where that covers hardly more than they do.
 func merge(all []Rect) []Rect {
 	slices.SortFunc(all, func(a, b Rect) int { return a.Y0 - b.Y0 })
 	var out []Rect
 	for _, r := range all {
 		joined := false
 		for i := range out {
-			o := &out[i]
-			if r.X0 <= o.X1 && r.X1 >= o.X0 && r.Y0 <= o.Y1 && r.Y1 >= o.Y0 {
-				*o = Rect{min(o.X0, r.X0), min(o.Y0, r.Y0), max(o.X1, r.X1), max(o.Y1, r.Y1)}
-				joined = true
+			o := out[i]
+			both := Rect{min(o.X0, r.X0), min(o.Y0, r.Y0), max(o.X1, r.X1), max(o.Y1, r.Y1)}
+			if 4*both.area() <= 5*max(o.area(), r.area()) {
+				out[i], joined = both, true
 				break
 			}
 		}
