@@ -77,7 +77,7 @@ func corpora() []string {
 func BenchmarkScan(b *testing.B) {
 	e := newEngine(b, Config{})
 	if os.Getenv("ALONE") != "" {
-		e = alone(b)
+		e = newEngine(b, Config{Off: Words()})
 	}
 	for _, name := range corpora() {
 		text := corpus(b, name)
@@ -93,18 +93,6 @@ func BenchmarkScan(b *testing.B) {
 			b.ReportMetric(float64(len(spans)), "spans")
 		})
 	}
-}
-
-// alone is an engine without the recognisers of names and addresses.
-func alone(t testing.TB) *Engine {
-	t.Helper()
-	e := newEngine(t, Config{})
-	cues, err := newCueTable(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.heard, e.cues = nil, cues
-	return e
 }
 
 func cpu() time.Duration {

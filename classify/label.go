@@ -180,6 +180,9 @@ func beforeBracket(text []byte, j int) int {
 // labelled is asked about a word with digits that is nothing by itself: a
 // label before it says what it is.
 func (s *scan) labelled(i, end int) int {
+	if s.engine.index != nil {
+		s.ours(i, end)
+	}
 	if !mayFollow(byteAt(s.text, i-1)) || end-i > longest {
 		return end
 	}
@@ -197,6 +200,18 @@ func (s *scan) labelled(i, end int) int {
 		s.add(i, end, kind, confidence, ByLabel)
 	}
 	return end
+}
+
+// ours is asked about a word with digits as a number of one of the hospital's
+// own patients.
+func (s *scan) ours(i, end int) {
+	value := s.text[i:end]
+	if len(value) == 8 && count(value, digit) == 8 && bornOn(value) {
+		return // a date
+	}
+	if s.engine.index.matchAlone(value) {
+		s.add(i, end, Ours, 90, ByIndex)
+	}
 }
 
 // mayFollow says whether a byte may stand between a label and a number.

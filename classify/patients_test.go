@@ -137,6 +137,26 @@ func TestPatientsAreFew(t *testing.T) {
 	}
 }
 
+// TestPatientsInText: a number that nothing names is found if it is a
+// patient's, and none that is so short that any may be one.
+func TestPatientsInText(t *testing.T) {
+	index, err := BuildPatients(keyed.Key{3}, crowdOf(5000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := BuildPatients(keyed.Key{3}, slices.Values([]Patient{{MRN: "1234567"}, {MRN: "20260317"}, {MRN: "123456"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "see M000000007, M000000008 and 123456, 1234567, 20260317"
+	for want, p := range map[string]*Patients{"patient M000000007": index, "patient 1234567": short} {
+		e := newEngine(t, Config{Patients: p})
+		if got := spelled(e, e.Scan(nil, []byte(text), Discover), text); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func FuzzLoadPatients(f *testing.F) {
 	p, err := BuildPatients(keyed.Key{1}, crowdOf(100))
 	if err != nil {
