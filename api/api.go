@@ -37,6 +37,7 @@ import (
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/evidence"
+	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/keyed"
@@ -44,6 +45,7 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/quarantine"
+	"github.com/cordon-health/cordon/release"
 )
 
 // Site is the hospital and how Cordon is reached.
@@ -107,6 +109,13 @@ type Services struct {
 	Bundle func(ctx context.Context, caseID, lang string, w io.Writer) error
 	// Tuning is how detectors are fitted to the hospital.
 	Tuning Tuners
+	// Gateway is what may leave; Base is how people reach the console.
+	Gateway *gateway.Guard
+	Base    string
+	// Releases are data sets on their way out; ReleaseProof writes the signed
+	// proof of one.
+	Releases     *release.Broker
+	ReleaseProof func(ctx context.Context, id, lang string, w io.Writer) error
 	// Data is where patient data lies, and the scans that find it.
 	Data DataGuard
 	// Audit takes an event about what a user of Cordon did.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/ocsf"
@@ -49,6 +50,8 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 	}{
 		{tuning.ErrOwn, http.StatusConflict, "涉及本人的例外须由他人批准"},
 		{playbook.ErrOwn, http.StatusConflict, "须由申请人以外的人决定"},
+		{gateway.ErrPass, http.StatusNotFound, "此链接已失效；请重新发送以获取新链接"},
+		{gateway.ErrReason, http.StatusBadRequest, "请简要说明原因，原因将与决定一并保存"},
 		{playbook.ErrLink, http.StatusNotFound, "链接无效或已过期"},
 		{identity.ErrDenied, http.StatusForbidden, "用户名、密码或验证码不正确"},
 		{identity.ErrSlow, http.StatusTooManyRequests, "失败次数过多，请稍候再试"},
@@ -59,6 +62,9 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 		if errors.Is(err, known.err) {
 			return Refusal{known.status, ocsf.Text{EN: known.err.Error(), ZH: known.zh}}, true
 		}
+	}
+	if r, ok := releaseRefusal(err); ok {
+		return r, true
 	}
 	if m := (tuning.Mistake{}); errors.As(err, &m) {
 		return Refusal{http.StatusBadRequest, ocsf.Text{EN: m.EN, ZH: m.ZH}}, true

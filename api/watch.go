@@ -19,6 +19,7 @@ const (
 	LookedAtExceptions = "exception-list"  // about whom detectors keep silent
 	LookedAtHidden     = "hidden-findings" // what an exception hides
 	LookedAtData       = "data-map"        // where patient data lies
+	LookedAtPasses     = "gateway-list"    // what was stopped on its way out
 )
 
 // shows says which operation a route is that shows something about people
@@ -41,13 +42,15 @@ func shows(id string) (operation string, known bool) {
 		return LookedAtHidden, true
 	case "explain", "listAccesses", "query", "getIncident", "exportIncident", "getQuarantined": // tell more
 		return "", true
+	case "listPasses", "getPass":
+		return LookedAtPasses, true
 	case "listDataObjects", "getDataObject", "exportData", "listScanChanges":
 		return LookedAtData, true
 	case "listDataTargets", "listScans", "getScan", "getLevels": // show nobody
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true
-	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence": // show nobody
+	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence", "listReleases", "getRelease", "proveRelease": // show nobody
 		return "", true
 	}
 	return "", false

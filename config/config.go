@@ -26,6 +26,7 @@ import (
 	"github.com/cordon-health/cordon/canary"
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/detect"
+	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/strict"
@@ -67,6 +68,8 @@ type Config struct {
 	Evidence  Evidence        `yaml:"evidence"`
 	// Canary proves the alarm path, all the time.
 	Canary canary.Config `yaml:"canary"`
+	// Gateway is what may leave by mail and web.
+	Gateway gateway.Config `yaml:"gateway"`
 	// Directory is where people come from besides CSV imports.
 	Directory Directory `yaml:"directory"`
 	// Scan is what is searched for patient data, and when.
@@ -145,6 +148,7 @@ func Default() Config {
 		Incident:  incident.Default(),
 		Canary:    canary.Default(),
 		Scan:      classify.DefaultScan(),
+		Gateway:   gateway.Default(),
 		Playbook:  playbook.Default(),
 		Identity:  identity.Default(),
 		Evidence:  Evidence{Origin: "cordon.local/log"},
@@ -197,7 +201,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Scan.Check(), c.Retention.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Gateway.Check(), c.Retention.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")

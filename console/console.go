@@ -116,6 +116,10 @@ func pages() []route {
 		{"POST /welcome/{link}", "", true, (*request).accept},
 		{"GET /answer/{token}", "", true, (*request).question},
 		{"POST /answer/{token}", "", true, (*request).answer},
+		{"GET /gateway", identity.SeeCases, false, (*request).gatewayPage},
+		{"POST /gateway/{id}/{what}", identity.ApproveActions, false, (*request).decidePass},
+		{"GET /pass/{id}", "", true, (*request).passQuestion},
+		{"POST /pass/{id}", "", true, (*request).passAnswer},
 		{"POST /language", "", true, (*request).language},
 	}
 }

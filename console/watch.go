@@ -15,11 +15,13 @@ func shows(pattern string) (operation string, known bool) {
 		return api.LookedAtExceptions, true
 	case "GET /exceptions/{id}":
 		return api.LookedAtHidden, true
+	case "GET /gateway":
+		return api.LookedAtPasses, true
 	case "GET /sources":
 		return api.LookedAtQuarantine, true
 	case "GET /incidents/{id}", "GET /incidents/{id}/bundle", "GET /people/{token}", "GET /patients/{token}", "GET /quarantine/{id}": // tell more
 		return "", true
-	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute": // leave a record
+	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute", "POST /gateway/{id}/{what}": // leave a record
 		return "", true
 	case "GET /data", "GET /data/targets/{token}", "GET /data/objects", "GET /data/objects/{token}", "GET /data/export/{format}":
 		return api.LookedAtData, true

@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-health/cordon/blob"
@@ -110,8 +111,9 @@ type Decision struct {
 
 // Guard judges. Its fields are set before first use and not changed after.
 type Guard struct {
-	// Inspector reads contents.
-	Inspector *classify.Inspector
+	// Inspector gives what reads contents, as it is now: levels and the index
+	// of patients change while doors are open.
+	Inspector func() *classify.Inspector
 	// Record puts a decision into evidence and tells detection. Judge waits
 	// for it.
 	Record func(context.Context, Decision) error
@@ -263,15 +265,30 @@ func (g *Guard) look(ctx context.Context, route *Route, src classify.Source) (se
 			seen, err = &sight{}, fmt.Errorf("the inspector has a fault: %T", p)
 		}
 	}()
-	seen.summary, err = g.Inspector.Inspect(ctx, src, func(f *classify.Finding) error {
-		seen.add(f, route.confidence())
+	seen.summary, err = g.Inspector().Inspect(ctx, src, func(f *classify.Finding) error {
+		if !envelope(f) {
+			seen.add(f, route.confidence())
+		}
 		return nil
 	})
+	seen.summary.Level = 0
+	for level, n := range seen.at {
+		if n > 0 {
+			seen.summary.Level = level
+		}
+	}
 	slices.SortStableFunc(seen.worst, func(a, b classify.Finding) int { return b.Level - a.Level })
 	if err == nil {
 		err = ctx.Err()
 	}
 	return seen, err
+}
+
+// envelope says that a finding is of a mail's own transport: every mail has
+// addresses. What people write stands in the subject and below.
+func envelope(f *classify.Finding) bool {
+	name, ok := strings.CutPrefix(f.Part, "header ")
+	return ok && f.Member == "" && !strings.EqualFold(name, "Subject") && !strings.EqualFold(name, "Comments") && !strings.EqualFold(name, "Keywords")
 }
 
 // mostTokens bounds what a pass is bound to.

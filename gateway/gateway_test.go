@@ -17,6 +17,7 @@ import (
 
 	"github.com/cordon-health/cordon/blob/folder"
 	"github.com/cordon-health/cordon/classify"
+	mailreader "github.com/cordon-health/cordon/classify/mail"
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/store/sqlite"
 )
@@ -70,7 +71,8 @@ func newBench(t *testing.T, cfg Config, readers ...classify.Reader) *bench {
 	if b.Guard, err = New(t.Context(), cfg, db, key, b.now, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	b.Inspector = &classify.Inspector{Engine: engine, Levels: classify.Usual(), Readers: readers, Key: &key}
+	inspector := &classify.Inspector{Engine: engine, Levels: classify.Usual(), Readers: readers, Key: &key}
+	b.Inspector = func() *classify.Inspector { return inspector }
 	b.Files = files
 	b.Record = func(_ context.Context, d Decision) error {
 		b.mu.Lock()
@@ -278,7 +280,7 @@ func TestRedactBodies(t *testing.T) {
 }
 
 func TestRedactLetter(t *testing.T) {
-	b := newBench(t, one(Rule{Level: 4, Do: Redact}))
+	b := newBench(t, one(Rule{Level: 4, Do: Redact}), mailreader.Readers()...)
 	mail := "From: a@hospital.example\r\nTo: b@x.example\r\nSubject: id " + someID + "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n" +
 		"--q\r\nContent-Type: text/plain; charset=gb18030\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xbb\xbc\xd5\xdf " + someID + "\r\n" +
 		"--q\r\nContent-Type: text/csv; charset=utf-8\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\nid\r\n" + otherID + "\r\n--q--\r\n"
@@ -287,7 +289,7 @@ func TestRedactLetter(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := note("a", "")
-	next.Source = classify.BytesSource("message.txt", clean)
+	next.Source = classify.BytesSource("message.eml", clean)
 	if bytes.Contains(clean, []byte(someID)) || bytes.Contains(clean, []byte(otherID)) || !b.Clean(t.Context(), next, Outcome{Route: "all"}) {
 		t.Errorf("not clean:\n%s", clean)
 	}

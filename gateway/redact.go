@@ -21,15 +21,16 @@ var errNotText = errors.New("this kind of content cannot be redacted")
 // Text replaces what is of a level or above by the name of its kind in
 // brackets. text is UTF-8.
 func (g *Guard) Text(text []byte, level int) []byte {
-	spans := g.Inspector.Engine.Scan(nil, text, classify.Discover)
+	in := g.Inspector()
+	spans := in.Engine.Scan(nil, text, classify.Discover)
 	out := make([]byte, 0, len(text))
 	at := 0
 	for _, s := range spans {
-		if max(g.Inspector.Levels.Of(s.Kind), g.Inspector.Engine.KindLevel(s.Kind)) < level {
+		if max(in.Levels.Of(s.Kind), in.Engine.KindLevel(s.Kind)) < level {
 			continue
 		}
 		out = append(out, text[at:s.Start]...)
-		out = append(append(append(out, '['), g.Inspector.Engine.KindName(s.Kind)...), ']')
+		out = append(append(append(out, '['), in.Engine.KindName(s.Kind)...), ']')
 		at = s.End
 	}
 	return append(out, text[at:]...)
@@ -128,7 +129,7 @@ func (g *Guard) Part(ctx context.Context, media, name string, data []byte, level
 		return g.Text(data, level), nil
 	}
 	dirty := false
-	sum, err := g.Inspector.Inspect(ctx, classify.BytesSource(name, data), func(f *classify.Finding) error {
+	sum, err := g.Inspector().Inspect(ctx, classify.BytesSource(name, data), func(f *classify.Finding) error {
 		dirty = dirty || f.Level >= level
 		return nil
 	})

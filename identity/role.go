@@ -19,6 +19,8 @@ const (
 	Auditor         Role = "auditor"
 	DepartmentHead  Role = "department-head"
 	Sender          Role = "sender"
+	// DataSteward prepares data sets for research, and sees no cases.
+	DataSteward Role = "data-steward"
 )
 
 // Permission is one thing a role may do. What is not granted is denied.
@@ -43,6 +45,10 @@ const (
 	SeeData        Permission = "see-data"        // where patient data lies, by scans
 	ScanData       Permission = "scan-data"       // start scans, say what may lie where, levels
 	Inspect        Permission = "inspect"         // ask the gateway about contents
+	// SeeReleases shows data sets that leave, and traces leaked ones;
+	// RequestReleases asks for them, makes them and hands them out.
+	SeeReleases     Permission = "see-releases"
+	RequestReleases Permission = "request-releases"
 )
 
 // RoleInfo describes a role to people.
@@ -60,14 +66,15 @@ type RoleInfo struct {
 func Roles() []RoleInfo {
 	return []RoleInfo{
 		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{
-			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, Inspect, HandleCases, ApproveActions, Query, SeePatients, Tune, SeeData, ScanData}},
+			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, Inspect, SeeReleases, RequestReleases, HandleCases, ApproveActions, Query, SeePatients, Tune, SeeData, ScanData}},
 		{SecurityOfficer, ocsf.Text{EN: "Security officer", ZH: "安全管理员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune, SeeData, ScanData}},
+			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune, SeeData, ScanData}},
 		{PrivacyOfficer, ocsf.Text{EN: "Privacy officer", ZH: "隐私保护专员"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune, SeeData}},
+			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune, SeeData}},
 		{Auditor, ocsf.Text{EN: "Auditor (read only)", ZH: "审计员（只读）"}, []Permission{
-			SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, SeeData}},
+			SeeReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, SeeData}},
 		{DepartmentHead, ocsf.Text{EN: "Department head", ZH: "科室负责人"}, []Permission{SeeOverview, SeeCases}},
+		{DataSteward, ocsf.Text{EN: "Data steward (releases)", ZH: "数据管理员（数据发布）"}, []Permission{SeeOverview, SeeData, SeeReleases, RequestReleases}},
 		{Sender, ocsf.Text{EN: "Sender (machines)", ZH: "数据接入（机器）"}, []Permission{SendEvents, Inspect}},
 	}
 }

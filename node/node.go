@@ -43,6 +43,7 @@ import (
 	"github.com/cordon-health/cordon/directory/ldap"
 	"github.com/cordon-health/cordon/evidence"
 	evidencefolder "github.com/cordon-health/cordon/evidence/folder"
+	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/incident"
 	"github.com/cordon-health/cordon/internal/durable"
@@ -53,6 +54,7 @@ import (
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/quarantine"
+	"github.com/cordon-health/cordon/release"
 	"github.com/cordon-health/cordon/store"
 	"github.com/cordon-health/cordon/tuning"
 )
@@ -93,6 +95,9 @@ type Node struct {
 	watcher    *canary.Watcher // nil until Run
 	scans      *scans
 	patients   *patientBook
+	inspector  *liveInspector
+	gateway    *gateway.Guard
+	releases   *release.Broker
 	tested     testedAlerts
 	checked    selfChecked
 
@@ -111,7 +116,7 @@ func Open(ctx context.Context, cfg config.Config, version string, now func() tim
 	}
 	n := &Node{cfg: cfg, version: version, log: log, now: func() time.Time { return now().In(zone) }, metrics: prometheus.NewRegistry(), notices: &notices{}}
 	for _, step := range []func(context.Context) error{
-		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openPipeline, n.openPeople, n.openScans,
+		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openPipeline, n.openPeople, n.openScans, n.openOutgoing,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())

@@ -77,6 +77,10 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	if err != nil {
 		return err
 	}
+	outgoing, err := n.gatewayDoors()
+	if err != nil {
+		return err
+	}
 	own, err := n.openCanary(ctx, collectors)
 	if err != nil {
 		return err
@@ -97,6 +101,11 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	for _, c := range append(collectors, own...) {
 		doors.run("collector", func(ctx context.Context) error { return c.Run(ctx, n.intake) })
 	}
+	for _, d := range outgoing {
+		doors.run("gateway", d.Run)
+	}
+	doors.run("held mail", n.gateway.Run)
+	doors.run("releases", n.tendOutgoing)
 	doors.run("canary", n.watcher.Run)
 	doors.run("self-check", n.selfChecks)
 	n.scans.allow(doors.ctx)
@@ -118,7 +127,8 @@ func (n *Node) Sink() collect.Sink { return n.intake }
 func CheckCollectors(cfg config.Config) error {
 	n := &Node{cfg: cfg, now: time.Now, log: slog.New(slog.DiscardHandler)}
 	_, err := n.collectors()
-	return err
+	_, outgoing := n.gatewayDoors()
+	return errors.Join(err, outgoing)
 }
 
 // upkeep does what is due now and then: one cluttered day's files become one,

@@ -64,6 +64,8 @@ type cli struct {
 	Plant      plantCmd      `cmd:"" help:"Commit a violation that is none, to see whether it is found."`
 	Exceptions exceptionsCmd `cmd:"" help:"What detectors are silent about: list, add, review, end."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay or discard input that could not be used."`
+	Release    releaseCmd    `cmd:"" help:"Data sets that leave: ask, measure, decide, hand out, prove."`
+	Trace      traceCmd      `cmd:"" help:"Whose copy a leaked piece of a table comes from."`
 	Scan       scanCmd       `cmd:"" help:"Find patient data: in files, archives, databases, buckets; how sensitive, and whose."`
 	Detect     detectCmd     `cmd:"" help:"Try Sigma rules on a file of events, offline."`
 	Anonymize  anonymizeCmd  `cmd:"" help:"Make a table anonymous: k-anonymity, l-diversity, t-closeness, with its cost and risk."`

@@ -70,7 +70,7 @@ func All() []detect.Detector {
 		newDirectRead(sql),
 		newResultSize(sql),
 		newDrugScreen(),
-		&dataPlace{},
+		&dataPlace{}, &dataLeaving{},
 		&sameSurname{}, // looks at what the others found
 		newRepeat(),    // looks at what the others found
 	}

@@ -40,7 +40,8 @@ func guard(t *testing.T, routes ...gateway.Route) *gateway.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Inspector = &classify.Inspector{Engine: engine, Levels: classify.Usual(), Readers: web.Readers(), Key: &key}
+	inspector := &classify.Inspector{Engine: engine, Levels: classify.Usual(), Readers: web.Readers(), Key: &key}
+	g.Inspector = func() *classify.Inspector { return inspector }
 	g.Record = func(context.Context, gateway.Decision) error { return nil }
 	return g
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/cordon-health/cordon/blob/folder"
 	"github.com/cordon-health/cordon/classify"
+	mailreader "github.com/cordon-health/cordon/classify/mail"
 	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/store/sqlite"
@@ -202,7 +203,8 @@ func guard(t *testing.T, relay string) *gateway.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Inspector = &classify.Inspector{Engine: engine, Levels: classify.Usual(), Key: &key}
+	inspector := &classify.Inspector{Engine: engine, Levels: classify.Usual(), Readers: mailreader.Readers(), Key: &key}
+	g.Inspector = func() *classify.Inspector { return inspector }
 	g.Files = files
 	g.Record = func(context.Context, gateway.Decision) error { return nil }
 	return g
@@ -212,7 +214,18 @@ func letter(to, text string) []byte {
 	return []byte("From: zhang@hospital.example\r\nTo: " + to + "@x.example\r\nSubject: test " + to + "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text + "\r\n")
 }
 
-func TestPostfix(t *testing.T) {
+// desk is a mail server whose mail passes the gateway, and all around it.
+type desk struct {
+	*testing.T
+	w    *world
+	g    *gateway.Guard
+	in   int
+	stop func()
+}
+
+// open starts the world, the gateway's door and Postfix between them.
+func open(t *testing.T) *desk {
+	t.Helper()
 	w := &world{}
 	end := gosmtp.NewServer(w)
 	end.Domain = "world.example"
@@ -242,24 +255,35 @@ func TestPostfix(t *testing.T) {
 		return err == nil
 	})
 	postfix(t, cfg.Listen, ln.Addr().String(), in, relay)
-	send := func(to, text string) error {
-		return smtp.SendMail("127.0.0.1:"+strconv.Itoa(in), nil, "zhang@hospital.example", []string{to + "@x.example"}, letter(to, text))
-	}
-	arrives := func(part string) string {
-		t.Helper()
-		var found string
-		waitFor(t, "a mail with "+part, func() bool {
-			for _, m := range w.got() {
-				if strings.Contains(m, part) {
-					found = m
-					return true
-				}
-			}
-			return false
-		})
-		return found
-	}
+	return &desk{t, w, g, in, func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}}
+}
 
+func (d *desk) send(to, text string) error {
+	return smtp.SendMail("127.0.0.1:"+strconv.Itoa(d.in), nil, "zhang@hospital.example", []string{to + "@x.example"}, letter(to, text))
+}
+
+func (d *desk) arrives(part string) (found string) {
+	d.Helper()
+	waitFor(d.T, "a mail with "+part, func() bool {
+		for _, m := range d.w.got() {
+			if strings.Contains(m, part) {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func TestPostfix(t *testing.T) {
+	d := open(t)
+	send, arrives, w, g := d.send, d.arrives, d.w, d.g
 	if err := send("block", "hello"); err != nil {
 		t.Errorf("a mail without patient data: %v", err)
 	}
@@ -272,7 +296,7 @@ func TestPostfix(t *testing.T) {
 		t.Fatalf("coach: %v", coached)
 	}
 	_, pass, _ := strings.Cut(coached.Error(), "/pass/")
-	if _, err := g.Explain(t.Context(), strings.Fields(pass)[0], "referral to another hospital"); err != nil {
+	if _, err := g.Explain(t.Context(), strings.Trim(strings.Fields(pass)[0], "\""), "referral to another hospital"); err != nil {
 		t.Fatal(err)
 	}
 	if err := send("coach", "id "+someID); err != nil {
@@ -313,10 +337,7 @@ func TestPostfix(t *testing.T) {
 	if err := send("open", big); err != nil {
 		t.Errorf("too large on an open route: %v", err)
 	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	d.stop()
 	if err := send("rest", "hello"); err == nil || !strings.Contains(err.Error(), "451") {
 		t.Errorf("without the milter Postfix did not wait: %v", err)
 	}
