@@ -60,6 +60,9 @@ func (t *zhTrie) at(text []byte, i int) (cue, size int) {
 	return -1, 0
 }
 
+// zhNames is the most names of one text that are remembered.
+const zhNames = 1 << 14
+
 // zhScratch is what one call of all needs besides its result.
 type zhScratch struct {
 	w     zhWindow
@@ -101,7 +104,7 @@ func (z *chinese) announced(s *zhScratch, text []byte) {
 		if z.use[cue]&(zhCueLabel|zhCueRole|zhCueTitle|zhCueGender) != 0 {
 			s.spans = z.near(s.spans[:0], text, i, i+size, cue)
 			for _, f := range s.spans {
-				if f.Kind == Name && f.End-f.Start >= 6 && len(s.names) < 1<<14 {
+				if f.Kind == Name && f.End-f.Start >= 6 && len(s.names) < zhNames {
 					s.names[string(text[f.Start:f.End])] = true
 				}
 			}
@@ -232,7 +235,7 @@ func (v *zhView) names(s *zhScratch, most int) (int, int) {
 			}
 			continue
 		}
-		v.unlabelled(w, f)
+		v.unlabelled(s, f)
 	}
 	if w.n < zhMost {
 		return most, w.at[w.n]
@@ -241,8 +244,9 @@ func (v *zhView) names(s *zhScratch, most int) (int, int) {
 	return cut, w.at[cut]
 }
 
-// unlabelled adds a name that no label announced.
-func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
+// unlabelled adds a name that no label announced, and remembers it.
+func (v *zhView) unlabelled(s *zhScratch, f zhFound) {
+	w := &s.w
 	if v.stop(w.runes[f.from:f.to]) || v.maskedAt(w.at[f.to]) {
 		return
 	}
@@ -257,6 +261,9 @@ func (v *zhView) unlabelled(w *zhWindow, f zhFound) {
 		sure, reason = 60, ByTitle
 	}
 	v.add(w.at[f.from], w.at[f.to], Name, sure, reason)
+	if f.to-f.from >= 3 && len(s.names) < zhNames {
+		s.names[string(v.text[w.at[f.from]:w.at[f.to]])] = true
+	}
 }
 
 // behind is what the text behind a run adds to a name that ends it.

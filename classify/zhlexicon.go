@@ -90,7 +90,7 @@ func readZhLexicon() *zhLexicon {
 	x.readNames()
 	x.readWords()
 	for section, mark := range map[string]zhMark{
-		"lead": zhLead, "follow": zhFollow, "title": zhTitle | zhFollow, "role": zhRole | zhLead, "name": zhRole | zhLead, "stop": zhStop, "part": zhPart, "bed": zhRole | zhLead,
+		"lead": zhLead, "follow": zhFollow, "title": zhTitle | zhFollow, "role": zhRole | zhLead, "name": zhRole | zhLead | zhFollow, "address": zhFollow, "birth": zhFollow, "stop": zhStop, "part": zhPart, "bed": zhRole | zhLead,
 	} {
 		for _, w := range x.labels[section] {
 			x.add(w, zhTerm, mark)
@@ -136,6 +136,9 @@ func (x *zhLexicon) readNames() {
 		for _, c := range chars {
 			x.given[c-zhFirst] = min(uint8(cost), zhRare)
 		}
+	}
+	for _, c := range zhNotGiven {
+		x.given[c-zhFirst] = zhRare + 45
 	}
 }
 
@@ -288,6 +291,20 @@ func (x *zhLexicon) word(runes []rune) uint32 {
 	return node
 }
 
+// plain says whether two characters of a given name are a word without a part
+// in the surroundings of names, nor a very common one.
+func (x *zhLexicon) plain(runes []rune, known bool) bool {
+	most := uint8(76)
+	if known {
+		most = zhRare - 1
+	}
+	if x.given[runes[0]-zhFirst] > most || x.given[runes[1]-zhFirst] > most {
+		return false
+	}
+	node := x.word(runes)
+	return node != 0 && x.mark[node]&^zhRegion == 0 && x.cost[node] >= 84
+}
+
 // surnameAt gives the characters of the surname that begins runes and its
 // cost; a compound one goes before a single one.
 func (x *zhLexicon) surnameAt(runes []rune) (n int, cost int) {
@@ -304,9 +321,12 @@ func (x *zhLexicon) surnameAt(runes []rune) (n int, cost int) {
 	return 0, 0
 }
 
+// zhNotGiven are characters that follow names and are in none.
+const zhNotGiven = "诉述说因于在今的了被把与和及或从由到去是已曾等男女岁住现拟予遵嘱请经对将让称该其此前后术患病赴至叫给未无很也都不个"
+
 // zhIs says whether the tables may know a character.
 func zhIs(c rune) bool { return uint32(c-zhFirst) < zhHan }
 
 // zhSpelled are the characters that spell names of Uyghur, Kazakh, Tibetan,
 // Mongolian and other languages.
-const zhSpelled = "阿艾爱安奥巴白拜比别卜布才策查次达大代丹旦德迪地丁都多额尔恩法范菲夫富嘎噶甘岗高哥格根贡古果哈海汗合和黑洪胡华吉加嘉江姜杰金居卡开凯坎克肯孔库拉来兰朗勒雷力里丽利连林龙鲁卢伦罗洛玛马买麦满曼毛梅米敏明莫姆木穆纳娜那南内尼宁努诺欧帕潘皮平普齐其奇恰强切青曲然热仁日茹瑞萨赛桑沙山莎什尚史斯苏孙索塔太泰坦特提帖铁图吐托瓦外万旺维温沃乌吾西希夏香辛熊旭雅亚央伊依义银英勇尤玉扎泽扎孜宰则增赞张哲珍芝志仲卓兹子祖逊买合曼提江妮孜古丽热娅尼牙肉斯坦木吐娜依热依扎提伽色贡央措措姆仓洛珠桑珠白玛德吉措尕"
+const zhSpelled = "不阿艾爱安奥巴白拜比别卜布才策查次达大代丹旦德迪地丁都多额尔恩法范菲夫富嘎噶甘岗高哥格根贡古果哈海汗合和黑洪胡华吉加嘉江姜杰金居卡开凯坎克肯孔库拉来兰朗勒雷力里丽利连林龙鲁卢伦罗洛玛马买麦满曼毛梅米敏明莫姆木穆纳娜那南内尼宁努诺欧帕潘皮平普齐其奇恰强切青曲然热仁日茹瑞萨赛桑沙山莎什尚史斯苏孙索塔太泰坦特提帖铁图吐托瓦外万旺维温沃乌吾西希夏香辛熊旭雅亚央伊依义银英勇尤玉扎泽扎孜宰则增赞张哲珍芝志仲卓兹子祖逊买合曼提江妮孜古丽热娅尼牙肉斯坦木吐娜依热依扎提伽色贡央措措姆仓洛珠桑珠白玛德吉措尕"

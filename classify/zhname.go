@@ -131,6 +131,9 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 	edge := 0
 	if closed {
 		edge = zhByEdge
+		if w.n <= 4 && expect > zhByRole+8 {
+			edge += zhWhole
+		}
 	}
 	path.read(w.run(), expect, edge)
 	var room [zhNameRun]zhFound
@@ -147,6 +150,8 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 		return w.at[w.n], 70
 	case expect >= zhByLabel-20 && v.wordName(w.run()):
 		return w.at[w.n], 72
+	case expect >= zhByLabel && v.unknown(w.run()):
+		return w.at[w.n], 62
 	case expect > zhByLabel && w.n >= 2 && w.n <= 6 && v.z.x.word(w.run()) == 0:
 		return w.at[w.n], 65
 	}
@@ -187,6 +192,20 @@ func (v *zhView) strange(runes []rune) bool {
 	}
 	for _, c := range runes {
 		if !v.z.x.foreign[c-zhFirst] {
+			return false
+		}
+	}
+	return true
+}
+
+// unknown says whether a value of two or three characters behind a label is a
+// name whose surname no table has: what follows is usual in given names.
+func (v *zhView) unknown(runes []rune) bool {
+	if len(runes) < 2 || len(runes) > 3 || v.z.x.word(runes) != 0 || v.z.x.word(runes[:2]) != 0 || v.z.x.word(runes[len(runes)-2:]) != 0 {
+		return false
+	}
+	for _, c := range runes[1:] {
+		if v.z.x.given[c-zhFirst] > 72 {
 			return false
 		}
 	}

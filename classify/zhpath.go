@@ -66,7 +66,10 @@ const (
 	zhByTitle  = 48
 	zhByEdge   = 14
 	zhBySingle = 12 // taken away: beside a single character that is no word names stand by
+	zhSeldom   = 106
+	zhWordName = 98 // a given name that is a word of the language costs no more
 	zhPartCost = 70 // a name of a known word without a surname
+	zhWhole    = 26 // that a name is the whole value of a label
 	zhAlone    = 8  // a surname without a given name, before a title
 )
 
@@ -166,16 +169,18 @@ func (p *zhPath) names(runes []rune, i, start, end int) {
 	if before >= zhInf {
 		return
 	}
-	cost := before + zhPrior - p.bonus(i, start)
+	bonus := p.bonus(i, start)
+	cost := before + zhPrior - bonus
+	known := bonus >= zhByRole
 	p.parts(runes, i, cost)
 	n, surname := p.x.surnameAt(runes[i:])
 	if n == 0 {
 		return
 	}
-	p.given(runes, i, i+n, cost+int32(surname), end)
+	p.given(runes, i, i+n, cost+int32(surname), end, known)
 	if n == 2 && zhIs(runes[i]) {
 		if single := p.x.surname[runes[i]-zhFirst]; single > 0 {
-			p.given(runes, i, i+1, cost+int32(single), end)
+			p.given(runes, i, i+1, cost+int32(single), end, known)
 		}
 	}
 }
@@ -215,11 +220,19 @@ func (p *zhPath) bonus(i, start int) int32 {
 	return 0
 }
 
-// given ends names behind a surname that ends at g.
-func (p *zhPath) given(runes []rune, i, g int, cost int32, end int) {
+// given ends names behind a surname that ends at g. Where the surroundings make
+// a name likely, seldom characters are less of a reason against it.
+func (p *zhPath) given(runes []rune, i, g int, cost int32, end int, known bool) {
 	p.end(i, g, cost+zhAlone, zhInSurname)
 	for j, given := g, int32(0); j < len(runes) && j < g+2; j++ {
-		given += int32(p.x.given[runes[j]-zhFirst])
+		one := int32(p.x.given[runes[j]-zhFirst])
+		if known && one <= zhRare {
+			one = min(one, zhSeldom)
+		}
+		given += one
+		if j == g+1 && given > zhWordName && p.x.plain(runes[g:j+1], known) {
+			given = zhWordName // 长江, 腊梅: rarer as characters than as names
+		}
 		c := cost + given + zhFull
 		if j == g {
 			c = cost + given + zhShort
