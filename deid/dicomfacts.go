@@ -136,7 +136,7 @@ func (f *dicomFacts) owner() string {
 const maxFact = 4096 // longer values tell nothing that is asked here
 
 func (f *dicomFacts) value(r *dicom.Reader, e *dicom.Element, parents []dicom.Tag) error {
-	if e.Length == 0 || e.Length > maxFact || !f.wanted(e) {
+	if e.Length == 0 || e.Length > maxFact && !(pixels.Palette(uint32(e.Tag)) && e.Length <= pixels.MaxPalette) || !f.wanted(e) {
 		return nil
 	}
 	b, err := r.Bytes()

@@ -98,6 +98,11 @@ type Grey struct {
 
 // Grey reads a native frame. It uses what it is given for room.
 func (m *Image) Grey(g *Grey, frame []byte) {
+	m.luma(g, frame)
+	g.stretch()
+}
+
+func (m *Image) luma(g *Grey, frame []byte) {
 	n := m.Rows * m.Columns
 	g.Width, g.Height, g.Alternative = m.Columns, m.Rows, nil
 	if cap(g.Pix) < n {
@@ -114,12 +119,80 @@ func (m *Image) Grey(g *Grey, frame []byte) {
 		for i := range g.Pix {
 			g.Pix[i] = frame[i/2*4+i%2]
 		}
+	case m.Photometric == "PALETTE COLOR" && samples == 1 && m.lit() != nil:
+		m.indexed(g.Pix, frame)
 	case m.Bits == 8 && samples == 1:
 		copy(g.Pix, frame)
 	case m.Bits == 16 && samples == 1:
 		m.wide(g, frame)
 	default:
 		m.colour(g.Pix, frame, samples)
+	}
+}
+
+// stretch brings the brightness in use to the whole range.
+func (g *Grey) stretch() {
+	low, high := byte(255), byte(0)
+	for _, v := range g.Pix {
+		low, high = min(low, v), max(high, v)
+	}
+	if high <= low || low == 0 && high == 255 {
+		return
+	}
+	var table [256]byte
+	for v := range table {
+		table[v] = byte(min(max(v-int(low), 0)*255/int(high-low), 255))
+	}
+	for i, v := range g.Pix {
+		g.Pix[i] = table[v]
+	}
+}
+
+// lit is the brightness of each entry of the palette, nil where there is none
+// that can be read.
+func (m *Image) lit() []byte {
+	var out []byte
+	for i, data := range m.Palette {
+		entries, wide := int(m.descriptor[i][0]), m.descriptor[i][2] > 8
+		if entries == 0 {
+			entries = 65536
+		}
+		if wide || len(data) >= 2*entries {
+			data = m.highBytes(data)
+		}
+		if len(data) < entries {
+			return nil
+		}
+		if out == nil {
+			out = make([]byte, entries)
+		}
+		for k := range min(len(out), entries) {
+			out[k] = max(out[k], data[k])
+		}
+	}
+	return out
+}
+
+// highBytes are those of words of 16 bits.
+func (m *Image) highBytes(data []byte) []byte {
+	out := make([]byte, len(data)/2)
+	for i := range out {
+		out[i] = byte(m.order().Uint16(data[2*i:]) >> 8)
+	}
+	return out
+}
+
+// indexed looks the pixels up in the palette.
+func (m *Image) indexed(out, frame []byte) {
+	lit, first := m.lit(), int(m.descriptor[0][1])
+	for i := range out {
+		v := 0
+		if m.Bits == 8 {
+			v = int(frame[i])
+		} else {
+			v = int(m.order().Uint16(frame[i*m.Bits/8:]))
+		}
+		out[i] = lit[min(max(v-first, 0), len(lit)-1)]
 	}
 }
 

@@ -16,6 +16,7 @@
 package pixels
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -103,7 +104,16 @@ type Image struct {
 	Syntax                                             string
 	Length                                             int64 // of the native value
 	BigEndian                                          bool
+	// Palette is red, green and blue of each index, as the header has them.
+	Palette    [3][]byte
+	descriptor [3][3]uint16
 }
+
+// MaxPalette is the longest value of a palette that [Image.Set] wants to see.
+const MaxPalette = 128 << 10
+
+// Palette says whether a tag is of the values that make a palette.
+func Palette(tag uint32) bool { return tag >= 0x00281201 && tag <= 0x00281203 }
 
 // Set notes a header's attribute by its tag.
 func (m *Image) Set(tag uint32, value []byte, order binary.ByteOrder) {
@@ -114,6 +124,14 @@ func (m *Image) Set(tag uint32, value []byte, order binary.ByteOrder) {
 		return int(order.Uint16(value))
 	}
 	switch tag {
+	case 0x00281101, 0x00281102, 0x00281103:
+		for i := range 3 {
+			if len(value) >= 2*i+2 {
+				m.descriptor[tag-0x00281101][i] = order.Uint16(value[2*i:])
+			}
+		}
+	case 0x00281201, 0x00281202, 0x00281203:
+		m.Palette[tag-0x00281201] = bytes.Clone(value)
 	case 0x00280010:
 		m.Rows = short()
 	case 0x00280011:

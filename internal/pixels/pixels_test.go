@@ -74,9 +74,9 @@ func TestBlank(t *testing.T) {
 		}
 		frame := bytes.Repeat([]byte{0x5A}, n)
 		before, after := new(Grey), new(Grey)
-		m.Grey(before, frame)
+		m.luma(before, frame)
 		m.Blank(frame, []Rect{{4, 3, 20, 9}, {-5, -5, 2, 2}, {22, 14, 100, 100}, {9, 9, 3, 3}})
-		m.Grey(after, frame)
+		m.luma(after, frame)
 		black := map[byte]int{}
 		for y := range 16 {
 			for x := range 24 {
