@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -190,7 +191,9 @@ func (m *making) try(ctx context.Context, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	t, err := attack(ctx, in, tokens, made, m.recipe.Kind == FileSet && m.recipe.Profile != "text-redact")
+	t, err := attack(ctx, in, tokens, made, func(f *classify.Finding) bool {
+		return m.recipe.Kind == FileSet && m.recipe.Profile != "text-redact" || slices.Contains(m.recipe.Pseudonyms, f.Field)
+	})
 	if err != nil {
 		return err
 	}
@@ -235,13 +238,16 @@ func (m *making) table(ctx context.Context, out *os.File) error {
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	job := Job{Config: *m.recipe.Anonymize, Engine: m.Inspector().Engine, Now: m.Now, Seen: m.seen,
+	job := Job{Config: *m.recipe.Anonymize, Engine: m.Inspector().Engine, Pseudonyms: m.recipe.Pseudonyms, Now: m.Now, Seen: m.seen,
 		Files: func(string) (io.ReadCloser, error) {
 			return nil, mistake("a recipe cannot name files: write the hierarchy into it", "配方不能引用文件：请将泛化层级直接写入配方")
 		}}
 	report, err := job.Run(ctx, in, io.Discard)
 	if err != nil {
 		return tableFault(err)
+	}
+	if report.Table.Rows() == 0 {
+		return mistake("nothing of the table is left: allow more general levels, a smaller k, or fewer quasi-identifying columns", "表中没有可保留的行：请允许更高的泛化层级、减小 k 或减少准标识列")
 	}
 	m.r.Measured, m.r.Level = &report, report.Risk.Level
 	m.seen("mark", 0, 0)

@@ -68,9 +68,9 @@ func direct(f *classify.Finding) bool {
 	return f.Confidence >= sureFrom && pointsAtPerson(k)
 }
 
-// attack searches the output. invents says that the profile puts invented names
-// and numbers in place of real ones, so that only those of the source count.
-func attack(ctx context.Context, in *classify.Inspector, source map[string]struct{}, out classify.Source, invents bool) (Trial, error) {
+// attack searches the output. invented says of a finding that pseudonyms stand
+// where it was found, so that only values of the source count there.
+func attack(ctx context.Context, in *classify.Inspector, source map[string]struct{}, out classify.Source, invented func(*classify.Finding) bool) (Trial, error) {
 	t := Trial{Found: map[string]int64{}, Same: map[string]int64{}, Indexed: in.Patients != nil}
 	sum, err := in.Inspect(ctx, out, func(f *classify.Finding) error {
 		if !direct(f) {
@@ -79,11 +79,11 @@ func attack(ctx context.Context, in *classify.Inspector, source map[string]struc
 		_, same := source[f.Kind+" "+f.Token]
 		same = same && f.Token != ""
 		switch {
-		case same && invents && f.Kind == classify.Name.String():
+		case same && invented(f) && f.Kind == classify.Name.String():
 			t.NamesInCommon++
 		case same:
 			t.Same[f.Kind]++
-		case !invents:
+		case !invented(f):
 			t.Found[f.Kind]++
 		}
 		return nil
