@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/deid"
 )
 
@@ -28,12 +27,4 @@ func (n *Node) deidKey() (*deid.Key, error) {
 }
 
 // deidSetup is what profiles of the server are opened with.
-func (n *Node) deidSetup() (deid.Setup, error) {
-	sub, err := fs.Sub(content.Files(), "deid")
-	if err != nil {
-		return deid.Setup{}, err
-	}
-	s := deid.Setup{Content: sub}
-	s.Others = func(name string) (deid.Profile, error) { return deid.Open(name, s) }
-	return s, nil
-}
+func (n *Node) deidSetup() (deid.Setup, error) { return deidContent() }
