@@ -399,13 +399,13 @@ func (f *file) afterStream(number, at int) int {
 	save := l.at
 	word, _ := l.next(0)
 	if word != keyword("stream") {
-		return save
+		return min(save, len(f.b))
 	}
 	raw := f.streamBytes(d, l.at)
 	if kind == "ObjStm" {
 		f.unpackObjects(number, stream{d, raw})
 	}
-	return l.at + len(raw)
+	return min(l.at+len(raw), len(f.b))
 }
 
 // streamBytes are the bytes of a stream: as many as it says, if they end as
