@@ -289,7 +289,7 @@ func (v *zhView) cellular(w *zhWindow) int {
 	open := from == 0 || bytes.IndexByte([]byte("\n\t|/: @\"'"), v.text[from-1]) >= 0 || zhEnds(v.text[:from], "：") || zhEnds(v.text[:from], "、") || zhEnds(v.text[:from], "　")
 	shut := to == len(v.text) || bytes.IndexByte([]byte("\n\r\t|/:( \"'"), v.text[to]) >= 0 || hasWide(v.text, to, "：") || hasWide(v.text, to, "、") || hasWide(v.text, to, "　") || hasWide(v.text, to, "（")
 	if open && shut {
-		return 22
+		return 32
 	}
 	return 0
 }
