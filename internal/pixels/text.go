@@ -170,23 +170,92 @@ func (f *finder) closer(b block) {
 	side := max(2*(b.rect.Y1-b.rect.Y0), 8) // a character of broad strokes at either end makes no chain
 	r := Rect{b.rect.X0 - side, b.rect.Y0 - 6, b.rect.X1 + side, b.rect.Y1 + 6}.within(f.width, f.height)
 	w, h := r.X1-r.X0, r.Y1-r.Y0
-	rows := f.drawn(b, r)
-	for y := 0; y < h; {
-		for y < h && rows[y] == 0 {
+	f.drawn(b, r)
+	f.cut(r, area{0, w, 0, h}, 4)
+}
+
+// area is a part of the mask.
+type area struct{ left, right, top, bottom int }
+
+// cut divides an area by its empty rows and looks at each of the bands as a
+// line; then divides the band by its wide gaps, and those pieces again, since
+// columns of writing need not share their lines.
+func (f *finder) cut(r Rect, a area, deeper int) {
+	w := r.X1 - r.X0
+	f.clearRules(w, a)
+	for y := a.top; y < a.bottom; {
+		for y < a.bottom && !f.inked(w, a, y) {
 			y++
 		}
 		top := y
-		for y < h && rows[y] > 0 {
+		for y < a.bottom && f.inked(w, a, y) {
 			y++
 		}
-		f.line(r, w, top, y)
+		if y-top < lowest {
+			continue
+		}
+		band := area{a.left, a.right, top, y}
+		f.line(r, band)
+		if pieces := f.pieces(w, band); len(pieces) > 1 && deeper > 0 {
+			for _, p := range pieces {
+				f.cut(r, p, deeper-1)
+			}
+		}
+	}
+}
+
+// pieces divides a band where a gap is as wide as the band is high.
+func (f *finder) pieces(w int, a area) (out []area) {
+	from, last := -1, 0
+	for x := a.left; x < a.right; x++ {
+		if f.column(w, x, a.top, a.bottom) == 0 {
+			continue
+		}
+		if from >= 0 && x-last > a.bottom-a.top {
+			out = append(out, area{from, last + 1, a.top, a.bottom})
+			from = -1
+		}
+		if from < 0 {
+			from = x
+		}
+		last = x
+	}
+	if from >= 0 {
+		out = append(out, area{from, last + 1, a.top, a.bottom})
+	}
+	return out
+}
+
+func (f *finder) inked(w int, a area, y int) bool {
+	for _, m := range f.mask[y*w+a.left : y*w+a.right] {
+		if m {
+			return true
+		}
+	}
+	return false
+}
+
+// clearRules takes out lines drawn through an area, as under a heading.
+func (f *finder) clearRules(w int, a area) {
+	if a.right-a.left < 2*min(a.bottom-a.top, 16) {
+		return
+	}
+	for y := a.top; y < a.bottom; y++ {
+		row, ink := f.mask[y*w+a.left:y*w+a.right], 0
+		for _, m := range row {
+			if m {
+				ink++
+			}
+		}
+		if ink*5 > len(row)*4 {
+			clear(row)
+		}
 	}
 }
 
 // drawn marks the pixels of a rectangle that are at least as bright (or dark)
-// as the block's strokes, and counts them by row. A rule through the whole
-// width, as under a heading, is no part of a line.
-func (f *finder) drawn(b block, r Rect) []int {
+// as the block's strokes.
+func (f *finder) drawn(b block, r Rect) {
 	w, h := r.X1-r.X0, r.Y1-r.Y0
 	value := b.key * step
 	if b.key >= chains/2 {
@@ -197,32 +266,26 @@ func (f *finder) drawn(b block, r Rect) []int {
 		least, most = 0, value+near+step/2
 	}
 	f.mask = append(f.mask[:0], make([]bool, w*h)...)
-	rows := make([]int, h)
 	for y := range h {
 		row := f.pix[(r.Y0+y)*f.width+r.X0:]
 		for x := range w {
 			if p := int(row[x]); p >= least && p <= most {
 				f.mask[y*w+x] = true
-				rows[y]++
 			}
 		}
-		if rows[y]*5 > w*4 {
-			clear(f.mask[y*w : (y+1)*w])
-			rows[y] = 0
-		}
 	}
-	return rows
 }
 
 // line counts the characters of a line of the mask: parts that empty columns
 // separate, about as high as the line and not much wider than high.
-func (f *finder) line(r Rect, w, top, bottom int) {
+func (f *finder) line(r Rect, a area) {
+	w, top, bottom := r.X1-r.X0, a.top, a.bottom
 	height := bottom - top
 	if height < lowest || height > min(max(f.height/12, 48), tallest) {
 		return
 	}
 	var g group
-	for x := 0; x < w; {
+	for x := a.left; x < a.right; {
 		p := f.part(w, x, top, bottom)
 		if p.from == p.to {
 			break
@@ -287,7 +350,32 @@ func (f *finder) keep(r Rect, g group, top, bottom int) {
 	if height := bottom - top; height > 12 && 5*g.ink > 2*g.runs*height {
 		return
 	}
+	g.first, g.last = f.reachOut(r.X1-r.X0, g, top, bottom)
 	f.found = append(f.found, Rect{r.X0 + g.first - pad, r.Y0 + top - pad, r.X0 + g.last + pad, r.Y0 + bottom + pad}.within(f.width, f.height))
+}
+
+// reachOut takes in what stands beside a line: words too short to be told from
+// anything else.
+func (f *finder) reachOut(w int, g group, top, bottom int) (first, last int) {
+	height := bottom - top
+	first, last = g.first, g.last
+	for x := first - 1; x >= 0 && first-x <= 2*height; x-- {
+		if f.column(w, x, top, bottom) > 0 {
+			first = x
+		}
+		if g.first-first > 16*height {
+			break
+		}
+	}
+	for x := last; x < w && x-last < 2*height; x++ {
+		if f.column(w, x, top, bottom) > 0 {
+			last = x + 1
+		}
+		if last-g.last > 16*height {
+			break
+		}
+	}
+	return first, last
 }
 
 func (f *finder) column(w, x, top, bottom int) (n int) {
