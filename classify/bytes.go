@@ -67,25 +67,24 @@ func gather(mask uint64) uint64 { return (mask >> 7) * 0x0102040810204080 >> 56 
 // it a digit, is it above ASCII.
 func masks(text []byte, i int) (word, digits, high uint64) {
 	var pad [64]byte
-	b := pad[:]
+	b := &pad
 	if i+64 <= len(text) {
-		b = text[i : i+64]
+		b = (*[64]byte)(text[i:])
 	} else {
-		copy(b, text[i:])
+		copy(pad[:], text[i:])
 	}
-	all := uint64(0)
-	for k := 0; k < 64; k += 8 {
-		x := binary.LittleEndian.Uint64(b[k:])
-		d := digitMask(x)
-		digits |= gather(d) << k
-		word |= gather(d|letterMask(x)) << k
-		all |= x
-	}
-	if all&tops == 0 {
-		return word, digits, 0
-	}
-	for k := 0; k < 64; k += 8 {
-		high |= gather(binary.LittleEndian.Uint64(b[k:])&tops) << k
+	a0, a1 := binary.LittleEndian.Uint64(b[0:8]), binary.LittleEndian.Uint64(b[8:16])
+	a2, a3 := binary.LittleEndian.Uint64(b[16:24]), binary.LittleEndian.Uint64(b[24:32])
+	a4, a5 := binary.LittleEndian.Uint64(b[32:40]), binary.LittleEndian.Uint64(b[40:48])
+	a6, a7 := binary.LittleEndian.Uint64(b[48:56]), binary.LittleEndian.Uint64(b[56:64])
+	d0, d1, d2, d3 := digitMask(a0), digitMask(a1), digitMask(a2), digitMask(a3)
+	d4, d5, d6, d7 := digitMask(a4), digitMask(a5), digitMask(a6), digitMask(a7)
+	digits = gather(d0) | gather(d1)<<8 | gather(d2)<<16 | gather(d3)<<24 | gather(d4)<<32 | gather(d5)<<40 | gather(d6)<<48 | gather(d7)<<56
+	word = digits | gather(letterMask(a0)) | gather(letterMask(a1))<<8 | gather(letterMask(a2))<<16 | gather(letterMask(a3))<<24 |
+		gather(letterMask(a4))<<32 | gather(letterMask(a5))<<40 | gather(letterMask(a6))<<48 | gather(letterMask(a7))<<56
+	if (a0|a1|a2|a3|a4|a5|a6|a7)&tops != 0 {
+		high = gather(a0&tops) | gather(a1&tops)<<8 | gather(a2&tops)<<16 | gather(a3&tops)<<24 |
+			gather(a4&tops)<<32 | gather(a5&tops)<<40 | gather(a6&tops)<<48 | gather(a7&tops)<<56
 	}
 	return word, digits, high
 }

@@ -205,6 +205,9 @@ func assignedMobile(d []byte) bool {
 // rarely anything else.
 func cardOf(d []byte) (ok, sure bool) {
 	n := len(d)
+	if cardLengths[d[0]-'0']>>n&1 == 0 {
+		return false, false
+	}
 	six := number(d[:6])
 	for i := range cardRanges {
 		r := &cardRanges[i]
@@ -214,6 +217,9 @@ func cardOf(d []byte) (ok, sure bool) {
 	}
 	return false, false
 }
+
+// cardLengths has a bit for each length that cards with a first digit have.
+var cardLengths = [10]uint32{2: 1 << 16, 3: 1<<14 | 1<<15 | 1<<16, 4: 1<<16 | 1<<19, 5: 1 << 16, 6: 15 << 16, 8: 15 << 16, 9: 1<<16 | 1<<19}
 
 // cardRange is a range of issuers' six digits and the lengths of their cards.
 type cardRange struct {

@@ -77,10 +77,7 @@ func (s *scan) grouped(i, end int) int {
 	if end-i == 4 && dateShape(text, i) {
 		return i + 10
 	}
-	if end-i == 8 && text[end] == '-' && uuid(text, i) {
-		return i + 36
-	}
-	if byteAt(text, i-1) == '-' && wordByte(byteAt(text, i-2)) {
+	if !plausible(text, i, end) || byteAt(text, i-1) == '-' && wordByte(byteAt(text, i-2)) {
 		return 0
 	}
 	var g groups
@@ -91,6 +88,28 @@ func (s *scan) grouped(i, end int) int {
 		}
 	}
 	return 0
+}
+
+// plausible says, by the lengths of the first group and the next, whether
+// groups may be something: most tables of numbers end here.
+func plausible(text []byte, i, end int) bool {
+	n := 0
+	for n < 9 && digit(byteAt(text, end+1+n)) {
+		n++
+	}
+	switch end - i {
+	case 1:
+		return n == 1 || n == 3 && text[i] == '1'
+	case 2:
+		return text[i] == '8' && text[i+1] == '6' && (n == 3 || n == 9)
+	case 3:
+		return n >= 2 && n <= 8 && n != 6
+	case 4:
+		return n >= 3 && n != 5
+	case 5:
+		return n == 4
+	}
+	return n == 8 || n == 4 || n == 9
 }
 
 // dateShape says whether 2026-03-17 stands at i.

@@ -16,8 +16,14 @@ func (s *scan) number(i, end, digits int) int {
 func (s *scan) digits(i, end int) int {
 	text := s.text
 	prev, next, after := byteAt(text, i-1), byteAt(text, end), byteAt(text, end+1)
+	if end-i <= 3 && next != '.' && next != ':' && next != ' ' && next != '-' && prev != '(' && prev != '+' && prev != 0x88 {
+		return end
+	}
 	if prev == '.' && digit(byteAt(text, i-2)) {
 		return end // decimals, or a later arc of an object identifier
+	}
+	if next == '-' && end-i == 8 && uuid(text, i) {
+		return i + 36
 	}
 	switch next {
 	case '.':
@@ -34,7 +40,7 @@ func (s *scan) digits(i, end int) int {
 				return n
 			}
 		}
-		if end-i <= 8 && digit(after) {
+		if end-i <= 6 && digit(after) {
 			if n := s.grouped(i, end); n > 0 {
 				return n
 			}

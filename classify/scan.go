@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -126,7 +127,8 @@ func (s *scan) wide(i, to int) int {
 	fast := min(to, len(text)-16)
 	for i < to {
 		for i < fast {
-			x, y := load(text, i), load(text, i+3)
+			ahead := text[i : i+16]
+			x, y := binary.LittleEndian.Uint64(ahead), binary.LittleEndian.Uint64(ahead[3:])
 			if x&0xC0C0F0C0C0F0 != 0x8080E08080E0 {
 				break
 			}

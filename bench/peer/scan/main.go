@@ -32,7 +32,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := re2.Compile(strings.Join(strings.Fields(string(list)), "|"))
+	all, err := re2.Compile(strings.ReplaceAll(strings.TrimSpace(string(list)), "\n", "|"))
 	if err != nil {
 		return err
 	}
