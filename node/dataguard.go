@@ -17,7 +17,13 @@ import (
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/classify/archive"
 	"github.com/cordon-health/cordon/classify/bucket"
+	"github.com/cordon-health/cordon/classify/clinical"
 	"github.com/cordon-health/cordon/classify/database"
+	"github.com/cordon-health/cordon/classify/dicom"
+	"github.com/cordon-health/cordon/classify/mail"
+	"github.com/cordon-health/cordon/classify/office"
+	"github.com/cordon-health/cordon/classify/table"
+	"github.com/cordon-health/cordon/classify/web"
 	"github.com/cordon-health/cordon/internal/keyed"
 )
 
@@ -25,7 +31,9 @@ import (
 // which they are asked; what none claims is read as plain text.
 func readers() []classify.Reader {
 	var all []classify.Reader
-	for _, list := range [][]classify.Reader{archive.Readers()} {
+	for _, list := range [][]classify.Reader{
+		{dicom.New()}, clinical.Readers(), office.Readers(), mail.Readers(), archive.Readers(), web.Readers(), table.Readers(),
+	} {
 		all = append(all, list...)
 	}
 	return all
@@ -37,7 +45,10 @@ type ScanOptions struct {
 	// with Cordon.
 	Levels, Rules string
 	// Patients is the hospital's own; nil where it is not known.
+	// Index names its state: with another one the same content may be
+	// somebody else's.
 	Patients *classify.Patients
+	Index    string
 	// Key makes tokens; nil leaves them out.
 	Key  *keyed.Key
 	Mode classify.Mode
@@ -57,7 +68,7 @@ type Scanner struct {
 // NewScanner builds the engine, its levels and its readers.
 func NewScanner(o ScanOptions, version string) (*Scanner, error) {
 	sum := sha256.New()
-	fmt.Fprintln(sum, version, build(), o.Mode, o.OCR, o.Patients != nil)
+	fmt.Fprintln(sum, version, build(), o.Mode, o.OCR, o.Patients != nil, o.Index)
 	levels, err := readLevels(o.Levels, sum)
 	if err != nil {
 		return nil, err

@@ -262,7 +262,7 @@ func (n *Node) scanner(ocr bool) (*Scanner, error) {
 		}
 	}
 	return NewScanner(ScanOptions{
-		Levels: levels, Rules: n.cfg.Scan.Rules, Key: &n.key, OCR: ocr, Temp: filepath.Join(n.cfg.Data, "scratch"), Patients: n.patients.index(),
+		Levels: levels, Rules: n.cfg.Scan.Rules, Key: &n.key, OCR: ocr, Temp: filepath.Join(n.cfg.Data, "scratch"), Patients: n.patients.index(), Index: strconv.FormatInt(n.patients.state().Built, 36),
 	}, n.version)
 }
 
