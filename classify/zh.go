@@ -16,7 +16,7 @@ type chinese struct {
 	x     *zhLexicon
 	words []string // the cues
 	use   []zhUse  // and what each is for
-	trie  zhTrie   // the same words, for all
+	trie  *zhTrie  // the same words, for all
 }
 
 // zhUse is what a cue announces; a word may announce several things.

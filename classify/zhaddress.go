@@ -33,6 +33,9 @@ func (v *zhView) region(i int) (size int, full bool) {
 		return 0, false
 	}
 	node := x.first[c-zhFirst]
+	if second, n := zhRune(v.text, i+3); n == 0 || !x.begins(c, second) {
+		return 0, false
+	}
 	for j := i + n; node != 0 && j-i < 40; j += 3 {
 		c, n := zhRune(v.text, j)
 		if n == 0 {

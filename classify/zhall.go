@@ -5,15 +5,17 @@ import (
 	"sync"
 )
 
-// zhTrie finds the longest cue at a place.
+// zhTrie finds the longest cue at a place. A bitmap answers "none" for nearly
+// all places, by a hash of two characters, or of one for the shortest cues.
 type zhTrie struct {
-	words map[string]int
-	first [256][]int // the lengths of words by their first byte, longest first
-	pairs []uint64   // bit by a hash of the first three bytes
+	words   map[string]int
+	lengths [256][]int // the lengths of words by their first byte, longest first
+	pairs   [1 << 10]uint64
+	singles [1 << 6]uint64
 }
 
-func newZhTrie(words []string) zhTrie {
-	t := zhTrie{words: map[string]int{}, pairs: make([]uint64, 1<<10)}
+func newZhTrie(words []string) *zhTrie {
+	t := &zhTrie{words: map[string]int{}}
 	var lengths [256]map[int]bool
 	for i, w := range words {
 		if w[0] < 0x80 {
@@ -24,33 +26,32 @@ func newZhTrie(words []string) zhTrie {
 			lengths[w[0]] = map[int]bool{}
 		}
 		lengths[w[0]][len(w)] = true
-		h := zhHash([]byte(w))
-		t.pairs[h>>6] |= 1 << (h & 63)
+		if len(w) >= 6 {
+			h := first8(w) & six * hashFactor >> 48
+			t.pairs[h>>6] |= 1 << (h & 63)
+		} else {
+			h := first8(w) & three * hashFactor >> 52
+			t.singles[h>>6] |= 1 << (h & 63)
+		}
 	}
 	for b, set := range lengths {
 		for n := 64; n > 0; n-- {
 			if set[n] {
-				t.first[b] = append(t.first[b], n)
+				t.lengths[b] = append(t.lengths[b], n)
 			}
 		}
 	}
 	return t
 }
 
-// zhHash is of the first character.
-func zhHash(b []byte) uint32 {
-	return (uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])) * 0x9E3779B1 >> 16
-}
-
 // at gives the longest cue at i, or -1.
 func (t *zhTrie) at(text []byte, i int) (cue, size int) {
-	if i+3 > len(text) {
+	x := load(text, i)
+	h, g := x&six*hashFactor>>48, x&three*hashFactor>>52
+	if t.pairs[h>>6]>>(h&63)&1 == 0 && t.singles[g>>6]>>(g&63)&1 == 0 {
 		return -1, 0
 	}
-	if h := zhHash(text[i:]); t.pairs[h>>6]>>(h&63)&1 == 0 {
-		return -1, 0
-	}
-	for _, n := range t.first[text[i]] {
+	for _, n := range t.lengths[text[i]] {
 		if i+n <= len(text) {
 			if k, ok := t.words[string(text[i:i+n])]; ok {
 				return k, n
@@ -70,6 +71,7 @@ type zhScratch struct {
 	found [zhMost]zhFound
 	spans []Span
 	names map[string]bool
+	seen  [1 << 6]uint64 // bit by a hash of two characters that begin one of names
 }
 
 var zhScratches = sync.Pool{New: func() any { return &zhScratch{names: map[string]bool{}} }}
@@ -81,12 +83,23 @@ func (z *chinese) all(dst []Span, text []byte) []Span {
 	s := zhScratches.Get().(*zhScratch)
 	defer zhScratches.Put(s)
 	clear(s.names)
+	s.seen = [1 << 6]uint64{}
 	s.spans = s.spans[:0]
 	s.path.x = z.x
 	z.announced(s, text)
 	v := zhView{z: z, text: text, dst: dst}
 	v.everything(s)
 	return v.dst
+}
+
+// remember keeps a name to find it again.
+func (s *zhScratch) remember(name []byte) {
+	if len(s.names) >= zhNames || s.names[string(name)] {
+		return
+	}
+	s.names[string(name)] = true
+	h := load(name, 0) & six * hashFactor >> 52
+	s.seen[h>>6] |= 1 << (h & 63)
 }
 
 // announced collects the names that labels and titles establish.
@@ -104,8 +117,8 @@ func (z *chinese) announced(s *zhScratch, text []byte) {
 		if z.use[cue]&(zhCueLabel|zhCueRole|zhCueTitle|zhCueGender) != 0 {
 			s.spans = z.near(s.spans[:0], text, i, i+size, cue)
 			for _, f := range s.spans {
-				if f.Kind == Name && f.End-f.Start >= 6 && len(s.names) < zhNames {
-					s.names[string(text[f.Start:f.End])] = true
+				if f.Kind == Name && f.End-f.Start >= 6 {
+					s.remember(text[f.Start:f.End])
 				}
 			}
 		}
@@ -261,8 +274,8 @@ func (v *zhView) unlabelled(s *zhScratch, f zhFound) {
 		sure, reason = 60, ByTitle
 	}
 	v.add(w.at[f.from], w.at[f.to], Name, sure, reason)
-	if f.to-f.from >= 3 && len(s.names) < zhNames {
-		s.names[string(v.text[w.at[f.from]:w.at[f.to]])] = true
+	if f.to-f.from >= 3 {
+		s.remember(v.text[w.at[f.from]:w.at[f.to]])
 	}
 }
 
@@ -363,6 +376,10 @@ func (v *zhView) located(i int) {
 
 // mention adds an established name that stands at i.
 func (v *zhView) mention(s *zhScratch, i int) {
+	h := load(v.text, i) & six * hashFactor >> 52
+	if s.seen[h>>6]>>(h&63)&1 == 0 {
+		return
+	}
 	for n := 12; n >= 6; n -= 3 {
 		if i+n <= len(v.text) && s.names[string(v.text[i:i+n])] {
 			if n > 6 || v.unusual(v.text[i:i+n]) {

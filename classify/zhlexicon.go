@@ -58,6 +58,7 @@ const (
 	zhEnding   uint8 = 1 << iota // begins a suffix: 路, 街道
 	zhNever                      // is in none
 	zhSound                      // spells the sound of a foreign word, seldom a given name
+	zhPartial                    // begins a word of a name without a surname
 	zhProvince                   // begins the name of a province or a prefecture
 )
 
@@ -71,9 +72,10 @@ type zhLexicon struct {
 	shape   [zhHan]uint8      // zhEnding, zhNever
 	foreign [zhHan]bool       // characters that spell names of other languages
 
-	first [zhHan]uint32 // the node of a single character
-	slots []uint64      // child<<33 | node<<15 | character
-	cost  []uint8       // of the word that ends at a node, 0 where none does
+	pairs [1 << 14]uint64 // bit by a hash of two characters that begin a word
+	first [zhHan]uint32   // the node of a single character
+	slots []uint64        // child<<33 | node<<15 | character
+	cost  []uint8         // of the word that ends at a node, 0 where none does
 	mark  []zhMark
 
 	labels map[string][]string // the sections of labels.txt
@@ -95,6 +97,10 @@ func readZhLexicon() *zhLexicon {
 		for _, w := range x.labels[section] {
 			x.add(w, zhTerm, mark)
 		}
+	}
+	for _, w := range x.labels["part"] {
+		c, _ := utf8.DecodeRuneInString(w)
+		x.shape[c-zhFirst] |= zhPartial
 	}
 	for _, suffix := range zhSuffix {
 		c, _ := utf8.DecodeRuneInString(suffix)
@@ -194,11 +200,16 @@ func zhSections(table string) map[string][]string {
 
 // add puts a word into the trie; the lower of two costs stays.
 func (x *zhLexicon) add(word string, cost uint8, mark zhMark) {
-	node := uint32(0)
+	node, last := uint32(0), rune(0)
 	for i, c := range word {
 		if !zhIs(c) {
 			return
 		}
+		if i == 3 {
+			h := zhPair(last, c)
+			x.pairs[h>>6] |= 1 << (h & 63)
+		}
+		last = c
 		if i == 0 {
 			if x.first[c-zhFirst] == 0 {
 				x.first[c-zhFirst] = x.grow()
@@ -243,6 +254,17 @@ func (x *zhLexicon) link(node uint32, c rune, child uint32) {
 	x.slots[i] = uint64(child)<<33 | key
 }
 
+// zhPair hashes two characters to 20 bits.
+func zhPair(a, b rune) uint64 {
+	return (uint64(a-zhFirst)<<15 | uint64(b-zhFirst)) * hashFactor >> 44
+}
+
+// begins says whether a word may begin with two characters.
+func (x *zhLexicon) begins(a, b rune) bool {
+	h := zhPair(a, b)
+	return x.pairs[h>>6]>>(h&63)&1 != 0
+}
+
 // child is the node behind a character, 0 where no word goes on so.
 func (x *zhLexicon) child(node uint32, c rune) uint32 {
 	key := zhKey(node, c)
@@ -257,7 +279,7 @@ func (x *zhLexicon) child(node uint32, c rune) uint32 {
 // partAt gives the characters of the word of a name without a surname that
 // begins runes, 0 where there is none.
 func (x *zhLexicon) partAt(runes []rune) int {
-	if len(runes) < 2 || !zhIs(runes[0]) {
+	if len(runes) < 2 || !zhIs(runes[0]) || x.shape[runes[0]-zhFirst]&zhPartial == 0 {
 		return 0
 	}
 	node, n := x.first[runes[0]-zhFirst], 0

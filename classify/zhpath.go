@@ -1,7 +1,5 @@
 package classify
 
-import "unicode/utf8"
-
 // zhWindow is a run of Han characters of a text, at most zhMost of them.
 type zhWindow struct {
 	n     int
@@ -43,11 +41,11 @@ func (w *zhWindow) run() []rune { return w.runes[:w.n] }
 
 // zhRune decodes the Han character at a place; size is 0 where there is none.
 func zhRune(text []byte, i int) (c rune, size int) {
-	if i+3 > len(text) || text[i] < 0xE4 || text[i] > 0xE9 {
+	if i+3 > len(text) || text[i]-0xE4 > 0xE9-0xE4 || text[i+1]&0xC0 != 0x80 || text[i+2]&0xC0 != 0x80 {
 		return 0, 0
 	}
-	c, size = utf8.DecodeRune(text[i:])
-	if size != 3 || !zhIs(c) {
+	c = rune(text[i]&0x0F)<<12 | rune(text[i+1]&0x3F)<<6 | rune(text[i+2]&0x3F)
+	if !zhIs(c) {
 		return 0, 0
 	}
 	return c, 3
@@ -130,6 +128,9 @@ func (p *zhPath) words(runes []rune, i int) {
 		p.word(i, i+1, zhLone, 0, 0)
 	} else {
 		p.word(i, i+1, int32(x.cost[node]), x.mark[node], node)
+	}
+	if i+1 >= len(runes) || !x.begins(runes[i], runes[i+1]) {
+		return
 	}
 	for j := i + 1; node != 0 && j < len(runes); j++ {
 		if node = x.child(node, runes[j]); node != 0 && x.cost[node] > 0 {
