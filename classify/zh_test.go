@@ -151,3 +151,22 @@ func FuzzChinese(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkChinese(b *testing.B) {
+	e, err := New(Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, part := range []string{"02_zh_law_negative", "03_zh_notes"} {
+		text := zhCorpus(b, part+".txt.zst")
+		for mode, name := range []string{"discover", "redact"} {
+			b.Run(part+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(text)))
+				var dst []Span
+				for range b.N {
+					dst = e.Scan(dst[:0], text, Mode(mode))
+				}
+			})
+		}
+	}
+}

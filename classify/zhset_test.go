@@ -13,9 +13,14 @@ import (
 )
 
 // The labelled set: notes written by hand as templates, filled with people,
-// places and days drawn at random. testdata/zh/dev.txt was used while the
-// recogniser was made; testdata/zh/test.txt has other kinds of notes, and the
-// names, places and forms of dates of the test set are drawn from other lists.
+// places and days drawn at random, from other lists for each part.
+//
+//   - dev.txt: written first and used while the recogniser was made.
+//   - second.txt: written at the same time, run for the first time when the
+//     recogniser was whole (leak recall 91.9 %, names 95.7/87.1 %), and read
+//     then. Half of its names are hard on purpose: surnames and given names
+//     that are words.
+//   - held.txt: written after that; what it misses was never looked at.
 var zhFigures = flag.Bool("zhfigures", false, "print the figures of the Chinese set, and of the test set too")
 
 // zhNote is a note whose identifiers are known.
@@ -61,6 +66,20 @@ func zhTest() zhPeople {
 		tails:    strings.Fields("附7号 第四村民小组 甲12号楼丙单元4层 5-2-301 东区17幢 123弄45号602室 32号 七组 B座1808室"),
 		dates:    []string{"二〇二四年三月十二日", "2024年03月09日", "2023-9-30", "24年6月18日", "2021.12.01", "8月17日"},
 		others:   14,
+	}
+}
+
+// zhHeld has surnames about as often as people have them.
+func zhHeld() zhPeople {
+	return zhPeople{
+		surnames: strings.Fields("王 王 王 王 李 李 李 李 张 张 张 刘 刘 陈 陈 杨 黄 赵 吴 周 徐 孙 马 朱 胡 林 郭 何 高 罗 郑 梁 谢 宋 唐 许 邓 冯 韩 曹 曾 彭 萧 蔡 潘 田 董 袁 于 余 叶 蒋 杜 苏 魏 程 吕 丁 沈 任 姚 卢 傅 钟 姜 崔 谭 廖 范 汪 陆 金 石 戴 贾 韦 夏 邱 方 侯 邹 熊 孟 秦 白 江 阎 薛 尹 段 雷 黎 史 龙 陶 贺 顾 毛 郝 龚 邵 万 钱 严 赖 覃 洪 武 莫 孔 滕 桂 娄 游 殷 牟 耿 臧 苟 敖 盛 欧阳 上官 司徒 夏侯 澹台"),
+		given:    strings.Fields("秀英 伟 敏 静怡 宇轩 浩 建华 桂珍 淑芬 志远 子涵 一诺 欣妍 俊熙 博 思琪 小燕 国华 德明 玉梅 凤兰 爱国 金凤 立群 晓光 振宇 冠霖 佩瑶 雅婷 世杰 文斌 海波 春生 秋菊 冬梅 运来 有才 长顺 美兰 亚楠 倩 蕾 鑫 凯 鹏 斌 雯 婧 昊 楠 璐 琪 莹 瑞 峥 旭 彤 泽宇 梓晨 若曦 启航 艺馨 锦程 书豪 佳怡 明轩 雨桐 安然 可心 乐 晴 朗 福生 水根 木兰 宝珠 大伟 二虎"),
+		whole:    strings.Fields("阿卜杜拉·买买提 热依扎·努尔兰 旦增罗布 白玛央金 乌兰图雅 木拉提·别克"),
+		regions:  strings.Fields("山西省太原市小店区 辽宁省沈阳市铁西区 吉林省延边朝鲜族自治州延吉市 黑龙江省哈尔滨市南岗区 海南省三亚市 青海省西宁市城东区 宁夏回族自治区银川市兴庆区 四川省凉山彝族自治州西昌市 天津市滨海新区 湖南省株洲市攸县 安徽省阜阳市颍上县"),
+		roads:    strings.Fields("学府街 长江路 谢桥镇张庄村 西街社区 南京北街 柳林乡 东风新村 龙潭花园 火车站路 滨河东路"),
+		tails:    strings.Fields("16号 3号楼1单元902室 7栋 21号院5排3号 二组18号 66弄8号 A座2203 12-3-401"),
+		dates:    []string{"2025-01-09", "2024年12月3日", "2023/08/15", "2022.11.6", "2024年5月", "9月21日"},
+		others:   4,
 	}
 }
 
@@ -287,16 +306,23 @@ func TestChineseSet(t *testing.T) {
 	}
 }
 
-// The figure that counts: templates, names and places not used while the
-// recogniser was made. Run it, do not tune to it.
-func TestChineseUnseen(t *testing.T) {
+// The second part was unseen once; its figure must not fall.
+func TestChineseSecond(t *testing.T) {
 	z := newChinese()
-	find := func(text []byte) []Span { return zhScan(z, text, Redact) }
-	s := zhMeasure(t, zhNotes(t, "test.txt", zhTest(), 40), find)
-	t.Log("unseen templates: ", s)
-	if *zhFigures {
-		zhPrint(t, "missed", s.missed)
-		zhPrint(t, "wrong", s.wrong)
+	s := zhMeasure(t, zhNotes(t, "second.txt", zhTest(), 40), func(text []byte) []Span { return zhScan(z, text, Redact) })
+	t.Log("second part, hard names: ", s)
+	if s.gone*100 < s.labels*96 || s.right*100 < s.found*97 {
+		t.Error("below 96 % leak recall or 97 % precision: ", s)
+	}
+}
+
+// The figure that counts. Run it; do not print what it misses.
+func TestChineseHeld(t *testing.T) {
+	z := newChinese()
+	s := zhMeasure(t, zhNotes(t, "held.txt", zhHeld(), 40), func(text []byte) []Span { return zhScan(z, text, Redact) })
+	t.Log("held-out notes: ", s)
+	if s.gone*100 < s.labels*97 || s.right*100 < s.found*97 {
+		t.Error("below 97 % leak recall or 97 % precision: ", s)
 	}
 }
 
