@@ -71,6 +71,7 @@ type cli struct {
 	Anonymize  anonymizeCmd  `cmd:"" help:"Make a table anonymous: k-anonymity, l-diversity, t-closeness, with its cost and risk."`
 	Simulate   simulateCmd   `cmd:"" help:"Write a synthetic hospital with labelled violations."`
 	Deidentify deidentifyCmd `cmd:"" help:"Take patients out of files: DICOM, HL7 v2, FHIR, C-CDA, tables, text."`
+	Reidentify reidentifyCmd `cmd:"" help:"Who is behind pseudonyms: ask, have it approved by another user, see the answer once."`
 	Token      tokenCmd      `cmd:"" help:"Make, list or revoke bearer tokens."`
 	User       userCmd       `cmd:"" help:"Invite people to the console, list or disable them."`
 	Config     configCmd     `cmd:"" help:"Check a configuration file, or print all settings."`
