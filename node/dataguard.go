@@ -18,25 +18,41 @@ import (
 	"github.com/cordon-health/cordon/classify/archive"
 	"github.com/cordon-health/cordon/classify/bucket"
 	"github.com/cordon-health/cordon/classify/clinical"
+	"github.com/cordon-health/cordon/classify/columnar"
 	"github.com/cordon-health/cordon/classify/database"
 	"github.com/cordon-health/cordon/classify/dicom"
+	"github.com/cordon-health/cordon/classify/image"
 	"github.com/cordon-health/cordon/classify/mail"
 	"github.com/cordon-health/cordon/classify/office"
+	"github.com/cordon-health/cordon/classify/pdf"
 	"github.com/cordon-health/cordon/classify/table"
 	"github.com/cordon-health/cordon/classify/web"
 	"github.com/cordon-health/cordon/internal/keyed"
+	"github.com/cordon-health/cordon/internal/pixels"
 )
 
 // readers lists the formats that are read by their structure, in the order in
-// which they are asked; what none claims is read as plain text.
-func readers() []classify.Reader {
+// which they are asked; what none claims is read as plain text. With ocr the
+// program tesseract reads what is written in images.
+func readers(ocr bool) ([]classify.Reader, error) {
+	images, scans := image.New(nil), dicom.New()
+	if ocr {
+		program, err := pixels.Tesseract()
+		if err != nil {
+			return nil, fmt.Errorf("read text in images: %w", err)
+		}
+		if scans, err = dicom.WithOCR(); err != nil {
+			return nil, fmt.Errorf("read text in images: %w", err)
+		}
+		images = image.New(program)
+	}
 	var all []classify.Reader
 	for _, list := range [][]classify.Reader{
-		{dicom.New()}, clinical.Readers(), office.Readers(), mail.Readers(), archive.Readers(), web.Readers(), table.Readers(),
+		{scans}, clinical.Readers(), office.Readers(), {pdf.New(ocr)}, columnar.Readers(), {images}, mail.Readers(), archive.Readers(), web.Readers(), table.Readers(),
 	} {
 		all = append(all, list...)
 	}
-	return all
+	return all, nil
 }
 
 // ScanOptions are how data is searched, on a server and without one.
@@ -87,7 +103,10 @@ func NewScanner(o ScanOptions, version string) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rules of kinds: %w", err)
 	}
-	list := readers()
+	list, err := readers(o.OCR)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range list {
 		fmt.Fprintln(sum, r.Name())
 	}
@@ -174,7 +193,7 @@ func OpenOrigin(address string, o OriginOptions) (classify.Origin, func() error,
 			return nil, nil, fmt.Errorf("find the folder: %w", err)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return nil, nil, fmt.Errorf("%s cannot be scanned: %w; give a file or folder that this account may read", address, errors.Unwrap(err))
+			return nil, nil, fmt.Errorf("it cannot be scanned: %w; give a file or folder that this account may read", errors.Unwrap(err))
 		}
 		return &classify.Paths{Root: path, Include: o.Include, Exclude: o.Exclude, OneSystem: o.OneSystem, Skip: o.Skip}, nothing, nil
 	case "s3":
