@@ -344,6 +344,13 @@ func TestMarkingKeepsKAnonymity(t *testing.T) {
 		v := m.Secret.Trace(fragment, []Marks{marks})
 		t.Logf("%d rows of a table with %d classes: %+v", n, len(counts), *v.Best)
 	}
+	// Such a table says too little to be told apart; that is said.
+	if marks.Proven != 0 && marks.Proven < 1000 {
+		t.Errorf("a k-anonymous table of few columns names its recipient from %d rows?", marks.Proven)
+	}
+	if _, marks, err = (Marker{Secret: Secret{4}}).Mark(clinical(t, 2000, 9), "R", "A"); err != nil || marks.Proven != 200 {
+		t.Errorf("a clinical extract names its recipient from %d rows, %v", marks.Proven, err)
+	}
 }
 
 // TestHoneyIsNobody: honey rows are recognised, and none is somebody's.
