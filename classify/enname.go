@@ -378,6 +378,8 @@ func (p *enPage) bare(i int) int {
 		return r.to // place takes it
 	case p.credentialled(r.to) && (r.given+r.surname+r.unknown > 0 || r.ordinary > 0 && p.at(r.to).kind == enPunct):
 		p.takeName(r, 90, ByTitle, true)
+	case r.words == 1 && p.led(i) && !t.is(enPerson) && p.likely(&r):
+		p.take(i, p.coded(r.to), Address, 55, ByStructure)
 	case p.likely(&r) || p.listed(&r):
 		p.takeName(r, 70, ByLexicon, r.words > 1 && (r.given+r.surname+r.unknown > 0 || p.ts[r.from].is(enGivenOften)))
 	}

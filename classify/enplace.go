@@ -249,7 +249,7 @@ func (p *enPage) rest(k int) int {
 			k++
 			end = k
 			cities++
-		case p.city(k) > k && cities < 5:
+		case p.city(k) > k && cities < 5 && (t.gap < enNewline || p.ends(p.city(k))):
 			cities++
 			k = p.city(k)
 			end = k
@@ -258,6 +258,13 @@ func (p *enPage) rest(k int) int {
 		}
 	}
 	return end
+}
+
+// ends says whether an address's line can end or go on at k, behind a city: a
+// sentence that begins on the next line is none of it.
+func (p *enPage) ends(k int) bool {
+	t := p.at(k)
+	return t.gap >= enNewline || p.sign(k, ',') || p.sign(k, '.') || p.sign(k, '(') || p.sign(k, '-') || t.kind == enNumber || t.kind == enWord && (t.is(enState) && t.shape == enUpper || p.numeric(k+1) && p.at(k+1).gap == enSpace)
 }
 
 // zip gives the token behind a postal code at k: 02139-4307, 340 12, 53-320.

@@ -213,6 +213,6 @@ func enGroups() map[string]enClass {
 		"org-tail": enOrgTail, "generic": enGeneric, "relative": enRelative, "label": enLabel,
 		"eponym-noun": enEponymNoun, "verb": enVerb, "function": enFunction,
 		"particle": enParticle, "state": enState, "in": enIn, "when": enWhen,
-		"nationality": enNationality, "ordinary": enOrdinary, "medical": enMedic,
+		"nationality": enNationality, "place": enPlace, "place-first": enPlaceFirst, "ordinary": enOrdinary, "medical": enMedic,
 	}
 }
