@@ -24,6 +24,8 @@ check() {
 	need ldap-utils 'find_program ldapadd' 'directory sync and account suspension against a real LDAP server'
 	need chromium 'find_program chromium || find_program chromium-browser || find_program google-chrome' 'console pages in a browser'
 	need fonts-noto-cjk 'ls /usr/share/fonts/opentype/noto/NotoSansCJK* || fc-list :lang=zh | grep .' 'nothing, but Chinese is drawn as boxes in screenshots'
+	need dcmtk 'find_program dcmdump && find_program dcmdjpeg' 'an independent reader of the DICOM files we write, and decoder of their pixels'
+	need tesseract-ocr 'find_program tesseract' 'reading writing in images'
 	need ripgrep 'find_program rg' 'ripgrep beside the scanner in make bench-scan'
 	need libre2-dev 'ls /usr/include/re2/re2.h' 'RE2 beside the scanner in make bench-scan'
 }
