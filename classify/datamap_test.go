@@ -158,6 +158,11 @@ func (x *mapTest) same(engine string) {
 	if len(read) != 0 || run.Totals.Unchanged != 2 || len(run.Changes) != 0 || run.Totals.Patients != 4 {
 		x.Errorf("nothing changed: read %v, %+v", read, run)
 	}
+	for _, o := range x.objects(ObjectFilter{MinLevel: 1}) {
+		if list, err := x.m.Findings(x.Context(), "share", o.ID); err != nil || int64(len(list)) != o.Findings {
+			x.Errorf("of an object that did not change, %d of %d findings are left: %v", len(list), o.Findings, err)
+		}
+	}
 	if run, read := x.scan("v2", 0); len(read) != 2 || len(run.Changes) != 0 {
 		x.Errorf("another engine: read %v, changes %v", read, run.Changes)
 	}

@@ -195,7 +195,8 @@ func (r *Recording) write(ctx context.Context, tx *sql.Tx, f finished) ([]Alarm,
 }
 
 func (r *Recording) save(ctx context.Context, tx *sql.Tx, id string, w was, f finished, now int64) error {
-	f.Result.Unchanged = false
+	unchanged := f.Unchanged
+	f.Unchanged = false
 	result, err := json.Marshal(f.Result)
 	if err != nil {
 		return err
@@ -207,7 +208,7 @@ func (r *Recording) save(ctx context.Context, tx *sql.Tx, id string, w was, f fi
 			findings = $11, unread = $12, result = $13, people = $14, first_seen = $15, last_seen = $16, level_since = $17, run = $18, gone = 0, alarmed = $19`,
 		r.run.Target, id, f.Path, f.Size, f.Modified, f.Mark, r.run.Engine, f.Owner, f.Level, f.Patients, f.Findings, f.Unread,
 		string(result), packPeople(f.people), w.first, now, w.since, r.run.ID, min(w.alarmed, f.Level))
-	if err != nil || f.Unchanged {
+	if err != nil || unchanged {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM scan_findings WHERE target = $1 AND object = $2`, r.run.Target, id); err != nil {

@@ -55,8 +55,9 @@ func (t targetRow) Holds() (n int64) {
 // objectRow is an object as pages show it.
 type objectRow struct {
 	classify.MapObject
-	Link string
-	Kind []kindCount
+	Link  string
+	Short string // its path below the place
+	Kind  []kindCount
 }
 
 // kindCount is how often a kind was found.
@@ -71,7 +72,7 @@ func (q *request) targetRow(t api.DataTarget) targetRow {
 }
 
 func (q *request) objectRow(o classify.MapObject) objectRow {
-	row := objectRow{MapObject: o, Link: "/data/objects/" + q.seal.Seal(sealObject, o.Target+"\x00"+o.ID)}
+	row := objectRow{MapObject: o, Short: below(o.Path, o.Origin), Link: "/data/objects/" + q.seal.Seal(sealObject, o.Target+"\x00"+o.ID)}
 	for name, n := range o.Kinds {
 		row.Kind = append(row.Kind, kindCount{kindTitle(name), n})
 	}
@@ -89,6 +90,14 @@ func kindTitle(name string) ocsf.Text {
 		return k.Info().Title
 	}
 	return ocsf.Text{EN: name, ZH: name}
+}
+
+// below is a path without the folder, bucket or database it lies in.
+func below(path, origin string) string {
+	if short, ok := strings.CutPrefix(path, strings.TrimSuffix(origin, "/")+"/"); ok && short != "" {
+		return short
+	}
+	return path
 }
 
 // worstShown is how many objects the first page shows.
@@ -227,7 +236,7 @@ type dataTargetFile struct {
 
 type changeRow struct {
 	classify.Change
-	Link string
+	Link, Short string
 }
 
 const (
@@ -250,7 +259,7 @@ func (q *request) dataTarget() error {
 		return err
 	}
 	for _, c := range changes {
-		m.Changes = append(m.Changes, changeRow{c, "/data/objects/" + q.seal.Seal(sealObject, name+"\x00"+c.Object)})
+		m.Changes = append(m.Changes, changeRow{c, "/data/objects/" + q.seal.Seal(sealObject, name+"\x00"+c.Object), below(c.Path, t.Holding.Last.Address)})
 	}
 	if m.Owners, m.Counts, err = q.Data.Map.Owners(ctx, name); err != nil {
 		return err

@@ -12,9 +12,11 @@ var dataWords = map[string]ocsf.Text{
 	"data.none.text":    {EN: "Name a folder, a database or a bucket that this server reaches, and start; or put targets with a schedule into the configuration:", ZH: "请填写本服务器可访问的文件夹、数据库或存储桶并开始扫描；也可在配置中设置定时目标："},
 	"data.new":          {EN: "Search another place", ZH: "扫描其他位置"},
 	"data.address":      {EN: "Folder, database or bucket", ZH: "文件夹、数据库或存储桶"},
-	"data.address.hint": {EN: "/mnt/wards, postgres://reader@db/his, s3://exports/2026", ZH: "/mnt/wards、postgres://reader@db/his、s3://exports/2026"},
+	"data.address.hint": {EN: "/mnt/wards, postgres://reader@db/his, s3://exports/2026", ZH: "例如 /mnt/wards、postgres://reader@db/his、s3://exports/2026"},
 	"data.start":        {EN: "Start the scan", ZH: "开始扫描"},
 	"data.again":        {EN: "Scan now", ZH: "立即扫描"},
+	"data.csv":          {EN: "As CSV", ZH: "导出 CSV"},
+	"data.sarif":        {EN: "As SARIF", ZH: "导出 SARIF"},
 	"data.running":      {EN: "Scans under way", ZH: "正在扫描"},
 	"data.all":          {EN: "All objects", ZH: "全部对象"},
 

@@ -143,7 +143,7 @@ func (c *scanCmd) origins(w *world) (list []classify.Origin, closing func() erro
 		}
 		o, f, err := node.OpenOrigin(path, node.OriginOptions{Include: c.Include, Exclude: c.Exclude, OneSystem: c.OneSystem, Rows: c.Rows})
 		if err != nil {
-			return nil, nil, errors.Join(usage{err}, closing())
+			return nil, nil, errors.Join(usage{fmt.Errorf("%s: %w", classify.WithoutSecrets(path), err)}, closing())
 		}
 		list, closers = append(list, o), append(closers, f)
 	}
