@@ -44,7 +44,7 @@ type Patients struct {
 	filter xorfilter.BinaryFuse[uint8]
 	first  hashTable // one hash for each patient
 	more   hashTable // the others, with the patient's number
-	honey  []uint32  // sorted
+	honey  []byte    // a bit for each patient
 	// crowded has a bit for each length of plain numbers that are so many among
 	// those there are that any number may be one by chance.
 	crowded uint64
@@ -151,11 +151,10 @@ func (b *patientsBuilder) finish() error {
 	}
 	slices.SortFunc(b.more, byHash)
 	b.more = slices.CompactFunc(b.more, func(x, y hashOf) bool { return x.hash == y.hash })
+	p.honey = make([]byte, (len(b.first)+7)/8)
 	for _, h := range b.honey {
-		p.honey = append(p.honey, number[h])
+		p.honey[number[h]/8] |= 1 << (number[h] % 8)
 	}
-	slices.Sort(p.honey)
-	p.honey = slices.Compact(p.honey)
 	most := 1.0
 	for n, count := range b.lengths {
 		if float64(count) > most/1000 {
@@ -197,19 +196,14 @@ func (p *Patients) Len() int { return p.first.n }
 
 // Memory is about how many bytes the index holds.
 func (p *Patients) Memory() int {
-	return len(p.filter.Fingerprints) + p.first.memory() + p.more.memory() + 4*len(p.honey)
+	return len(p.filter.Fingerprints) + p.first.memory() + p.more.memory() + len(p.honey)
 }
 
 // Match says whose identifier a value of a kind is: the patient's number, the
 // same for all of their identifiers, and whether the patient was planted.
 func (p *Patients) Match(kind Kind, value []byte) (who uint32, honey, ok bool) {
-	class := byte(classNumber)
-	switch kind {
-	case ResidentID, ResidentID15, ResidencePermit:
-		class = classID
-	case Mobile, Phone, Fax:
-		class = classPhone
-	case Name, Address, Date, BirthDate, Age, Organization, Email, URL, IP, MAC, Condition, Unread:
+	class := classOf(kind)
+	if class == 0 {
 		return 0, false, false
 	}
 	h, ok := p.hash(class, value)
@@ -217,6 +211,20 @@ func (p *Patients) Match(kind Kind, value []byte) (who uint32, honey, ok bool) {
 		return 0, false, false
 	}
 	return p.find(h)
+}
+
+// classOf is the class of a kind's values; 0 of what no patient is known by
+// alone.
+func classOf(kind Kind) byte {
+	switch kind {
+	case ResidentID, ResidentID15, ResidencePermit:
+		return classID
+	case Mobile, Phone, Fax:
+		return classPhone
+	case Name, Address, Date, BirthDate, Age, Organization, Email, URL, IP, MAC, Condition, Unread:
+		return 0
+	}
+	return classNumber
 }
 
 // MatchPerson says whose name and date of birth these are.
@@ -242,15 +250,76 @@ func (p *Patients) find(h uint64) (who uint32, honey, ok bool) {
 	if len(p.filter.Fingerprints) == 0 || !p.filter.Contains(h) {
 		return 0, false, false
 	}
-	if who, ok = p.first.find(h); !ok {
-		if who, ok = p.more.find(h); !ok {
+	at, end := p.first.bucket(h)
+	if who, ok = p.first.find(h, at, end); !ok {
+		at, end = p.more.bucket(h)
+		if who, ok = p.more.find(h, at, end); !ok {
 			return 0, false, false
 		}
 	}
-	if len(p.honey) > 0 {
-		_, honey = slices.BinarySearch(p.honey, who)
+	return who, p.planted(who), true
+}
+
+func (p *Patients) planted(who uint32) bool { return p.honey[who/8]>>(who%8)&1 != 0 }
+
+// together is how many look-ups wait for memory at once.
+const together = 64
+
+// MatchAll is Match for many values of a kind at once, a column's: it waits
+// for memory for all of some dozens together, and is several times as fast
+// where the index is larger than the processor's cache. found is called for
+// those that are patients', with the place among values.
+func (p *Patients) MatchAll(kind Kind, values [][]byte, found func(i int, who uint32, honey bool)) {
+	class := classOf(kind)
+	if class == 0 || len(p.filter.Fingerprints) == 0 {
+		return
 	}
-	return who, honey, true
+	var hash [together]uint64
+	var place, at, end [together]uint32
+	for begun := 0; begun < len(values); begun += together {
+		n := 0
+		for i, v := range values[begun:min(begun+together, len(values))] {
+			if h, ok := p.hash(class, v); ok {
+				hash[n], place[n] = h, uint32(begun+i)
+				n++
+			}
+		}
+		passed := 0
+		for i := range n {
+			h, k := hash[i], place[i]
+			hash[passed], place[passed] = h, k
+			if p.filter.Contains(h) {
+				passed++
+			}
+		}
+		n = passed
+		for _, t := range []*hashTable{&p.first, &p.more} {
+			n = p.matchPassed(t, hash[:n], place[:n], at[:n], end[:n], found)
+		}
+	}
+}
+
+// matchPassed looks up what passed the filter in one table, and keeps what is
+// not there.
+func (p *Patients) matchPassed(t *hashTable, hash []uint64, place, at, end []uint32, found func(i int, who uint32, honey bool)) int {
+	for i, h := range hash {
+		at[i], end[i] = t.bucket(h)
+	}
+	var entry [together]uint64
+	for i := range hash {
+		entry[i] = t.entry(at[i])
+	}
+	left := 0
+	for i, h := range hash {
+		who, ok := t.findFrom(h, entry[i], at[i], end[i])
+		if ok {
+			found(int(place[i]), who, p.planted(who))
+		} else {
+			hash[left], place[left] = h, place[i]
+			left++
+		}
+	}
+	return left
 }
 
 // hash is the keyed hash of a value's normal form; false where it has none.

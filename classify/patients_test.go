@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cordon-health/cordon/internal/keyed"
@@ -87,6 +88,15 @@ func checkMatches(t *testing.T, p *Patients) {
 		if _, _, ok := p.Match(MRN, []byte(stranger)); ok {
 			t.Errorf("%q is taken for a patient", stranger)
 		}
+	}
+	var column []uint32
+	p.MatchAll(MRN, [][]byte{[]byte("00123456"), []byte("x"), []byte("00123457"), []byte("ZY2026001")}, func(i int, who uint32, honey bool) {
+		if column = append(column, uint32(i)); who != want || honey {
+			t.Errorf("of a column, %d is patient %d (%v)", i, who, honey)
+		}
+	})
+	if !slices.Equal(column, []uint32{0, 3}) {
+		t.Errorf("of a column, %v are patients", column)
 	}
 	if _, _, ok := p.Match(Mobile, []byte("00123456")); ok {
 		t.Error("a record number is taken for a telephone number")
@@ -188,14 +198,26 @@ func BenchmarkPatients(b *testing.B) {
 	}
 	b.Logf("%d patients of three identifiers: %.1f MB", p.Len(), float64(p.Memory())/1e6)
 	random := rand.New(rand.NewPCG(7, 8))
-	for _, of := range []string{"hit", "miss"} {
+	for _, of := range []string{"hit", "miss", "hit together", "miss together"} {
 		const many = 1 << 20
 		values := make([]byte, 0, many*10)
 		for range many {
-			values = fmt.Appendf(values, "%c%09d", "MX"[len(of)%3%2], random.IntN(people)*7)
+			values = fmt.Appendf(values, "%c%09d", map[byte]byte{'h': 'M', 'm': 'X'}[of[0]], random.IntN(people)*7)
 		}
 		b.Run(of, func(b *testing.B) {
 			hits, begun := 0, cpu()
+			if strings.Contains(of, "together") {
+				column := make([][]byte, 256)
+				for done := 0; done < b.N; done += len(column) {
+					for i := range column {
+						k := (done + i) & (many - 1) * 10
+						column[i] = values[k : k+10]
+					}
+					p.MatchAll(MRN, column, func(int, uint32, bool) { hits++ })
+				}
+				b.ReportMetric(float64(b.N)/1e6/(cpu()-begun).Seconds(), "M/cpu-s")
+				return
+			}
 			for i := range b.N {
 				k := i & (many - 1) * 10
 				if _, _, ok := p.Match(MRN, values[k:k+10]); ok {

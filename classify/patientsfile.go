@@ -28,7 +28,7 @@ func (p *Patients) Save(w io.Writer) error {
 	out.array(f.Fingerprints)
 	out.table(&p.first)
 	out.table(&p.more)
-	out.words(p.honey)
+	out.array(p.honey)
 	if out.err == nil {
 		out.err = b.Flush()
 	}
@@ -96,7 +96,7 @@ func LoadPatients(key keyed.Key, r io.Reader) (*Patients, error) {
 	f.Fingerprints = in.bytes(in.number())
 	in.table(&p.first)
 	in.table(&p.more)
-	p.honey = in.words()
+	p.honey = in.bytes(in.number())
 	want := in.seal.Sum(nil)
 	var seal [sha256.Size]byte
 	if in.err == nil {

@@ -74,26 +74,38 @@ func (t *hashTable) put(i int, v uint64) {
 	}
 }
 
-// find gives the number of a hash.
-func (t *hashTable) find(h uint64) (uint32, bool) {
+// bucket is where the entries of a hash's bucket stand.
+func (t *hashTable) bucket(h uint64) (at, end uint32) {
 	if t.n == 0 {
-		return 0, false
+		return 0, 0
 	}
 	b := h >> t.shift
-	at := int(t.begins[b>>4]) + int(t.offsets[b])
-	end := int(t.begins[b>>4+1])
-	if b&15 != 15 {
-		end = int(t.begins[b>>4]) + int(t.offsets[b+1])
+	begin := t.begins[b>>4]
+	if b&15 == 15 {
+		return begin + uint32(t.offsets[b]), t.begins[b>>4+1]
 	}
+	return begin + uint32(t.offsets[b]), begin + uint32(t.offsets[b+1])
+}
+
+// entry is the entry at a place; there is room behind the last.
+func (t *hashTable) entry(at uint32) uint64 { return load(t.entries, int(at)*t.size) }
+
+// find gives the number of a hash, whose bucket stands at at.
+func (t *hashTable) find(h uint64, at, end uint32) (uint32, bool) {
+	return t.findFrom(h, t.entry(at), at, end)
+}
+
+// findFrom is find where the first entry of the bucket is at hand.
+func (t *hashTable) findFrom(h, entry uint64, at, end uint32) (uint32, bool) {
 	rest, mask := t.rest(h), uint64(1)<<(8*uint(t.size))-1
-	for ; at < end; at++ {
-		v := load(t.entries, at*t.size) & mask
-		if v>>t.who == rest {
+	for ; at < end; entry = t.entry(at) {
+		if v := entry & mask; v>>t.who == rest {
 			if t.who == 0 {
-				return uint32(at), true
+				return at, true
 			}
 			return uint32(v & (1<<t.who - 1)), true
 		}
+		at++
 	}
 	return 0, false
 }
