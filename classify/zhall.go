@@ -263,7 +263,7 @@ func (v *zhView) unlabelled(s *zhScratch, f zhFound) {
 	if v.stop(w.runes[f.from:f.to]) || v.maskedAt(w.at[f.to]) {
 		return
 	}
-	if bytes.ContainsRune([]byte("河湖镇村乡路街县区市岩厂站队汤丸散膏片"), w.runes[f.to-1]) {
+	if zhPlaceEnd(w.runes[f.to-1]) {
 		return // a place, a medicine
 	}
 	if f.to-f.from == 3 && v.z.x.shape[w.runes[f.to-1]-zhFirst]&v.z.x.shape[w.runes[f.to-2]-zhFirst]&zhSound != 0 {
@@ -277,6 +277,16 @@ func (v *zhView) unlabelled(s *zhScratch, f zhFound) {
 	if f.to-f.from >= 3 {
 		s.remember(v.text[w.at[f.from]:w.at[f.to]])
 	}
+}
+
+// zhPlaceEnd says whether what looks like a name ends as places and medicines
+// do: 贾鲁河, 温胆汤.
+func zhPlaceEnd(c rune) bool {
+	switch c {
+	case '河', '湖', '镇', '村', '乡', '路', '街', '县', '区', '市', '岩', '厂', '站', '队', '汤', '丸', '散', '膏', '片':
+		return true
+	}
+	return false
 }
 
 // behind is what the text behind a run adds to a name that ends it.

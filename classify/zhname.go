@@ -117,7 +117,7 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 	if w.n == 0 {
 		return -1, 0
 	}
-	if expect <= zhByRole+8 && zhBegins(v.text[p:], "和", "与", "及", "同", "或") {
+	if expect <= zhByRole+8 && v.goesOn(&w) {
 		return -1, 0
 	}
 	if end := v.foreign(&w, p); end > 0 {
@@ -140,6 +140,9 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 	names := path.found(room[:0], w.n)
 	if len(names) > 0 {
 		f := names[len(names)-1]
+		if expect <= zhByRole+8 && zhPlaceEnd(w.runes[f.to-1]) {
+			return -1, 0
+		}
 		if f.from == 0 && !f.alone && !v.never(w.runes[:f.to]) && !v.maskedAt(w.at[f.to]) {
 			return w.at[f.to], v.sure(expect)
 		}
@@ -156,6 +159,17 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 		return w.at[w.n], 65
 	}
 	return -1, 0
+}
+
+// goesOn says whether the sentence goes on behind a role: 医师和护士, 当事人向法院.
+func (v *zhView) goesOn(w *zhWindow) bool {
+	switch w.runes[0] {
+	case '和', '与', '及', '同', '或':
+		return true
+	case '向', '于', '应', '时', '经', '从', '由', '能', '对', '常':
+		return w.n >= 3 && v.z.x.word(w.runes[1:3]) != 0
+	}
+	return false
 }
 
 func (v *zhView) sure(expect int) uint8 {
