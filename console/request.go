@@ -25,6 +25,7 @@ type request struct {
 	lang string
 
 	titles map[string]ocsf.Text // of rules, once asked for
+	upload *upload              // the file at the end of a form, not read yet
 }
 
 // mostForm is the largest form of a route in bytes. What anybody may send is
@@ -35,6 +36,8 @@ func mostForm(r route) int64 {
 		return 64 << 10
 	case r.may == identity.Replay:
 		return 64 << 20
+	case r.pattern == "POST /releases" || r.pattern == "POST /trace":
+		return mostUpload
 	}
 	return 1 << 20
 }
@@ -81,7 +84,7 @@ func (q *request) admit(r route) error {
 
 // parse reads the form. What is malformed in it is missing from it.
 func (q *request) parse() error {
-	err := q.r.ParseForm()
+	err := q.uploadForm()
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return err
 	}

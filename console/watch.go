@@ -21,7 +21,7 @@ func shows(pattern string) (operation string, known bool) {
 		return api.LookedAtQuarantine, true
 	case "GET /incidents/{id}", "GET /incidents/{id}/bundle", "GET /people/{token}", "GET /patients/{token}", "GET /quarantine/{id}": // tell more
 		return "", true
-	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute", "POST /gateway/{id}/{what}": // leave a record
+	case "POST /incidents/{id}/{what}", "POST /quarantine/{id}/{what}", "POST /patients/{token}/dispute", "POST /gateway/{id}/{what}", "POST /releases", "POST /releases/{id}/{what}", "POST /deid", "POST /deid/{id}/{what}": // leave a record
 		return "", true
 	case "GET /data", "GET /data/targets/{token}", "GET /data/objects", "GET /data/objects/{token}", "GET /data/export/{format}":
 		return api.LookedAtData, true
@@ -29,7 +29,7 @@ func shows(pattern string) (operation string, known bool) {
 		return "", true
 	case "GET /overview/live", "GET /evidence/live", "GET /data/live": // go on
 		return "", true
-	case "GET /patients", "POST /patients", "GET /detectors", "GET /rules", "GET /rules/{id}", "GET /quality", "GET /evidence", "POST /evidence/verify": // show nobody
+	case "GET /patients", "POST /patients", "GET /detectors", "GET /rules", "GET /rules/{id}", "GET /quality", "GET /evidence", "POST /evidence/verify", "GET /releases", "GET /releases/{id}", "GET /releases/{id}/proof", "GET /trace", "POST /trace", "GET /deid": // show nobody
 		return "", true
 	}
 	return "", false

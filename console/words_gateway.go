@@ -12,7 +12,7 @@ var gatewayWords = map[string]ocsf.Text{
 	"gateway.past":   {EN: "Earlier (%d)", ZH: "更早（%d）"},
 	"gateway.routes": {EN: "Routes", ZH: "路由与规则"},
 	"pass.when":      {EN: "When", ZH: "时间"}, "pass.who": {EN: "From, to", ZH: "发送者与去向"}, "pass.found": {EN: "Found", ZH: "发现"}, "pass.patients": {EN: "People", ZH: "涉及人数"}, "pass.state": {EN: "State", ZH: "状态"},
-	"pass.more": {EN: "and %d more", ZH: "另有 %d 个"}, "pass.level": {EN: "Level %d", ZH: "%d 级"},
+	"pass.more":                {EN: "and %d more", ZH: "另有 %d 个"},
 	"pass.state.coach.waiting": {EN: "Stopped; no reason given yet", ZH: "已拦下，尚未说明原因"}, "pass.state.coach.passed": {EN: "Reason given, may pass", ZH: "已说明原因，可发送"}, "pass.state.coach.refused": {EN: "Ended", ZH: "已结束"},
 	"pass.state.hold.waiting": {EN: "Held", ZH: "暂扣待审"}, "pass.state.hold.passed": {EN: "Approved", ZH: "已批准"}, "pass.state.hold.refused": {EN: "Refused", ZH: "已拒绝"},
 	"pass.decide": {EN: "Decide", ZH: "审批"}, "pass.approve": {EN: "Approve", ZH: "批准"}, "pass.refuse": {EN: "Refuse", ZH: "拒绝"}, "done.pass": {EN: "Decided and kept with its reason.", ZH: "已审批，原因已存证。"},
