@@ -81,16 +81,21 @@ func rounded(row []string) {
 	}
 }
 
-func attacks() []attackOn {
-	const n = 200
+func attacks() []attackOn { return append(simple(), clever()...) }
+
+// piece is how many rows of a copy are found.
+const piece = 200
+
+// simple attacks are what somebody does who does not think of marks.
+func simple() []attackOn {
 	keep := func(h []string) []string { return append([]string(nil), h...) }
 	return []attackOn{
 		{"200 rows, in any order", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			return h, shuffled(rng, rows, n)
+			return h, shuffled(rng, rows, piece)
 		}, 1},
 		{"30 % of 200 rows with all cells from elsewhere", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out := shuffled(rng, rows, n)
-			for i := range n * 3 / 10 {
+			out := shuffled(rng, rows, piece)
+			for i := range piece * 3 / 10 {
 				for j := range out[i] {
 					out[i][j] = rows[rng.IntN(len(rows))][j]
 				}
@@ -98,16 +103,16 @@ func attacks() []attackOn {
 			return h, out
 		}, 1},
 		{"30 % of 200 rows rounded", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out := shuffled(rng, rows, n)
-			for i := range n * 3 / 10 {
+			out := shuffled(rng, rows, piece)
+			for i := range piece * 3 / 10 {
 				rounded(out[i])
 			}
 			return h, out
 		}, 1},
 		{"200 rows, half of them deleted from a run", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			at := rng.IntN(len(rows) - 2*n)
+			at := rng.IntN(len(rows) - 2*piece)
 			var out [][]string
-			for i := range 2 * n {
+			for i := range 2 * piece {
 				if i%2 == 0 {
 					out = append(out, rows[at+i])
 				}
@@ -115,7 +120,7 @@ func attacks() []attackOn {
 			return h, out
 		}, 1},
 		{"200 rows, 30 % deleted, 30 % of the rest rounded, 30 % of cells swapped among rows", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out := shuffled(rng, rows, n*7/10)
+			out := shuffled(rng, rows, piece*7/10)
 			for i := range len(out) * 3 / 10 {
 				rounded(out[i])
 			}
@@ -126,14 +131,14 @@ func attacks() []attackOn {
 			return h, out
 		}, 0.9},
 		{"all numbers of 200 rows rounded to two digits", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out := shuffled(rng, rows, n)
+			out := shuffled(rng, rows, piece)
 			for i := range out {
 				rounded(out[i])
 			}
 			return h, out
 		}, 0.9},
 		{"upper case, dates day first, header renamed", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out, names := shuffled(rng, rows, n), keep(h)
+			out, names := shuffled(rng, rows, piece), keep(h)
 			for i := range out {
 				for j, v := range out[i] {
 					if day, ok := parseDay(v, "2006-01-02"); ok {
@@ -147,8 +152,15 @@ func attacks() []attackOn {
 			}
 			return names, out
 		}, 0.9},
+	}
+}
+
+// clever attacks take columns away and mix copies.
+func clever() []attackOn {
+	keep := func(h []string) []string { return append([]string(nil), h...) }
+	return []attackOn{
 		{"three columns gone, of 400 rows", func(rng *rand.Rand, h []string, rows, _ [][]string) ([]string, [][]string) {
-			out, names := shuffled(rng, rows, 2*n), keep(h)
+			out, names := shuffled(rng, rows, 2*piece), keep(h)
 			for range 3 {
 				j := rng.IntN(len(names))
 				names = append(names[:j], names[j+1:]...)
@@ -159,11 +171,11 @@ func attacks() []attackOn {
 			return names, out
 		}, 0.5},
 		{"mixed with another copy, row by row, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
-			return h, append(shuffled(rng, rows, n), shuffled(rng, other, n)...)
+			return h, append(shuffled(rng, rows, piece), shuffled(rng, other, piece)...)
 		}, 0.9},
 		{"mixed with another copy, cell by cell, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
 			var out [][]string
-			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*n] {
+			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*piece] {
 				row := append([]string(nil), rows[i]...)
 				for j := range row {
 					if rng.IntN(2) == 0 {
@@ -176,7 +188,7 @@ func attacks() []attackOn {
 		}, 0.5},
 		{"averaged with another copy, 400 rows", func(rng *rand.Rand, h []string, rows, other [][]string) ([]string, [][]string) {
 			var out [][]string
-			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*n] {
+			for _, i := range rng.Perm(min(len(rows), len(other)))[:2*piece] {
 				row := append([]string(nil), rows[i]...)
 				for j := range row {
 					x, ok1 := readNumber(rows[i][j])

@@ -251,3 +251,12 @@ func NewTable(header []string, rows [][]string) (*Table, error) {
 	}
 	return b.t, nil
 }
+
+// FromColumns makes a table of columns that are all of one length.
+func FromColumns(columns []Column) *Table {
+	t := &Table{Columns: columns}
+	if len(columns) > 0 {
+		t.rows = len(columns[0].Cells)
+	}
+	return t
+}
