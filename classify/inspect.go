@@ -138,6 +138,7 @@ type sink struct {
 	format string
 	parts  int64 // parts and members given so far
 	asked  int   // parts since ctx was asked
+	broken bool  // something was no good, other than by intent
 	group  group
 	table  table
 }
@@ -169,11 +170,13 @@ func (s *sink) read(ctx context.Context, r Reader, src Source) error {
 	if errors.Is(err, errFull) {
 		return nil
 	}
-	if err == nil || s.in.stopped != nil || ctx.Err() != nil {
+	if err == nil && !s.broken || s.in.stopped != nil || ctx.Err() != nil {
 		return err
 	}
-	s.Unread("", err)
-	if s.parts > 0 || errors.Is(err, Encrypted) {
+	if err != nil {
+		s.Unread("", err)
+	}
+	if s.parts > 0 || !s.broken {
 		return nil
 	}
 	return s.text(ctx, src)
@@ -294,7 +297,9 @@ func (s *sink) Unread(path string, why error) {
 	}
 	s.in.sum.Unread++
 	s.in.sum.Kinds[Unread.String()]++
-	text := causeOf(why).Text
+	cause := causeOf(why)
+	s.broken = s.broken || cause != Encrypted && cause != NoOCR && cause != Unsupported
+	text := cause.Text
 	_ = s.in.send(&Finding{Member: s.member, Part: path, Kind: Unread.String(), Offset: -1, Why: &text})
 }
 

@@ -2,7 +2,6 @@ package markup
 
 import (
 	"bytes"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -24,7 +23,7 @@ func Unescape(dst, text []byte) []byte {
 			dst, text = append(dst, '&'), text[1:]
 			continue
 		}
-		r, ok := entity(string(text[1:end]))
+		r, ok := entity(text[1:end])
 		if !ok {
 			dst, text = append(dst, '&'), text[1:]
 			continue
@@ -33,8 +32,8 @@ func Unescape(dst, text []byte) []byte {
 	}
 }
 
-func entity(name string) (rune, bool) {
-	switch name {
+func entity(name []byte) (rune, bool) {
+	switch string(name) {
 	case "amp":
 		return '&', true
 	case "lt":
@@ -53,13 +52,20 @@ func entity(name string) (rune, bool) {
 	if len(name) < 2 || name[0] != '#' {
 		return 0, false
 	}
-	digits, base := name[1:], 10
+	n, base := rune(0), rune(10)
+	digits := name[1:]
 	if digits[0]|0x20 == 'x' {
 		digits, base = digits[1:], 16
 	}
-	n, err := strconv.ParseInt(digits, base, 32)
-	if err != nil || n < 0 || n > utf8.MaxRune {
-		return 0, false
+	for _, c := range digits {
+		d := rune(c) - '0'
+		if c |= 0x20; c >= 'a' && c <= 'f' {
+			d = rune(c) - 'a' + 10
+		}
+		if d < 0 || d >= base || n > utf8.MaxRune {
+			return 0, false
+		}
+		n = n*base + d
 	}
-	return rune(n), true
+	return n, len(digits) > 0 && n <= utf8.MaxRune
 }

@@ -238,6 +238,8 @@ func (s *Scanner) tag() Kind {
 	}
 	b := s.buf[s.at:]
 	switch {
+	case len(b) > 1 && (b[1] == '/' || nameByte(b[1])):
+		return s.element()
 	case bytes.HasPrefix(b, []byte("<!--")):
 		s.pass("-->", 4)
 	case bytes.HasPrefix(b, []byte("<![CDATA[")):
@@ -246,8 +248,6 @@ func (s *Scanner) tag() Kind {
 		s.pass("?>", 2)
 	case bytes.HasPrefix(b, []byte("<!")):
 		s.declaration()
-	case len(b) > 1 && (b[1] == '/' || nameByte(b[1])):
-		return s.element()
 	default: // a "<" of its own
 		s.give(b[:1])
 		s.at++
@@ -313,7 +313,10 @@ func (s *Scanner) element() Kind {
 	b := s.buf[s.at+1 : end]
 	s.at = end + 1
 	if len(b) > 0 && b[0] == '/' {
-		s.name, s.attrs = local(bytes.TrimSpace(b[1:])), nil
+		if b = b[1:]; len(b) > 0 && b[len(b)-1] <= ' ' {
+			b = bytes.TrimSpace(b)
+		}
+		s.name, s.attrs = local(b), nil
 		return End
 	}
 	if n := len(b); n > 0 && b[n-1] == '/' {
@@ -331,24 +334,34 @@ func (s *Scanner) element() Kind {
 func (s *Scanner) tagEnd() int {
 	from := 1
 	for {
-		end := s.find(">", from)
-		if end < 0 {
+		end := -1
+		if i := bytes.IndexByte(s.buf[min(s.at+from, len(s.buf)):], '>'); i >= 0 {
+			end = s.at + from + i
+		} else if end = s.find(">", from); end < 0 {
 			return -1
 		}
-		quote := byte(0)
-		for _, c := range s.buf[s.at:end] {
-			switch {
-			case quote == 0 && (c == '"' || c == '\''):
-				quote = c
-			case c == quote:
-				quote = 0
-			}
-		}
-		if quote == 0 || end-s.at > block {
+		if b := s.buf[s.at:end]; len(b) > block || !quoting(b) {
 			return end
 		}
 		from = end - s.at + 1
 	}
+}
+
+// quoting says whether a quote is open at the end of b.
+func quoting(b []byte) bool {
+	if bytes.IndexByte(b, '\'') < 0 {
+		return bytes.Count(b, []byte{'"'})%2 == 1
+	}
+	quote := byte(0)
+	for _, c := range b {
+		switch {
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return quote != 0
 }
 
 // Attr is the value of an attribute by its name without prefix, nil where
@@ -390,7 +403,7 @@ func (s *Scanner) unescaped(value []byte) []byte {
 
 // attribute takes the first attribute off b.
 func attribute(b []byte) (key, value, rest []byte, ok bool) {
-	b = bytes.TrimLeft(b, " \t\r\n/")
+	b = skipSpace(b)
 	if len(b) == 0 {
 		return nil, nil, nil, false
 	}
@@ -398,11 +411,11 @@ func attribute(b []byte) (key, value, rest []byte, ok bool) {
 	for i < len(b) && b[i] != '=' && !space(b[i]) {
 		i++
 	}
-	key, b = b[:i], bytes.TrimLeft(b[i:], " \t\r\n")
+	key, b = b[:i], skipSpace(b[i:])
 	if len(b) == 0 || b[0] != '=' {
 		return key, nil, b, true
 	}
-	b = bytes.TrimLeft(b[1:], " \t\r\n")
+	b = skipSpace(b[1:])
 	if len(b) > 0 && (b[0] == '"' || b[0] == '\'') {
 		if end := bytes.IndexByte(b[1:], b[0]); end >= 0 {
 			return key, b[1 : 1+end], b[2+end:], true
@@ -416,10 +429,19 @@ func attribute(b []byte) (key, value, rest []byte, ok bool) {
 	return key, b[:i], b[i:], true
 }
 
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && (space(b[0]) || b[0] == '/') {
+		b = b[1:]
+	}
+	return b
+}
+
 // local is a name without its prefix.
 func local(name []byte) []byte {
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		return name[i+1:]
+	for i, c := range name {
+		if c == ':' {
+			return name[i+1:]
+		}
 	}
 	return name
 }
