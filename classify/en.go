@@ -53,6 +53,7 @@ type enPage struct {
 	from  int
 	out   []Span
 	known map[uint64]bool // hashes of parts of certain names
+	tiny  bool            // the text has no capitals
 	sure  bool            // precision first
 	none  enToken         // stands for what is not there
 }
@@ -79,7 +80,7 @@ func (p *enPage) open(from, to int) {
 	}
 	p.lower = string(p.small)
 	p.ts = p.read.tokens(p.ts[:0], p.text, from, to)
-	enMark(p.ts)
+	p.tiny = enMark(p.ts)
 	p.bind()
 }
 

@@ -76,7 +76,7 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 		if k > start || p.at(k+1).nameable() && p.word(k) != "i" && p.word(k) != "a" {
 			return k + 1
 		}
-	case t.nameable() || lowerToo && t.kind == enWord && !t.used && t.is(enPerson) && !t.is(enOrdinary|enFunction):
+	case t.nameable() || lowerToo && t.kind == enWord && !t.used && t.is(enPerson) && (!t.is(enOrdinary|enFunction) || p.tiny && !t.is(enFunction|enVerb|enLabel|enMedic)):
 		return k + 1
 	case t.kind == enWord && !t.used && t.is(enParticle) && p.at(k+1).gap <= enSpace && (p.at(k+1).nameable() || p.at(k+1).is(enParticle) && p.at(k+2).nameable()):
 		if k > start || t.proper() || lowerToo {
@@ -84,6 +84,13 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 		}
 	case k > start && p.family(k, start):
 		return k + 1
+	case p.tiny && k > start && t.kind == enWord && !t.used && t.gap == enSpace && p.ts[start].is(enGiven) && p.at(k-1).kind != enOther:
+		if t.end-t.start == 1 && p.sign(k+1, '.') && p.at(k+1).gap == enTight { // grace j. lee
+			return k + 2
+		}
+		if t.class == 0 && t.end-t.start > 3 && !p.medical(t) || t.is(enPerson) && !t.is(enFunction|enVerb|enLabel|enMedic|enRelative) {
+			return k + 1
+		}
 	case k > start && p.sign(k, '-') && t.gap == enTight && p.at(k+1).gap == enTight && p.at(k+1).nameable():
 		return k + 1
 	}
@@ -192,6 +199,9 @@ func (p *enPage) titled(i int) int {
 		}
 	}
 	r := p.run(k, !p.sure && p.word(i) != "miss")
+	if r.to == k && p.tiny && p.at(k).kind == enWord && p.at(k).class == 0 {
+		r = enRun{from: k, to: k + 1, words: 1, unknown: 1} // dr quistgaard
+	}
 	if r.to == k {
 		r = p.boldly(k)
 	}
@@ -267,7 +277,7 @@ func (p *enPage) labelled(i int) int {
 	if head := &p.ts[r.to-1]; r.words == 1 && head.shape == enUpper && head.end-head.start <= 4 && !head.is(enPerson) {
 		return i // CC: MVC
 	}
-	addressee := p.at(i).is(enLabel) && !p.at(i).is(enFunction) && r.words > 1
+	addressee := p.at(i).is(enLabel) && !p.at(i).is(enFunction) && r.words > 1 || p.at(i).is(enRelative) && r.given > 0
 	if !strong && !addressee && !p.likely(&r) && !(r.given+r.surname+r.ordinary > 0 && !p.ts[k].shouts && !p.ts[k].titled) {
 		return i
 	}
@@ -462,7 +472,10 @@ func (p *enPage) lone(r *enRun) bool {
 		return false
 	}
 	if t.shape == enUpper {
-		return !t.shouts && t.end-t.start >= 4 && t.is(enPerson) && !t.is(enOrdinary|enMedic) && (t.is(enGivenOften|enSurnameOften) || r.initials > 0)
+		if t.shouts {
+			return t.end-t.start >= 4 && t.is(enGivenOften) && !t.is(enOrdinary|enMedic|enPlace|enEponym)
+		}
+		return t.end-t.start >= 4 && t.is(enPerson) && !t.is(enOrdinary|enMedic) && (t.is(enGivenOften|enSurnameOften) || r.initials > 0)
 	}
 	ordinary := t.is(enOrdinary)
 	switch {

@@ -110,7 +110,7 @@ func (p *enPage) shift(i, end int) bool {
 // prefixed takes the letters before a number with it: CT-55-788115.
 func (p *enPage) prefixed(i int) int {
 	if p.sign(i-1, '-') && p.at(i).gap == enTight && p.at(i-1).gap == enTight && !p.at(i-2).used {
-		if t := p.at(i - 2); t.kind == enWord && t.shape >= enUpper && t.end-t.start <= 5 || t.kind == enMixed {
+		if t := p.at(i - 2); t.kind == enWord && (t.shape >= enUpper || p.tiny) && t.end-t.start <= 5 || t.kind == enMixed {
 			return i - 2
 		}
 	}

@@ -301,7 +301,7 @@ func (r *enReader) finish(t *enToken, text []byte, i, to int, h uint64, letters,
 // enMark finds out how each line is written and where sentences begin. Where
 // a text has next to no capitals, names and places are read as if they had
 // theirs; where it has, only the commonest given names are.
-func enMark(ts []enToken) {
+func enMark(ts []enToken) (tiny bool) {
 	words, capitals := 0, 0
 	for k := range ts {
 		if ts[k].kind == enWord {
@@ -314,6 +314,9 @@ func enMark(ts []enToken) {
 	as, small := enGivenOften, words >= 4 && 50*capitals <= words
 	if small {
 		as = enPerson | enPlace
+	}
+	if small {
+		enRaise(ts)
 	}
 	for k := range ts {
 		t := &ts[k]
@@ -331,6 +334,49 @@ func enMark(ts []enToken) {
 		}
 		enMarkLine(ts, i, end)
 		i = end
+	}
+	return small
+}
+
+// enRaise reads words of a text without capitals as if they had theirs where
+// numbers and last words say so: months beside days, streets behind house
+// numbers, states before postal codes, names of hospitals.
+func enRaise(ts []enToken) {
+	word := func(k int) bool {
+		return k >= 0 && k < len(ts) && ts[k].kind == enWord && ts[k].gap < enNewline && !ts[k].is(enFunction|enMedic)
+	}
+	number := func(k int) bool { return k >= 0 && k < len(ts) && ts[k].kind != enWord && ts[k].kind != enPunct }
+	lift := func(k int, to enShape) { ts[k].shape, ts[k].raised = to, true }
+	for k := range ts {
+		t := &ts[k]
+		switch {
+		case t.kind != enWord || t.shape != enLower:
+		case t.is(enMonth) && (number(k+1) || number(k-1) || k > 1 && number(k-2)):
+			lift(k, enCap)
+		case t.is(enState) && t.end-t.start == 2 && number(k+1) && ts[k+1].end-ts[k+1].start == 5:
+			lift(k, enUpper)
+			for j := k - 1; j >= k-3; j-- {
+				if word(j) {
+					lift(j, enCap)
+				}
+			}
+		case t.is(enStreet) && word(k-1):
+			for n := 2; n <= 4; n++ {
+				if number(k-n) && ts[k-n].end-ts[k-n].start <= 5 {
+					for j := k - n + 1; j <= k; j++ {
+						if ts[j].kind == enWord {
+							lift(j, enCap)
+						}
+					}
+				}
+			}
+		case t.is(enOrgTail) && word(k-1) && !(ts[k-1].is(enGeneric) && !word(k-2)):
+			for j := k; j >= k-3 && (word(j) || j == k); j-- {
+				if j == k || ts[j].is(enPerson|enPlace|enOrgTail|enGeneric|enTitle) || ts[j].class == 0 {
+					lift(j, enCap)
+				}
+			}
+		}
 	}
 }
 
