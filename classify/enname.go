@@ -40,7 +40,7 @@ func (t *enToken) nameable() bool {
 }
 
 // run reads a name from token i: words with capitals, initials, particles,
-// hyphens. strict leaves out ordinary words that are also rare names.
+// hyphens; lowerToo takes names written small as well.
 func (p *enPage) run(i int, lowerToo bool) enRun {
 	r := enRun{from: i, to: i}
 	for k := i; k < len(p.ts) && k < i+9 && r.words < 5; {

@@ -36,11 +36,8 @@ func (p *enPage) houseFirst(i int) {
 	if p.at(i-1).kind == enNumber && p.at(i).gap == enSpace && p.width(i-1) <= 6 && !p.at(i-1).used && !p.joinedBefore(i-1) && !p.sure {
 		from-- // building and house number
 	}
-	for p.sign(from-1, '.') && p.at(from).gap <= enSpace && p.unitAt(from-3) { // Apt. 675 62314 Mellemvej 32
-		break
-	}
 	if p.unitAt(from-3) && p.sign(from-2, '.') && p.at(from-1).kind == enNumber {
-		from -= 3
+		from -= 3 // Apt. 675 62314 Mellemvej 32
 	} else if p.unitAt(from-2) && p.at(from-1).kind == enNumber {
 		from -= 2
 	}

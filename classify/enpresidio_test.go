@@ -68,9 +68,9 @@ func presidioSamples(tb testing.TB) (all []presidioSample) {
 	return all
 }
 
-// enCut is a text as presidio-research's evaluator sees it: tokens, each with
-// the type it is labelled with. Its tokens are spaCy's; ours are cut like
-// them: signs stand alone, mail addresses and links stay whole.
+// enCut is a token as presidio-research's evaluator counts them. Its tokens are
+// spaCy's; ours are cut like them: signs stand alone, mail addresses and links
+// stay whole.
 type enCut struct{ from, to int }
 
 func cutTokens(text string) (cuts []enCut) {
