@@ -34,6 +34,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cordon-health/cordon/care"
+	"github.com/cordon-health/cordon/deid"
 	"github.com/cordon-health/cordon/detect"
 	"github.com/cordon-health/cordon/directory"
 	"github.com/cordon-health/cordon/evidence"
@@ -109,6 +110,10 @@ type Services struct {
 	Bundle func(ctx context.Context, caseID, lang string, w io.Writer) error
 	// Tuning is how detectors are fitted to the hospital.
 	Tuning Tuners
+	// Deidentify takes patients out of a file; Reidentify answers who is behind
+	// pseudonyms, when two people agree.
+	Deidentify func(ctx context.Context, w DeidWork) (deid.Report, error)
+	Reidentify *deid.Desk
 	// Gateway is what may leave; Base is how people reach the console.
 	Gateway *gateway.Guard
 	Base    string

@@ -50,7 +50,7 @@ func shows(id string) (operation string, known bool) {
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true
-	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence", "listReleases", "getRelease", "proveRelease": // show nobody
+	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence", "listReleases", "getRelease", "proveRelease", "listDeidProfiles", "listReidentifications": // show nobody
 		return "", true
 	}
 	return "", false

@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"io/fs"
+	"path/filepath"
 	"runtime"
 	"time"
 
+	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/content"
 	"github.com/cordon-health/cordon/deid"
@@ -85,4 +87,34 @@ func deidContent() (deid.Setup, error) {
 	s := deid.Setup{Content: sub}
 	s.Others = func(name string) (deid.Profile, error) { return deid.Open(name, s) }
 	return s, nil
+}
+
+// vaultFile is the server's file of pseudonyms, in the folder of keys.
+const vaultFile = "deid.vault"
+
+// deidDesk answers who is behind pseudonyms of the site's key.
+func (n *Node) deidDesk() *deid.Desk {
+	return &deid.Desk{DB: n.db, Log: n.evidence, Key: n.deidKey, Vault: filepath.Join(n.cfg.Data, "keys", vaultFile), Now: n.now}
+}
+
+// deidentify takes patients out of one file with the site's key.
+func (n *Node) deidentify(ctx context.Context, w api.DeidWork) (deid.Report, error) {
+	key, err := n.deidKey()
+	if err != nil {
+		return deid.Report{}, err
+	}
+	setup, err := n.deidSetup()
+	if err != nil {
+		return deid.Report{}, err
+	}
+	setup.Options = w.Options
+	profile, err := deid.Open(w.Profile, setup)
+	if err != nil {
+		return deid.Report{}, err
+	}
+	engine, err := classify.New(classify.Config{})
+	if err != nil {
+		return deid.Report{}, err
+	}
+	return profile.Apply(ctx, w.In, w.Out, &deid.Job{Key: key, Scanner: engine, Today: n.now(), Patient: w.Patient})
 }
