@@ -72,11 +72,24 @@ func (s *scans) run(ctx context.Context, schedule bool) error {
 		<-ctx.Done()
 		return nil
 	}
-	for {
+	for i := 0; ; i++ {
 		s.startDue(ctx)
+		if i%forgetEvery == 0 {
+			s.forget(ctx)
+		}
 		if !pause(ctx, 20*time.Second) {
 			return nil
 		}
+	}
+}
+
+// forgetEvery is how many looks at the schedule lie between two clearings.
+const forgetEvery = 3 * 60
+
+// forget drops results that are older than they are kept.
+func (s *scans) forget(ctx context.Context) {
+	if err := s.all.Forget(ctx, s.n.now().Add(-s.n.cfg.Scan.Keep).UnixMilli()); err != nil && ctx.Err() == nil {
+		s.n.log.Error("old scans not forgotten, trying again", "error", err)
 	}
 }
 
