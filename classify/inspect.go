@@ -58,7 +58,7 @@ func (i *Inspector) run(parent context.Context, size int64, emit func(*Finding) 
 		ctx, cancel = context.WithTimeout(parent, caps.Time)
 	}
 	defer cancel()
-	in := &inspection{Inspector: i, caps: caps, emit: emit, left: newAllowance(caps, size)}
+	in := &inspection{Inspector: i, caps: caps, emit: emit, left: newAllowance(caps, size), headings: map[string]Kind{}}
 	in.levels = i.Levels
 	if in.levels == nil {
 		in.levels = Usual()
@@ -93,8 +93,10 @@ type inspection struct {
 	sum    Summary
 	spans  []Span
 	people people
-	given  int64 // findings emitted
-	full   bool  // no more members are read
+	// headings are what names of fields mean.
+	headings map[string]Kind
+	given    int64 // findings emitted
+	full     bool  // no more members are read
 
 	// stopped is an error of emit: it ends everything.
 	stopped error
@@ -235,10 +237,30 @@ func (s *sink) alive() error {
 
 // search asks the engine what is in a part.
 func (in *inspection) search(dst []Span, p *Part, mode Mode) []Span {
-	if p.Kind != None || p.Field != "" {
-		return in.Engine.Value(dst, p.Kind, p.Field, p.Text, mode)
+	if p.Kind == None && p.Field == "" {
+		return in.Engine.Scan(dst, p.Text, mode)
 	}
-	return in.Engine.Scan(dst, p.Text, mode)
+	return in.Engine.Value(dst, in.kindOf(p), "", p.Text, mode)
+}
+
+// headingsMost is how many fields are remembered by name.
+const headingsMost = 1 << 14
+
+// kindOf is what the format or the field's name says a part is. Names come
+// again and again, so what they mean is remembered.
+func (in *inspection) kindOf(p *Part) Kind {
+	if p.Kind != None || p.Field == "" {
+		return p.Kind
+	}
+	k, known := in.headings[p.Field]
+	if known {
+		return k
+	}
+	k = in.Engine.labels.heading(p.Field)
+	if len(in.headings) < headingsMost {
+		in.headings[p.Field] = k
+	}
+	return k
 }
 
 // Member inspects a file inside this one.

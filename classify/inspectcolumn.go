@@ -37,6 +37,7 @@ type column struct {
 	kind    Kind
 	decided bool
 	sample  []sample
+	nothing known
 	sent    map[Kind]int64
 	rests   map[Kind]*rest
 	// cells are those with content, coded those of them that look like codes,
@@ -53,6 +54,32 @@ type sample struct {
 	text           string
 	kind           Kind // what it may be, in a column of such
 	found          bool // it was found without
+}
+
+// known remembers some short values of a column in which there was nothing:
+// most columns say the same few words again and again.
+type known struct {
+	values map[string]struct{}
+}
+
+const (
+	knownMost  = 256
+	knownBytes = 48
+)
+
+func (k *known) has(text []byte) bool {
+	_, ok := k.values[string(text)]
+	return ok
+}
+
+func (k *known) put(text []byte) {
+	if len(text) > knownBytes || len(k.values) >= knownMost {
+		return
+	}
+	if k.values == nil {
+		k.values = map[string]struct{}{}
+	}
+	k.values[string(text)] = struct{}{}
 }
 
 // of finds a part's column; nil beyond columnsMost.
@@ -85,9 +112,14 @@ func (s *sink) cell(p *Part) error {
 		}
 	}
 	in := s.in
+	if col != nil && col.decided && col.nothing.has(p.Text) {
+		return nil
+	}
 	in.spans = in.search(in.spans[:0], p, in.Mode)
 	if col != nil && !col.decided {
 		s.profile(col, p)
+	} else if col != nil && len(in.spans) == 0 {
+		col.nothing.put(p.Text)
 	}
 	if len(in.spans) > 0 && col != nil {
 		col.known++
