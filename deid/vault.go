@@ -201,6 +201,9 @@ func Reverse(k *Key, vault string, pseudonyms []string) (map[string]string, erro
 		}
 		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // nobody kept one; what the key alone tells is the answer
+	}
 	return found, err
 }
 

@@ -63,7 +63,7 @@ func TestReverseWithoutVault(t *testing.T) {
 	k := testKey(t, KeyOptions{})
 	for kind, value := range map[classify.Kind]string{classify.ResidentID: "11010519491231002X", classify.Mobile: "13800138000"} {
 		p := string(k.Pseudonym(kind, []byte(value)))
-		found, err := Reverse(k, "", []string{p})
+		found, err := Reverse(k, filepath.Join(t.TempDir(), "none"), []string{p, "TAAAAAAAAAAAAAAA"})
 		if err != nil || found[p] != value {
 			t.Errorf("%s: %v, %v", p, found, err)
 		}

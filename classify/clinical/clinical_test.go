@@ -289,3 +289,38 @@ func unpack(b *testing.B, path string) []byte {
 	}
 	return data
 }
+
+// classified gives every part to the engine, as the inspector does.
+type classified struct {
+	nothing
+	engine *classify.Engine
+	spans  []classify.Span
+	found  int
+}
+
+func (c *classified) Part(p classify.Part) error {
+	c.spans = c.engine.Value(c.spans[:0], p.Kind, p.Field, p.Text, classify.Discover)
+	c.found += len(c.spans)
+	return nil
+}
+
+func BenchmarkClassified(b *testing.B) {
+	engine, err := classify.New(classify.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, r := range map[string]classify.Reader{"01_fhir.json.zst": fhirJSON{}, "04_hl7.txt.zst": hl7v2{}} {
+		b.Run(r.Name(), func(b *testing.B) {
+			data := unpack(b, shared(b, "scan/"+name))
+			sink := classified{engine: engine}
+			before := cpu()
+			for b.Loop() {
+				if err := r.Read(context.Background(), sourceOf(data), &sink); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(data))*float64(b.N)/1e6/(cpu()-before).Seconds(), "MB/cpu-s")
+			b.ReportMetric(float64(sink.found)/float64(b.N), "found")
+		})
+	}
+}
