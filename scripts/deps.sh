@@ -24,6 +24,7 @@ check() {
 	need ldap-utils 'find_program ldapadd' 'directory sync and account suspension against a real LDAP server'
 	need chromium 'find_program chromium || find_program chromium-browser || find_program google-chrome' 'console pages in a browser'
 	need fonts-noto-cjk 'ls /usr/share/fonts/opentype/noto/NotoSansCJK* || fc-list :lang=zh | grep .' 'nothing, but Chinese is drawn as boxes in screenshots'
+	need p7zip-full 'find_program 7z' 'archives made by 7z, encrypted ones among them'
 	need dcmtk 'find_program dcmdump && find_program dcmdjpeg' 'an independent reader of the DICOM files we write, and decoder of their pixels'
 	need tesseract-ocr 'find_program tesseract' 'reading writing in images'
 	need ripgrep 'find_program rg' 'ripgrep beside the scanner in make bench-scan'
