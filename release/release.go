@@ -30,8 +30,8 @@
 //
 // Marks. [Marker.Mark] gives each recipient a copy of their own: cells that
 // could as well have another value say, under a key, yes to a question that only
-// the holder of the secret can ask. [Trace] asks it of a fragment for every copy
-// that left. A row's own content says which questions it is asked, so order,
+// the holder of the secret can ask. [Secret.Trace] asks it of a fragment for
+// every copy that left. A row's own content says which questions it is asked, so order,
 // deleted rows and lost columns do not matter; the probability that a copy is
 // accused wrongly is computed, not estimated, and what exceeds [MostFalse] is
 // not named.
@@ -41,7 +41,8 @@
 // a value of a table. What it does not do: k, l and t say nothing about what
 // an attacker knows beyond the columns called quasi-identifying, and two
 // differently generalised versions of one table can say more than each: release
-// one.
+// one. A table that is generalised in all of its columns says too little for
+// marks within any reasonable budget; [Marks.Proven] tells.
 //
 // It owns the table release_spent.
 package release
