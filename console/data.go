@@ -355,6 +355,9 @@ func (q *request) dataObjects() error {
 	return q.show(p, dataObjectsPage(p, m))
 }
 
+// findingsShown is how many findings of an object a page shows.
+const findingsShown = 100
+
 // dataObjectFile is one object.
 type dataObjectFile struct {
 	objectRow
@@ -381,6 +384,7 @@ func (q *request) dataObject() error {
 	if m.List, err = q.Data.Map.Findings(ctx, target, id); err != nil {
 		return err
 	}
+	m.List = m.List[:min(len(m.List), findingsShown)]
 	if o.Owner != "" {
 		m.Filtered = "/data/objects?f=" + q.sealedFilter(dataFilter{Target: target, Owner: o.Owner, Level: 1})
 	}
