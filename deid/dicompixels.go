@@ -67,7 +67,7 @@ func (w *dicomRewriter) look(e *dicom.Element) error {
 		return nil
 	}
 	every := 1
-	if !f.device.AtRisk(f.class) && f.burned != "YES" {
+	if !f.device.AtRisk(f.class) && f.burned != "YES" && !w.p.has(cleanPixels) {
 		every = max(f.image.Count()/sampled, 1)
 	}
 	w.startFrames()

@@ -281,7 +281,7 @@ func (w *dicomRewriter) unlisted(e *dicom.Element) dicomAction {
 		return dicomDummy
 	case w.scope().structured && a.VR.Text() && !codeText(e.Tag):
 		return dicomClean
-	case a.VR.Text() || e.VR.Text():
+	case a.VR.Text() || e.VR.Text() || a.VR == dicom.UR || a.VR == dicom.UI:
 		return dicomSafeText
 	}
 	return dicomKeep

@@ -312,8 +312,14 @@ func (w *dicomRewriter) safeText(vr dicom.VR, b, raw []byte) []byte {
 	if !vr.Text() && !vr.ASCII() && vr != dicom.UN {
 		return raw
 	}
+	if vr == dicom.UI {
+		if validUIDs(b) {
+			return raw
+		}
+		return nil
+	}
 	text := w.scope().charset.Decode(b)
-	if !w.known(text) && !w.found(text) {
+	if !w.known(text) && (vr == dicom.UR || !w.found(text)) {
 		return raw
 	}
 	return w.cleanText(vr, b)
