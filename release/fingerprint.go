@@ -434,10 +434,10 @@ func (w *writing) mark(from int) int {
 		for i := range channels {
 			key, ok := w.rowKey(&askers[i], channels[i].Key, row, buf)
 			if ok && key <= askers[i].limit {
-				asked = append(asked, question{&askers[i], key})
+				asked = append(asked, question{&askers[i], key, weightOf(i)})
 			}
 		}
-		if len(asked) == 0 || yeses(asked, w.forms[target].bin[code]) == len(asked) {
+		if yeses(asked, w.forms[target].bin[code]) == weights(asked) {
 			continue
 		}
 		if other, ok := near(row, asked); ok && other != code {
@@ -464,14 +464,33 @@ func (w *writing) scattered(yield func(row int) bool) {
 // question is a channel's with the row's key.
 type question struct {
 	*asker
-	key uint64
+	key    uint64
+	weight int
 }
 
+// weightOf lets the first channel of a target, which has the most different
+// keys, have its way a little more often than the others.
+func weightOf(channel int) int {
+	if channel == 0 {
+		return 3
+	}
+	return 2
+}
+
+func weights(asked []question) int {
+	n := 0
+	for _, q := range asked {
+		n += q.weight
+	}
+	return n
+}
+
+// yeses weighs the questions that a bin answers with yes.
 func yeses(asked []question, bin uint64) int {
 	n := 0
 	for _, q := range asked {
 		if q.yes(q.key, bin) {
-			n++
+			n += q.weight
 		}
 	}
 	return n

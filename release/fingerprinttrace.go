@@ -34,8 +34,8 @@ type Match struct {
 	Yes   int `json:"yes"`
 	// Honey rows of the copy that stand in the fragment.
 	Honey int `json:"honey"`
-	// By says which questions were the clearest: "all", a form, a column, or
-	// "honey".
+	// By says which questions were the clearest: "all", a form, a column, a
+	// single question of it, or "honey".
 	By string `json:"by"`
 	// Log10False is the logarithm of the probability that a fragment of other
 	// origin answers so, times the number of ways of looking and of copies: a
@@ -203,6 +203,7 @@ func (r *reading) match(key Secret, c Marks) Match {
 		add("all", a)
 		add(string(c.Columns[ch.Target].Form), a)
 		add(c.Columns[ch.Target].Name, a)
+		add(fmt.Sprintf("%s, question %d", c.Columns[ch.Target].Name, i+1), a)
 	}
 	tests := float64(len(by))
 	honey, rows := r.honey(key, c)
