@@ -31,7 +31,7 @@ func (c reidentifyListCmd) Run(w *world) error {
 			return err
 		}
 		if c.JSON {
-			return lines(w, all)
+			return ndjson(w, all)
 		}
 		tab := tabwriter.NewWriter(w.out, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(tab, "ID\tSTATE\tASKED\tBY\tITEMS\tDECIDED BY\tPURPOSE")
@@ -45,7 +45,7 @@ func (c reidentifyListCmd) Run(w *world) error {
 	})
 }
 
-func lines[T any](w *world, all []T) error {
+func ndjson[T any](w *world, all []T) error {
 	e := json.NewEncoder(w.out)
 	e.SetEscapeHTML(false)
 	for _, x := range all {
@@ -125,7 +125,7 @@ func (c reidentifyAnswerCmd) Run(w *world) error {
 			return err
 		}
 		if c.JSON {
-			return lines(w, all)
+			return ndjson(w, all)
 		}
 		tab := tabwriter.NewWriter(w.out, 0, 4, 2, ' ', 0)
 		for _, b := range all {
