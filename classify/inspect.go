@@ -268,9 +268,9 @@ func (s *sink) Member(name string, r io.Reader) error {
 	if err := s.alive(); err != nil {
 		return err
 	}
-	path := name
+	path := s.in.shownName(name)
 	if s.member != "" {
-		path = s.member + "!/" + name
+		path = s.member + "!/" + path
 	}
 	inner := &sink{in: s.in, ctx: s.ctx, member: path, depth: s.depth + 1}
 	if s.in.full {
@@ -292,6 +292,22 @@ func (s *sink) Member(name string, r io.Reader) error {
 		err = e
 	}
 	return err
+}
+
+// shownName is a member's name with what is found in it masked: files are
+// called by their patients.
+func (in *inspection) shownName(name string) string {
+	text := []byte(name[:min(len(name), 1024)])
+	var out []byte
+	at := 0
+	for _, sp := range in.Engine.Scan(nil, text, Discover) {
+		if in.level(sp.Kind) < 3 {
+			continue
+		}
+		out = append(append(out, text[at:sp.Start]...), Mask(sp.Kind, text[sp.Start:sp.End])...)
+		at = sp.End
+	}
+	return string(append(out, text[at:]...))
 }
 
 // errFull ends a reader whose members are not read any more. That was said.

@@ -160,6 +160,16 @@ func TestCapsAreFindings(t *testing.T) {
 	}
 }
 
+func TestNamesOfMembersAreMasked(t *testing.T) {
+	i := inspector(t, fakeReader{"ONE", func(_ context.Context, _ Source, out Sink) error {
+		return out.Member("11010519491231002X.txt", strings.NewReader(someone))
+	}})
+	all, _ := inspect(t, i, "a", []byte("ONE"))
+	if len(all) == 0 || all[0].Member != "110*************2X.txt" {
+		t.Errorf("%d findings in %q", len(all), all[0].Member)
+	}
+}
+
 type lines struct{}
 
 func (lines) Read(p []byte) (int, error) {
