@@ -4,7 +4,7 @@ package classify
 // labelled or checked numbers knows: recall first. A number of six digits or
 // more in a note is an identifier unless it is written as a measure.
 func (p *enPage) digitsOf(i int) {
-	if p.at(i).used || !p.numeric(i) || p.at(i).gap == enTight && i > 0 && p.numeric(i-1) {
+	if p.at(i).used || !p.numeric(i) || p.at(i).gap == enTight && i > 0 && p.numeric(i-1) || p.amidHan(i) {
 		return
 	}
 	end, digits, groups, spaced := p.group(i)
@@ -37,6 +37,18 @@ func (p *enPage) digitsOf(i int) {
 	case p.numbered(i):
 		p.take(p.prefixed(i), end, Unique, 55, ByLabel)
 	}
+}
+
+// amidHan says whether Chinese is written around token i, where numbers are
+// results and measures far oftener than codes, and codes have labels.
+func (p *enPage) amidHan(i int) bool {
+	t := p.at(i)
+	for k := max(0, t.start-48); k < min(len(p.text), t.end+48); k++ {
+		if c := p.text[k]; c >= 0xE4 && c <= 0xE9 {
+			return true
+		}
+	}
+	return false
 }
 
 // tightOnly looks again without the groups behind spaces.

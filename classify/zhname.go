@@ -504,7 +504,7 @@ func (v *zhView) gender(at, end int) {
 func (v *zhView) gap(i int) int {
 	for n := 0; n < 6 && i > 0; n++ {
 		switch c := v.text[i-1]; {
-		case c == ' ' || c == '\t' || c == ',' || c == '/' || c == '|' || c == '(':
+		case c == ' ' || c == '\t' || c == ',' || c == '/' || c == '|' || c == '(' || c == '\'' || c == '"':
 			i--
 			continue
 		case zhEnds(v.text[:i], "，") || zhEnds(v.text[:i], "　") || zhEnds(v.text[:i], "、") || zhEnds(v.text[:i], "（") || zhEnds(v.text[:i], "／") || zhEnds(v.text[:i], "｜"):
