@@ -36,6 +36,14 @@
 // accused wrongly is computed, not estimated, and what exceeds [MostFalse] is
 // not named.
 //
+// The way out. [Broker] takes a data set in, sealed, with a [Wish]: purpose,
+// recipient, legal basis, last day, [Recipe]. It makes the recipient's copy,
+// measures it, and attacks it (a new search, a comparison with the source under
+// the site's key, a match with the hospital's own patients, linkage by all that
+// is kept); what is found blocks it. Somebody other than who asked approves,
+// and each step is a version of one record in evidence, which together are the
+// release proof.
+//
 // What it guarantees. Whatever Anonymize returns was counted again and holds
 // k, l and t, or it returns an error. Randomness is a parameter. No error holds
 // a value of a table. What it does not do: k, l and t say nothing about what
@@ -44,7 +52,8 @@
 // one. A table that is generalised in all of its columns says too little for
 // marks within any reasonable budget; [Marks.Proven] tells.
 //
-// It owns the table release_spent.
+// It owns the tables release_spent, release_request and release_mark, and the
+// blobs below release/.
 package release
 
 import "errors"
