@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/ocsf"
@@ -19,25 +20,44 @@ type autoProfile struct {
 
 var _ Profile = (*autoProfile)(nil)
 
-func autoOffer() Offer {
-	return Offer{
+// autoOffer hands files on to the offers that claim them. Its options are
+// theirs, with their names in front: "dicom-basic:retain-device-identity".
+func autoOffer(offers []Offer) Offer {
+	auto := Offer{
 		Name:  "auto",
 		Title: ocsf.Text{EN: "each file by its own format: DICOM, HL7 v2, FHIR, C-CDA, text; others are not passed on", ZH: "按各文件自身格式处理：DICOM、HL7 v2、FHIR、C-CDA、文本；其他文件不输出"},
-		Open: func(s Setup) (Profile, error) {
-			p := &autoProfile{profiles: map[string]Profile{}}
-			for _, o := range Offers() {
-				if o.Claims == nil {
-					continue
-				}
-				profile, err := o.Open(Setup{Content: s.Content})
-				if err != nil {
-					return nil, err
-				}
-				p.offers, p.profiles[o.Name] = append(p.offers, o), profile
-			}
-			return p, nil
-		},
+		Open:  func(s Setup) (Profile, error) { return openAuto(offers, s) },
 	}
+	for _, o := range offers {
+		if o.Claims == nil {
+			continue
+		}
+		for _, option := range o.Options {
+			auto.Options = append(auto.Options, Option{o.Name + ":" + option.Name, option.Title})
+		}
+	}
+	return auto
+}
+
+func openAuto(offers []Offer, s Setup) (Profile, error) {
+	p := &autoProfile{profiles: map[string]Profile{}}
+	for _, o := range offers {
+		if o.Claims == nil {
+			continue
+		}
+		setup := Setup{Content: s.Content}
+		for _, option := range s.Options {
+			if own, ok := strings.CutPrefix(option, o.Name+":"); ok {
+				setup.Options = append(setup.Options, own)
+			}
+		}
+		profile, err := o.Open(setup)
+		if err != nil {
+			return nil, err
+		}
+		p.offers, p.profiles[o.Name] = append(p.offers, o), profile
+	}
+	return p, nil
 }
 
 func (p *autoProfile) Name() string { return "auto" }

@@ -194,7 +194,7 @@ func packedDate(value []byte, at, n int) (d date, ok bool) {
 	if n == 8 {
 		d.set(value, 2, at+6, at+8)
 	}
-	return d, d.valid()
+	return d, d.valid() && (n == 8 || d.year >= 1800 && d.year < 2200) // 240305 is no month
 }
 
 // separator is the length of what may stand between the parts of a date at a

@@ -6,7 +6,8 @@
 // and [Desk], through which alone a pseudonym is turned back.
 //
 // What it owns: key files (see [NewKey]), the sealed look-up vault beside them,
-// and the tables deid_request and deid_step of re-identification requests.
+// and the evidence records of kind "reidentification": a request and each step
+// of it is one, and no table holds anything else about it.
 //
 // What it guarantees. A profile denies by default: a field it does not name is
 // removed or cleaned as free text, never passed on. What it does not change it
@@ -154,16 +155,16 @@ type Offer struct {
 // Offers lists the profiles, in the order in which they are asked to claim a
 // file of a mixed folder. A new profile is one line here.
 func Offers() []Offer {
-	return []Offer{
+	all := []Offer{
 		dicomOffer(),
 		hl7Offer(),
 		fhirOffer(),
 		cdaOffer(),
 		tableOffer(),
-		autoOffer(),
 		textPseudonymOffer(), // claims by name, so last
 		textRedactOffer(),
 	}
+	return append(all, autoOffer(all))
 }
 
 // Open gives the profile of a name.

@@ -95,7 +95,7 @@ func (w *dicomRewriter) characterSet(e *dicom.Element) error {
 func (w *dicomRewriter) changed(t dicom.Tag, vr dicom.VR, action dicomAction, rule dicomRule, b, raw []byte) []byte {
 	switch action {
 	case dicomEmpty:
-		return w.pseudonymOf(t, b)
+		return w.pseudonymOf(t, vr, b)
 	case dicomUID:
 		return w.uids(b)
 	case dicomDummy:
@@ -115,7 +115,7 @@ func (w *dicomRewriter) changed(t dicom.Tag, vr dicom.VR, action dicomAction, ru
 // pseudonymOf keeps apart, with names the same in every format, what the
 // standard allows to be empty or a dummy: who the patient is, and which order
 // it was. All else stays empty.
-func (w *dicomRewriter) pseudonymOf(t dicom.Tag, b []byte) []byte {
+func (w *dicomRewriter) pseudonymOf(t dicom.Tag, vr dicom.VR, b []byte) []byte {
 	kind := classify.None
 	switch t {
 	case tagPatientName:
@@ -127,12 +127,13 @@ func (w *dicomRewriter) pseudonymOf(t dicom.Tag, b []byte) []byte {
 	default:
 		return nil
 	}
-	return w.pseudonym(kind, b)
+	return w.pseudonym(kind, vr, b)
 }
 
-// pseudonym replaces a value by what stands for it in every format. A name
-// that cannot be written in the file's character set becomes a token.
-func (w *dicomRewriter) pseudonym(kind classify.Kind, b []byte) []byte {
+// pseudonym replaces a value by what stands for it in every format. What
+// cannot be written in the file's character set, or is longer than its place
+// allows, becomes a token.
+func (w *dicomRewriter) pseudonym(kind classify.Kind, vr dicom.VR, b []byte) []byte {
 	text := w.scope().charset.Decode(b)
 	if strings.TrimSpace(text) == "" {
 		return nil
@@ -142,10 +143,24 @@ func (w *dicomRewriter) pseudonym(kind classify.Kind, b []byte) []byte {
 		return nil
 	}
 	w.buf = out
-	if raw, ok := w.scope().charset.Encode(string(out)); ok && len(out) > 0 {
+	if raw, ok := w.scope().charset.Encode(string(out)); ok && len(out) > 0 && fits(vr, string(out)) {
 		return raw
 	}
 	return []byte(w.job.Key.Token(kind, text))
+}
+
+// fits says whether a text is no longer than its representation allows: names
+// in each group of components.
+func fits(vr dicom.VR, text string) bool {
+	if vr != dicom.PN {
+		return limit(vr, text) == text
+	}
+	for group := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '=' || r == '\\' }) {
+		if utf8.RuneCountInString(group) > 64 {
+			return false
+		}
+	}
+	return true
 }
 
 // uids replaces each of several UIDs.
@@ -175,10 +190,10 @@ func (w *dicomRewriter) dummyFor(t dicom.Tag, vr dicom.VR, rule dicomRule, b []b
 	text := trimmed(b)
 	switch vr {
 	case dicom.PN:
-		return w.pseudonym(classify.Name, text)
+		return w.pseudonym(classify.Name, vr, text)
 	case dicom.LO, dicom.SH, dicom.UC:
 		if t == tagPatientID {
-			return w.pseudonym(classify.MRN, text)
+			return w.pseudonym(classify.MRN, vr, text)
 		}
 		if !rule.descriptor && rule.listed && len(text) > 0 {
 			return []byte(w.job.Key.Token(classify.Unique, w.scope().charset.Decode(text)))

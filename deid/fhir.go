@@ -59,13 +59,13 @@ func (p *fhirProfile) Apply(ctx context.Context, in classify.Source, out io.Writ
 		return r, fmt.Errorf("read: %w", err)
 	}
 	if head = bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n"); len(head) > 0 && head[0] == '<' {
+		job = withLinks(job)
+		if err := linkXML(in, job.Patients); err != nil {
+			return r, err
+		}
 		return r, rewriteXML(ctx, in, out, &work{job: job, report: &r}, p.rules, fhirXML)
 	}
-	if job.Patients == nil {
-		local := *job
-		local.Patients = NewLinks()
-		job = &local
-	}
+	job = withLinks(job)
 	if err := linkFile(ctx, in, job.Patients); err != nil {
 		return r, err
 	}
@@ -86,6 +86,16 @@ func (p *fhirProfile) Apply(ctx context.Context, in classify.Source, out io.Writ
 	return r, err
 }
 
+// withLinks gives a job that knows no patients yet its own place for them.
+func withLinks(job *Job) *Job {
+	if job.Patients != nil {
+		return job
+	}
+	local := *job
+	local.Patients = NewLinks()
+	return &local
+}
+
 // LinkFile learns from a FHIR file which record number belongs to which id of
 // a patient; files of other formats teach nothing. A folder's files are all
 // read this way before the first is rewritten.
@@ -94,8 +104,11 @@ func LinkFile(ctx context.Context, in classify.Source, links *Links) error {
 	if _, err := in.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read: %w", err)
 	}
-	if !claimsFHIR("", head) || bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n\xef\xbb\xbf"), []byte("<")) {
+	switch {
+	case !claimsFHIR("", head):
 		return nil
+	case bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n\xef\xbb\xbf"), []byte("<")):
+		return linkXML(in, links)
 	}
 	return linkFile(ctx, in, links)
 }
@@ -413,7 +426,7 @@ func (f *fhirWriter) number(p *treePlace) {
 	var out []byte
 	switch {
 	case p.parent != nil && (p.parent.name == "valueAge" || strings.HasSuffix(p.parent.name, "Age")) && p.name == "value", p.name == "age":
-		out = TopCodeAge(value)
+		out = bytes.TrimLeft(TopCodeAge(value), "0") // a number of JSON has none in front
 	case p.named && p.rule.method == Perturb:
 		out = f.job.Key.Perturb(value, f.patient, defaultNoise)
 	default:

@@ -3,6 +3,7 @@ package deid
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,8 +26,8 @@ const topAge = 90
 
 // generaliseAge gives an age's band of five years, "90+" from 90.
 func generaliseAge(value []byte) []byte {
-	age, _, _, ok := ageIn(value)
-	if !ok {
+	age, from, _, ok := ageIn(value)
+	if !ok || from > 0 && value[from-1] == '-' { // no age is negative
 		return nil
 	}
 	if age >= topAge {
@@ -43,6 +44,11 @@ func TopCodeAge(value []byte) []byte {
 	if !ok || age < topAge {
 		return value
 	}
+	if to+1 < len(value) && value[to] == '.' { // of 93.5 nothing of the part is left
+		for to++; to < len(value) && isDigit(value[to]); to++ {
+		}
+		return slices.Concat(value[:from], []byte("90"), value[to:])
+	}
 	number := "90"
 	for len(number) < to-from {
 		number = "0" + number
@@ -52,7 +58,8 @@ func TopCodeAge(value []byte) []byte {
 	return append(out, value[to:]...)
 }
 
-// ageIn finds the first number of a value.
+// ageIn finds the first number of a value, in years: of days, weeks and months
+// ("100D", "18个月", "30 days") as many as they make.
 func ageIn(value []byte) (age, from, to int, ok bool) {
 	for from < len(value) && !isDigit(value[from]) {
 		from++
@@ -60,7 +67,25 @@ func ageIn(value []byte) (age, from, to int, ok bool) {
 	for to = from; to < len(value) && isDigit(value[to]); to++ {
 	}
 	age, err := strconv.Atoi(string(value[from:to]))
-	return age, from, to, err == nil
+	return age / inYear(value[from:to], value[to:]), from, to, err == nil
+}
+
+// inYear is how many of the unit behind a number make a year. A single letter
+// is a unit in DICOM's form only, three digits and it: elsewhere "95M" is a man.
+func inYear(number, unit []byte) int {
+	rest := strings.ToLower(strings.TrimSpace(string(unit)))
+	if len(number) == 3 && len(rest) == 1 && len(unit) == 1 {
+		rest = map[string]string{"d": "day", "w": "week", "m": "month"}[rest]
+	}
+	for _, u := range []struct {
+		word string
+		n    int
+	}{{"day", 365}, {"天", 365}, {"日", 365}, {"week", 52}, {"周", 52}, {"month", 12}, {"个月", 12}, {"月", 12}} {
+		if strings.HasPrefix(rest, u.word) && !strings.HasPrefix(rest, "周岁") {
+			return u.n
+		}
+	}
+	return 1
 }
 
 // generaliseZIP keeps the region of a postal code: three digits of an American

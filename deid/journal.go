@@ -39,7 +39,7 @@ type journalLine struct {
 // journal opens the journal of the output folder; a single file has none.
 func (r *Run) journal(single bool) (*journal, error) {
 	j := &journal{key: r.Job.Key, done: map[string]journalLine{}}
-	j.recipe = j.key.Token(classify.Unique, fmt.Sprint(r.Profile.Name(), " ", j.key.ID(), " ", len(r.To)))
+	j.recipe = j.key.Token(classify.Unique, fmt.Sprintf("%q", []any{r.Profile.Name(), j.key.ID(), len(r.To), r.Options, r.Job.Patient}))
 	if single {
 		return j, nil
 	}

@@ -47,11 +47,25 @@ func (k *Key) name(dst []byte, value string, form nameForm) []byte {
 			if n < 0 {
 				n = len(value)
 			}
-			dst, family = k.word(dst, value[:n], form, family)
+			as := form
+			if form == fullName && !family && standsAlone(value[:n], value[n:]) {
+				as = familyName
+			}
+			dst, family = k.word(dst, value[:n], as, family)
 		}
 		value = value[n:]
 	}
 	return dst
+}
+
+// standsAlone is true for a word that is a family name as a whole: before the
+// caret of HL7 and DICOM, or a family name of two characters before a space
+// and the given name.
+func standsAlone(word, rest string) bool {
+	if strings.HasPrefix(rest, "^") {
+		return true
+	}
+	return slices.Contains(compoundSurnames(), word) && strings.TrimLeft(rest, " \u3000") != "" && (rest[0] == ' ' || strings.HasPrefix(rest, "\u3000"))
 }
 
 // word appends the surrogate of one word.

@@ -138,7 +138,7 @@ func hasHan(s string) bool {
 // isTitle says whether a plain word stands beside names and is none.
 func isTitle(w string) bool {
 	switch w {
-	case "dr", "mr", "mrs", "ms", "miss", "prof", "sir", "jr", "sr", "ii", "iii", "iv", "md", "phd", "rn", "do", "esq":
+	case "dr", "mr", "mrs", "ms", "miss", "prof", "sir", "jr", "sr", "ii", "iii", "iv", "md", "phd", "rn", "esq":
 		return true
 	}
 	return false

@@ -26,6 +26,9 @@ type Run struct {
 	Job     *Job
 	// Content is the folder of shipped profiles, for documents inside files.
 	Content fs.FS
+	// Options are those the profile was opened with: with others, what is done
+	// already is done again.
+	Options []string
 	// To encrypts every output, if there is anybody.
 	To []age.Recipient
 	// Workers is how many files are worked on at once; at least one.
@@ -203,32 +206,13 @@ func (r *Run) task(rel string, d fs.DirEntry, taken map[string]bool) task {
 func (r *Run) outName(rel string) string {
 	parts := strings.Split(rel, string(filepath.Separator))
 	for i, p := range parts {
-		parts[i] = r.cleanName(p)
+		parts[i] = r.Job.cleanName(p, i == len(parts)-1)
 	}
 	out := filepath.Join(parts...)
 	if len(r.To) > 0 {
 		out += ".age"
 	}
 	return out
-}
-
-func (r *Run) cleanName(name string) string {
-	if r.Job.Scanner == nil {
-		return name
-	}
-	ending := filepath.Ext(name)
-	text := []byte(strings.TrimSuffix(name, ending))
-	var out []byte
-	at := 0
-	for _, s := range r.Job.Scanner.Scan(nil, text, classify.Discover) {
-		if !identifies(s.Kind) {
-			continue
-		}
-		out = append(append(out, text[at:s.Start]...), r.Job.Key.Pseudonym(s.Kind, text[s.Start:s.End])...)
-		at = s.End
-	}
-	out = append(out, text[at:]...)
-	return strings.NewReplacer("/", "_", "\\", "_", ":", "_").Replace(string(out)) + ending
 }
 
 // link reads the patients of all FHIR files before the first is rewritten.
@@ -400,9 +384,12 @@ func (r *Run) write(ctx context.Context, src classify.Source, path string) (repo
 // embedded de-identifies a document inside a message by the profile that
 // claims it; what stands inside that one is removed.
 func (r *Run) embedded(ctx context.Context, name string, data []byte, patient string) ([]byte, bool, error) {
-	auto, err := Open("auto", Setup{Content: r.Content})
-	if err != nil {
-		return nil, false, err
+	auto := r.Profile
+	if _, ok := auto.(*autoProfile); !ok {
+		var err error
+		if auto, err = Open("auto", Setup{Content: r.Content}); err != nil {
+			return nil, false, err
+		}
 	}
 	job := *r.Job
 	job.Patient = patient

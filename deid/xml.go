@@ -384,26 +384,7 @@ func (x *xmlWriter) base64(media string, value []byte) []byte {
 // ahead walks the element that begins at the current token, with the names of
 // what is open in it.
 func (x *xmlWriter) ahead(visit func(open []string, t *xmlscan.Token)) {
-	s := xmlscan.New(x.data[x.t.From:])
-	var t xmlscan.Token
-	var open []string
-	for s.Next(&t) {
-		switch t.Kind {
-		case xmlscan.Start:
-			open = append(open, string(t.Name))
-			visit(open, &t)
-			if t.Empty {
-				open = open[:len(open)-1]
-			}
-		case xmlscan.Text:
-			visit(open, &t)
-		case xmlscan.End:
-			open = open[:len(open)-1]
-		}
-		if len(open) == 0 && (t.Kind == xmlscan.End || t.Empty) {
-			return
-		}
-	}
+	eachXML(x.data[x.t.From:], visit)
 }
 
 // cdaPatient is the first record number of recordTarget.
@@ -420,18 +401,14 @@ func (x *xmlWriter) cdaPatient() (id string) {
 // fhirPatient is the id of the patient a resource is about, and of a patient
 // the record number.
 func (x *xmlWriter) fhirPatient(kind string) (owner, number string) {
+	if kind == "Patient" {
+		p := patientXML{}
+		p.read(x.data[x.t.From:])
+		return p.id, p.number
+	}
 	x.ahead(func(open []string, t *xmlscan.Token) {
-		if t.Kind != xmlscan.Start {
-			return
-		}
-		value := string(xmlscan.Decode(t.Attr("value")))
-		switch path := strings.Join(open[1:], "."); {
-		case kind == "Patient" && path == "id":
-			owner = value
-		case kind == "Patient" && path == "identifier.value" && number == "":
-			number = value
-		case owner == "" && len(open) == 3 && open[2] == "reference" && isOwner(open[1]):
-			owner = bareID(value)
+		if owner == "" && t.Kind == xmlscan.Start && len(open) == 3 && open[2] == "reference" && isOwner(open[1]) {
+			owner = bareID(string(xmlscan.Decode(t.Attr("value"))))
 		}
 	})
 	return owner, number

@@ -62,7 +62,7 @@ func (d Deidentify) Run(ctx context.Context) (total deid.Total, err error) {
 		return total, err
 	}
 	run := deid.Run{
-		In: d.In, Out: d.Out, Profile: profile, Content: setup.Content, To: to, Workers: runtime.GOMAXPROCS(0), Note: d.Note, Each: d.Each,
+		In: d.In, Out: d.Out, Profile: profile, Options: d.Options, Content: setup.Content, To: to, Workers: runtime.GOMAXPROCS(0), Note: d.Note, Each: d.Each,
 		Job: &deid.Job{Key: key, Scanner: engine, Today: d.Today, Patient: d.Patient},
 	}
 	if d.Vault == "" {
