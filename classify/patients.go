@@ -36,8 +36,8 @@ type Patient struct {
 // and then one of two tables of hashes, which says no to all but one of two
 // thousand million of the rest of them. Patients are numbered in the order of
 // the first table, which therefore need not store the number; the second has
-// their further identifiers. It never changes once built, and is safe for
-// concurrent use.
+// their further identifiers. It never changes once built; what becomes known
+// later stands beside it (see PatientNews). It is safe for concurrent use.
 type Patients struct {
 	k0, k1 uint64
 	mac    [32]byte // key of the file's seal
@@ -48,6 +48,7 @@ type Patients struct {
 	// crowded has a bit for each length of plain numbers that are so many among
 	// those there are that any number may be one by chance.
 	crowded uint64
+	news    *PatientNews // what came since; nil where nothing follows it
 }
 
 // maxPatients bounds an index.
@@ -191,7 +192,18 @@ func (b *patientsBuilder) filter() error {
 	return nil
 }
 
-// Len is how many patients there are.
+// Owns says whether a text is a number of a patient's, whatever kind of number
+// that may be.
+func (p *Patients) Owns(value []byte) bool {
+	for _, kind := range [...]Kind{MRN, ResidentID, Mobile} {
+		if _, _, ok := p.Match(kind, value); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Len is how many patients there were when it was built.
 func (p *Patients) Len() int { return p.first.n }
 
 // Memory is about how many bytes the index holds.
@@ -242,25 +254,46 @@ func (p *Patients) matchAlone(value []byte) bool {
 	if len(value) < 7 || len(value) >= 64 || p.crowded>>len(value)&1 != 0 {
 		return false
 	}
+	if p.news != nil && p.news.now.Load().crowded>>len(value)&1 != 0 {
+		return false
+	}
 	_, _, ok := p.Match(MRN, value)
 	return ok
 }
 
 func (p *Patients) find(h uint64) (who uint32, honey, ok bool) {
-	if len(p.filter.Fingerprints) == 0 || !p.filter.Contains(h) {
+	if who, ok = p.findBuilt(h); !ok && p.news != nil {
+		who, ok = p.news.find(h)
+	}
+	if !ok {
 		return 0, false, false
 	}
-	at, end := p.first.bucket(h)
-	if who, ok = p.first.find(h, at, end); !ok {
-		at, end = p.more.bucket(h)
-		if who, ok = p.more.find(h, at, end); !ok {
-			return 0, false, false
-		}
-	}
-	return who, p.planted(who), true
+	who, honey = p.settled(who)
+	return who, honey, true
 }
 
-func (p *Patients) planted(who uint32) bool { return p.honey[who/8]>>(who%8)&1 != 0 }
+func (p *Patients) findBuilt(h uint64) (who uint32, ok bool) {
+	if len(p.filter.Fingerprints) == 0 || !p.filter.Contains(h) {
+		return 0, false
+	}
+	at, end := p.first.bucket(h)
+	if who, ok = p.first.find(h, at, end); ok {
+		return who, true
+	}
+	at, end = p.more.bucket(h)
+	return p.more.find(h, at, end)
+}
+
+// settled is the number a patient has after merges, and whether they were
+// planted.
+func (p *Patients) settled(who uint32) (uint32, bool) {
+	honey := int(who/8) < len(p.honey) && p.honey[who/8]>>(who%8)&1 != 0
+	if p.news == nil {
+		return who, honey
+	}
+	who, also := p.news.settled(who)
+	return who, honey || also
+}
 
 // together is how many look-ups wait for memory at once.
 const together = 64
@@ -271,9 +304,10 @@ const together = 64
 // those that are patients', with the place among values.
 func (p *Patients) MatchAll(kind Kind, values [][]byte, found func(i int, who uint32, honey bool)) {
 	class := classOf(kind)
-	if class == 0 || len(p.filter.Fingerprints) == 0 {
+	if class == 0 {
 		return
 	}
+	none := len(p.filter.Fingerprints) == 0
 	var hash [together]uint64
 	var place, at, end [together]uint32
 	for begun := 0; begun < len(values); begun += together {
@@ -288,14 +322,29 @@ func (p *Patients) MatchAll(kind Kind, values [][]byte, found func(i int, who ui
 		for i := range n {
 			h, k := hash[i], place[i]
 			hash[passed], place[passed] = h, k
-			if p.filter.Contains(h) {
+			if !none && p.filter.Contains(h) {
 				passed++
+			} else {
+				p.matchNews(h, k, found)
 			}
 		}
 		n = passed
 		for _, t := range []*hashTable{&p.first, &p.more} {
 			n = p.matchPassed(t, hash[:n], place[:n], at[:n], end[:n], found)
 		}
+		for i := range n {
+			p.matchNews(hash[i], place[i], found)
+		}
+	}
+}
+
+func (p *Patients) matchNews(h uint64, place uint32, found func(i int, who uint32, honey bool)) {
+	if p.news == nil {
+		return
+	}
+	if who, ok := p.news.find(h); ok {
+		who, honey := p.settled(who)
+		found(int(place), who, honey)
 	}
 }
 
@@ -313,7 +362,8 @@ func (p *Patients) matchPassed(t *hashTable, hash []uint64, place, at, end []uin
 	for i, h := range hash {
 		who, ok := t.findFrom(h, entry[i], at[i], end[i])
 		if ok {
-			found(int(place[i]), who, p.planted(who))
+			who, honey := p.settled(who)
+			found(int(place[i]), who, honey)
 		} else {
 			hash[left], place[left] = h, place[i]
 			left++
