@@ -87,6 +87,9 @@ func (p *enPage) open(from, to int) {
 // bind leaves to others what is part of a mail address, a link or a path.
 func (p *enPage) bind() {
 	for i := range p.ts {
+		if p.ts[i].kind != enPunct {
+			continue
+		}
 		switch {
 		case p.sign(i, '@'), p.sign(i, '/') && p.sign(i+1, '/') && p.at(i+1).gap == enTight, p.sign(i, '\\') && p.at(i).gap == enTight && p.at(i+1).gap == enTight && p.at(i+1).kind != enPunct:
 		default:

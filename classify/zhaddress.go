@@ -32,8 +32,11 @@ func (v *zhView) region(i int) (size int, full bool) {
 	if n == 0 {
 		return 0, false
 	}
+	if x.shape[c-zhFirst]&zhRegional == 0 {
+		return 0, false
+	}
 	node := x.first[c-zhFirst]
-	if second, n := zhRune(v.text, i+3); n == 0 || !x.begins(c, second) {
+	if second, n := zhRune(v.text, i+3); n == 0 || !x.region.begins(c, second) {
 		return 0, false
 	}
 	for j := i + n; node != 0 && j-i < 40; j += 3 {
@@ -43,7 +46,7 @@ func (v *zhView) region(i int) (size int, full bool) {
 		}
 		if node = x.child(node, c); node != 0 && x.mark[node]&zhRegion != 0 {
 			size = j + 3 - i
-			full = bytes.ContainsRune([]byte("省市区县旗州盟"), c)
+			full = c == '省' || c == '市' || c == '区' || c == '县' || c == '旗' || c == '州' || c == '盟'
 		}
 	}
 	return size, full
@@ -60,10 +63,8 @@ func (v *zhView) place(i, most int) int {
 		if v.z.x.shape[w.runes[k]-zhFirst]&zhEnding == 0 {
 			continue
 		}
-		for _, suffix := range zhSuffix {
-			if hasWide(v.text, w.at[k], suffix) {
-				return w.at[k] + len(suffix) - i
-			}
+		if n := v.z.x.suffix.at(v.text, w.at[k]); n > 0 {
+			return w.at[k] + n - i
 		}
 	}
 	return 0
@@ -77,6 +78,9 @@ func (v *zhView) number(i int, after bool) (size int, door bool) {
 		if c-'0' < 10 || letter(c) && n < 2 || n > 0 && (c == '-' || c == '#' || c == '/') {
 			j++
 			continue
+		}
+		if c < 0x80 {
+			break
 		}
 		if hasWide(v.text, j, "甲") || hasWide(v.text, j, "乙") || hasWide(v.text, j, "丙") || hasWide(v.text, j, "之") || hasWide(v.text, j, "附") || hasWide(v.text, j, "第") || hasWide(v.text, j, "－") || hasWide(v.text, j, "—") {
 			j += 3
@@ -93,10 +97,8 @@ func (v *zhView) number(i int, after bool) (size int, door bool) {
 	if j == i {
 		return 0, false
 	}
-	for _, unit := range zhUnit {
-		if hasWide(v.text, j, unit) {
-			return j + len(unit) - i, true
-		}
+	if n := v.z.x.unit.at(v.text, j); n > 0 {
+		return j + n - i, true
 	}
 	if after && v.text[j-1]-'0' < 10 && v.text[i] < 0x80 && j-i <= 9 {
 		return j - i, true
@@ -107,10 +109,12 @@ func (v *zhView) number(i int, after bool) (size int, door bool) {
 // address reads an address that begins at i and gives where it ends.
 func (v *zhView) address(i int) (end int, parts zhPlaceParts) {
 	for n := 0; n < 16; n++ {
-		if size, _ := v.region(i); size > 0 && parts.doors == 0 && parts.regions < 5 {
-			i += size
-			parts.regions++
-			continue
+		if parts.doors == 0 && parts.regions < 5 {
+			if size, _ := v.region(i); size > 0 {
+				i += size
+				parts.regions++
+				continue
+			}
 		}
 		if size, door := v.number(i, parts.numbers > 0); size > 0 {
 			i += size
@@ -280,12 +284,12 @@ func (v *zhView) house(at int) {
 	if at == 0 || !v.counted(at) {
 		return
 	}
+	if size, door := v.number(zhNext(v.text, at), false); door && size > 0 {
+		return // a later cue stands nearer the end
+	}
 	begin, promising := v.began(at)
 	if !promising {
 		return
-	}
-	if size, door := v.number(zhNext(v.text, at), false); door && size > 0 {
-		return // a later cue stands nearer the end
 	}
 	for s := begin; s < at; {
 		if size, full := v.region(s); size > 0 && (full || size >= 6) {
@@ -349,7 +353,7 @@ func (v *zhView) road(begin, at int) {
 		if c, size := zhRune(v.text, i); size == 0 || v.z.x.shape[c-zhFirst]&zhEnding == 0 {
 			continue
 		}
-		for _, suffix := range zhRoads {
+		for _, suffix := range v.z.x.road.from(v.text, i) {
 			if n := i + len(suffix); hasWide(v.text, i, suffix) && n < at {
 				if size, _ := v.number(n, false); size > 0 {
 					if road < 0 {

@@ -10,6 +10,9 @@ func (v *zhView) column(at, end int) {
 	if stop < 0 {
 		return
 	}
+	if below := v.text[end+stop+1:]; len(below) == 0 || below[0] == '\n' || bytes.IndexByte(below, '\n') < 0 {
+		return
+	}
 	heading := v.text[begin : end+stop]
 	part := zhCellPart(heading)
 	if part == "" {

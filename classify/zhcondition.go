@@ -5,7 +5,7 @@ import "bytes"
 // condition marks a sensitive condition that the text says somebody has: not
 // one that is denied, tested negative, or spoken of in general.
 func (v *zhView) condition(at, end int) {
-	if v.denied(at) || v.negative(end) || v.general(at, end) || !v.clinical(at, end) {
+	if v.general(at, end) || v.denied(at) || v.negative(end) || !v.clinical(at, end) {
 		return
 	}
 	v.add(at, end, Condition, 80, ByLexicon)
@@ -78,6 +78,9 @@ func (v *zhView) general(at, end int) bool {
 	return zhEnds(v.text[:at], "先兆") || zhEnds(v.text[:at], "抗")
 }
 
+// zhClinical are headings that records have, and laws and leaflets do not.
+var zhClinical = [...]string{"诊断：", "诊断:", "诊断为", "初步诊断", "出院诊断", "入院诊断", "主诉", "现病史", "既往史", "查体", "住院号", "病案号", "病历号", "门诊号", "姓名：", "姓名:", "性别：", "性别:", "患者因", "入院后", "我科", "我院", "确诊为", "服药", "床"}
+
 // clinical says whether somebody's record is around: a heading or a measure
 // that laws and leaflets do not have. A value by itself needs none.
 func (v *zhView) clinical(at, end int) bool {
@@ -85,8 +88,11 @@ func (v *zhView) clinical(at, end int) bool {
 		return true
 	}
 	around := v.text[max(0, at-300):min(len(v.text), end+300)]
-	for _, word := range []string{"诊断：", "诊断:", "诊断为", "初步诊断", "出院诊断", "入院诊断", "主诉", "现病史", "既往史", "查体", "住院号", "病案号", "病历号", "门诊号", "姓名：", "姓名:", "性别：", "性别:", "mmHg", "患者因", "入院后", "我科", "我院", "确诊为", "服药", "mg", "床"} {
-		if bytes.Contains(around, []byte(word)) {
+	if bytes.Contains(around, []byte("mg")) || bytes.Contains(around, []byte("mmHg")) {
+		return true
+	}
+	for i := 0; i < len(around); i++ {
+		if around[i] >= 0xE4 && v.z.x.record.at(around, i) > 0 {
 			return true
 		}
 	}

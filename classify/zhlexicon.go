@@ -60,6 +60,7 @@ const (
 	zhSound                      // spells the sound of a foreign word, seldom a given name
 	zhPartial                    // begins a word of a name without a surname
 	zhProvince                   // begins the name of a province or a prefecture
+	zhRegional                   // begins the name of a region
 )
 
 // zhLexicon is a trie of words with what they cost, and what surnames and the
@@ -72,13 +73,17 @@ type zhLexicon struct {
 	shape   [zhHan]uint8      // zhEnding, zhNever
 	foreign [zhHan]bool       // characters that spell names of other languages
 
-	pairs [1 << 14]uint64 // bit by a hash of two characters that begin a word
-	first [zhHan]uint32   // the node of a single character
-	slots []uint64        // child<<33 | node<<15 | character
-	cost  []uint8         // of the word that ends at a node, 0 where none does
+	pairs zhPairs       // of two characters that begin a word
+	first [zhHan]uint32 // the node of a single character
+	slots []uint64      // child<<33 | node<<15 | character
+	cost  []uint8       // of the word that ends at a node, 0 where none does
 	mark  []zhMark
 
 	labels map[string][]string // the sections of labels.txt
+
+	region             zhPairs // of those of pairs that begin a region's name
+	suffix, road, unit zhStarts
+	record             zhStarts // zhClinical
 }
 
 func readZhLexicon() *zhLexicon {
@@ -89,6 +94,7 @@ func readZhLexicon() *zhLexicon {
 		mark:   make([]zhMark, 1, 1<<17),
 		labels: zhSections(zhLabels),
 	}
+	x.suffix, x.road, x.unit, x.record = newZhStarts(zhSuffix[:]), newZhStarts(zhRoads[:]), newZhStarts(zhUnit[:]), newZhStarts(zhClinical[:])
 	x.readNames()
 	x.readWords()
 	for section, mark := range map[string]zhMark{
@@ -206,11 +212,16 @@ func (x *zhLexicon) add(word string, cost uint8, mark zhMark) {
 			return
 		}
 		if i == 3 {
-			h := zhPair(last, c)
-			x.pairs[h>>6] |= 1 << (h & 63)
+			x.pairs.add(last, c)
+			if mark&zhRegion != 0 {
+				x.region.add(last, c)
+			}
 		}
 		last = c
 		if i == 0 {
+			if mark&zhRegion != 0 {
+				x.shape[c-zhFirst] |= zhRegional
+			}
 			if x.first[c-zhFirst] == 0 {
 				x.first[c-zhFirst] = x.grow()
 			}
@@ -259,10 +270,59 @@ func zhPair(a, b rune) uint64 {
 	return (uint64(a-zhFirst)<<15 | uint64(b-zhFirst)) * hashFactor >> 44
 }
 
-// begins says whether a word may begin with two characters.
-func (x *zhLexicon) begins(a, b rune) bool {
+// zhPairs has a bit by a hash of two characters.
+type zhPairs [1 << 14]uint64
+
+func (p *zhPairs) add(a, b rune) {
 	h := zhPair(a, b)
-	return x.pairs[h>>6]>>(h&63)&1 != 0
+	p[h>>6] |= 1 << (h & 63)
+}
+
+func (p *zhPairs) begins(a, b rune) bool {
+	h := zhPair(a, b)
+	return p[h>>6]>>(h&63)&1 != 0
+}
+
+// begins says whether a word may begin with two characters.
+func (x *zhLexicon) begins(a, b rune) bool { return x.pairs.begins(a, b) }
+
+// zhStarts are words by the character they begin with.
+type zhStarts struct {
+	list  []uint8    // of a character, 0 for none
+	words [][]string // in the order in which they were given
+}
+
+func newZhStarts(words []string) zhStarts {
+	s := zhStarts{list: make([]uint8, zhHan), words: make([][]string, 1)}
+	for _, w := range words {
+		c, _ := utf8.DecodeRuneInString(w)
+		k := &s.list[c-zhFirst]
+		if *k == 0 {
+			*k = uint8(len(s.words))
+			s.words = append(s.words, nil)
+		}
+		s.words[*k] = append(s.words[*k], w)
+	}
+	return s
+}
+
+// from are the words that begin with the character at text[i:].
+func (s *zhStarts) from(text []byte, i int) []string {
+	c, size := zhRune(text, i)
+	if size == 0 {
+		return nil
+	}
+	return s.words[s.list[c-zhFirst]]
+}
+
+// at gives the length of the first of the words that stands at text[i:], or 0.
+func (s *zhStarts) at(text []byte, i int) int {
+	for _, w := range s.from(text, i) {
+		if hasWide(text, i, w) {
+			return len(w)
+		}
+	}
+	return 0
 }
 
 // child is the node behind a character, 0 where no word goes on so.

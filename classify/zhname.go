@@ -127,25 +127,8 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 		return end, 88
 	}
 	closed := w.n < zhNameRun && !v.maskedAt(w.at[w.n])
-	path := zhPath{x: v.z.x}
-	edge := 0
-	if closed {
-		edge = zhByEdge
-		if w.n <= 4 && expect > zhByRole+8 {
-			edge += zhWhole
-		}
-	}
-	path.read(w.run(), expect, edge)
-	var room [zhNameRun]zhFound
-	names := path.found(room[:0], w.n)
-	if len(names) > 0 {
-		f := names[len(names)-1]
-		if expect <= zhByRole+8 && zhPlaceEnd(w.runes[f.to-1]) {
-			return -1, 0
-		}
-		if f.from == 0 && !f.alone && !v.never(w.runes[:f.to]) && !v.maskedAt(w.at[f.to]) {
-			return w.at[f.to], v.sure(expect)
-		}
+	if n := v.leads(&w, expect, closed); n > 0 {
+		return w.at[n], v.sure(expect)
 	}
 	switch {
 	case !closed || expect < zhByLabel-20:
@@ -159,6 +142,33 @@ func (v *zhView) value(p, expect int) (end int, sure uint8) {
 		return w.at[w.n], 65
 	}
 	return -1, 0
+}
+
+// leads gives the characters of the name that begins a window, 0 where none
+// does.
+func (v *zhView) leads(w *zhWindow, expect int, closed bool) int {
+	if n, _ := v.z.x.surnameAt(w.run()); n == 0 && v.z.x.partAt(w.run()) == 0 {
+		return 0
+	}
+	edge := 0
+	if closed {
+		edge = zhByEdge
+		if w.n <= 4 && expect > zhByRole+8 {
+			edge += zhWhole
+		}
+	}
+	path := zhPath{x: v.z.x}
+	path.read(w.run(), expect, edge)
+	var room [zhNameRun]zhFound
+	names := path.found(room[:0], w.n)
+	if len(names) == 0 {
+		return 0
+	}
+	f := names[len(names)-1]
+	if f.from != 0 || f.alone || expect <= zhByRole+8 && zhPlaceEnd(w.runes[f.to-1]) || v.never(w.runes[:f.to]) || v.maskedAt(w.at[f.to]) {
+		return 0
+	}
+	return f.to
 }
 
 // goesOn says whether the sentence goes on behind a role: 医师和护士, 当事人向法院.
