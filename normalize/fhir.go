@@ -42,6 +42,9 @@ type fhirParser struct {
 	// fullURL is that of the current Bundle entry.
 	fullURL []byte
 	audit   auditEvent
+	// person is the patient whose demographics are being read, nil where nobody
+	// asked.
+	person *Person
 	// words are the names of machines, staff and roles met so far.
 	words interned
 	// room is that of the current event, patientRoom that of its patients' ids.

@@ -48,6 +48,10 @@ func (x *personResource) member(p *fhirParser, r *fhirReader, name []byte) {
 				x.identifiers = append(x.identifiers, id)
 			}
 		}
+	case "birthDate":
+		if birth := string(r.Text()); p.person != nil {
+			p.person.BirthDate = birth
+		}
 	case "patient":
 		x.subject = r.reference()
 	case "period":
@@ -58,7 +62,10 @@ func (x *personResource) member(p *fhirParser, r *fhirReader, name []byte) {
 		}
 	case "contact":
 		for l := r.List(); r.More(&l); {
+			person := p.person
+			p.person = nil // next of kin are others
 			x.contacts = append(x.contacts, p.contact(r))
+			p.person = person
 		}
 	case "link":
 		for l := r.List(); r.More(&l); {
@@ -120,6 +127,7 @@ func (p *fhirParser) demographics(r *fhirReader, name []byte, keys []ocsf.Key) [
 
 // key appends the token of a value unless it is there.
 func (p *fhirParser) key(keys []ocsf.Key, kind, value string) []ocsf.Key {
+	p.person.take(kind, value)
 	k := ocsf.Key{Kind: kind, Token: p.n.key.Token(kind, value)}
 	if k.Token == "" || slices.Contains(keys, k) {
 		return keys
@@ -256,6 +264,10 @@ func (x *personResource) number() string {
 // marks, and merges.
 func (p *fhirParser) patientResource(data []byte) (*ocsf.Event, string) {
 	var x personResource
+	if p.in.Person != nil {
+		p.person = new(Person)
+		defer func() { p.person = nil }()
+	}
 	if err := x.read(p, "Patient", data); err != nil {
 		return nil, err.Error()
 	}
@@ -282,6 +294,7 @@ func (p *fhirParser) patientResource(data []byte) (*ocsf.Event, string) {
 	e, reason = x.finish(e, facts)
 	if reason == "" {
 		p.merges(&x, e)
+		p.tell(e)
 	}
 	return e, reason
 }

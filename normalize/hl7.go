@@ -72,6 +72,7 @@ const noHL7Time = "no time: MSH-7 is missing or not a time, and so are EVN-2, PV
 // hl7Event makes the event of one message; false where nothing tells its time.
 func (n *Normalizer) hl7Event(m *hl7.Message, raw []byte, out *Output) bool {
 	r := newHL7Reader(n, m)
+	r.told = out.in.Person
 	if r.at == 0 {
 		return false
 	}

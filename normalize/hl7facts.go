@@ -34,6 +34,10 @@ type hl7Reader struct {
 	facts    []ocsf.Fact
 	// names are the tokens of the current patient's own names.
 	names []ocsf.Key
+	// told is the caller's, person the patient it is told of while a PID is
+	// read.
+	told   func(*Person)
+	person *Person
 
 	// The patient and visit of the segments being read.
 	patient, encounter, department, ward string

@@ -74,6 +74,7 @@ func isResidentID(s string) bool {
 // pid reads aliases and demographics.
 func (r *hl7Reader) pid(s hl7.Segment) {
 	r.enterAliases(s)
+	r.begin(s)
 	var keys []ocsf.Key
 	for v := range s.Field(5).Repeats() {
 		keys = r.nameKeys(keys, v)
@@ -90,6 +91,7 @@ func (r *hl7Reader) pid(s hl7.Segment) {
 	if len(keys) > 0 {
 		r.add(ocsf.Fact{Kind: ocsf.FactDemographics, Keys: keys, From: r.happened, Retract: r.is("A29")})
 	}
+	r.tell()
 }
 
 // enterAliases adds the patient's other numbers, and links or unlinks two
@@ -167,6 +169,7 @@ func (r *hl7Reader) key(keys []ocsf.Key, kind, value string) []ocsf.Key {
 	if value == "" || len(keys) >= manyKeys {
 		return keys
 	}
+	r.person.take(kind, value)
 	token := r.n.key.Token(kind, value)
 	if token == "" {
 		return keys

@@ -16,7 +16,8 @@
 // gives the same events, ids included; only a syslog line that tells no time
 // has that of its receipt, so a file of such lines counts again when it is
 // read again. Names, phones, addresses and identity
-// numbers of patients and their kin leave this package only as keyed tokens,
+// numbers of patients and their kin leave this package only as keyed tokens (a
+// caller that asks with Input.Person may hash them its own way),
 // and no clinical text leaves it at all; a reason names a field or a position,
 // never a value. No input makes a parser panic.
 //
@@ -49,6 +50,9 @@ type Input struct {
 	Data     []byte
 	// Mapping is needed by the formats json and csv.
 	Mapping *Mapping
+	// Person is called with each patient whose demographics the input tells, in
+	// clear; nil for nobody. What it is given may not be kept.
+	Person func(*Person)
 }
 
 // Reject is a record that gave no event. It goes to quarantine, where it can
