@@ -3,11 +3,14 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cordon-health/cordon/classify"
 )
@@ -47,47 +50,64 @@ func (form) Read(ctx context.Context, src classify.Source, out classify.Sink) er
 	if _, err := src.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	r := multipart.NewReader(io.NewSectionReader(src, 0, src.Size()), boundary(head))
-	for range mostParts {
+	_, err := parts(ctx, multipart.NewReader(io.NewSectionReader(src, 0, src.Size()), boundary(head)), out)
+	return err
+}
+
+// parts gives every part and says how many there were.
+func parts(ctx context.Context, r *multipart.Reader, out classify.Sink) (n int, err error) {
+	for n = 0; n < mostParts; n++ {
 		if err := ctx.Err(); err != nil {
-			return err
+			return n, err
 		}
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil
+		if err == io.EOF { //nolint:errorlint // a wrapped one is an end too early
+			return n, nil
 		}
 		if err != nil {
 			out.Unread("", errors.New("its parts cannot be told apart"))
-			return nil
+			return n, nil
 		}
 		if err := onePart(part, out); err != nil {
-			return err
+			return n, err
 		}
 	}
 	out.Unread("", errors.New("it has more parts than are read"))
-	return nil
+	return n, nil
 }
 
-func onePart(part *multipart.Part, out classify.Sink) error {
-	name := clip(part.FormName())
-	if file := part.FileName(); file != "" {
-		return out.Member(clip(path.Base(file)), part)
+func onePart(p *multipart.Part, out classify.Sink) error {
+	name := label(clip(p.FormName()))
+	if name != p.FormName() {
+		if err := part("name of a field", "", p.FormName(), out); err != nil {
+			return err
+		}
 	}
-	text, err := io.ReadAll(io.LimitReader(part, mostField+1))
+	var r io.Reader = p
+	if strings.EqualFold(strings.TrimSpace(p.Header.Get("Content-Transfer-Encoding")), "base64") {
+		r = base64.NewDecoder(base64.StdEncoding, p)
+	}
+	if file := p.FileName(); file != "" {
+		if err := part("file name", "", file, out); err != nil {
+			return err
+		}
+		return out.Member(clip(path.Base(file)), r)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, mostField+1))
 	if err != nil {
 		out.Unread(name, errors.New("a field is cut short"))
 		return nil
 	}
 	if len(text) > mostField {
-		return out.Member(name, io.MultiReader(bytes.NewReader(text), part))
+		return out.Member(name, io.MultiReader(bytes.NewReader(text), r))
 	}
-	if len(text) == 0 {
-		return nil
+	if kind := p.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "text/plain") {
+		return out.Member(bodyName(http.Header{"Content-Type": {kind}}, name), bytes.NewReader(text))
 	}
-	if kind := part.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "text/plain") {
-		return out.Member(bodyName(map[string][]string{"Content-Type": {kind}}, name), bytes.NewReader(text))
+	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+		return out.Member(name, bytes.NewReader(text)) // whatever it is, it is no plain text
 	}
-	return out.Part(classify.Part{Path: name, Field: name, Record: 1, Offset: -1, Wide: true, Text: text})
+	return part(name, name, string(text), out)
 }
 
 // queryEnd marks the body of a form that is sent like a query.

@@ -76,9 +76,9 @@ func (s *spool) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.buf).ReadAt(p, off)
 }
 
-// Close forgets the body.
+// Close forgets the body. An inspection that nobody waits for any more may
+// still be reading, so what is in memory is left to it.
 func (s *spool) Close() {
-	s.buf = nil
 	if s.file != nil {
 		_ = s.file.Close() // it has no name, so nothing is left of it
 	}
