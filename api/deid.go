@@ -174,7 +174,10 @@ func (s *Services) AnswerReidentify(ctx context.Context, u identity.User, id str
 // deidRefusal makes what is meant for people a refusal.
 func deidRefusal(err error) error {
 	var wrong deid.Wrong
+	var passed deid.Passed
 	switch {
+	case errors.As(err, &passed):
+		return conflict(passed.EN, passed.ZH)
 	case errors.As(err, &wrong):
 		return bad(wrong.EN, wrong.ZH)
 	case errors.Is(err, deid.ErrOwn):

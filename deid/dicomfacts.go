@@ -239,16 +239,17 @@ func identifying(e *dicom.Element) bool {
 	return e.VR == dicom.PN
 }
 
-// identifier is a word of a name or a number, in small letters.
+// identifier is a word of a name or a number: in small letters to be found, and
+// as it is written.
 type identifier struct {
-	text string
-	kind classify.Kind
+	text, value string
+	kind        classify.Kind
 }
 
 // identifier keeps the words of a name, or a number, to look for in what is
 // kept. Short ones would be found in anything.
 func (f *dicomFacts) identifier(e *dicom.Element, b []byte) {
-	text := strings.ToLower(f.charset.Decode(trimmed(b)))
+	text := f.charset.Decode(trimmed(b))
 	if e.VR != dicom.PN && e.Tag != tagPatientName {
 		for number := range strings.SplitSeq(text, "\\") {
 			f.keepIdentifier(strings.TrimSpace(number), classify.MRN)
@@ -274,8 +275,8 @@ func inName(r rune) rune {
 }
 
 func (f *dicomFacts) keepIdentifier(word string, kind classify.Kind) {
-	if len(f.identifiers) < 256 && longEnough(word, kind == classify.Name) && !isTitle(word) {
-		f.identifiers = append(f.identifiers, identifier{word, kind})
+	if len(f.identifiers) < 256 && longEnough(word, kind == classify.Name) && !isTitle(strings.ToLower(word)) {
+		f.identifiers = append(f.identifiers, identifier{strings.ToLower(word), word, kind})
 	}
 }
 

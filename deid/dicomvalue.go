@@ -401,7 +401,11 @@ func (w *dicomRewriter) withoutKnown(text string) string {
 			if i < 0 {
 				break
 			}
-			new := string(w.job.Key.Pseudonym(id.kind, []byte(id.text)))
+			value := id.value
+			if id.kind == classify.Name {
+				value = text[i : i+len(id.text)] // in the letters that stand there
+			}
+			new := string(w.job.Key.Pseudonym(id.kind, []byte(value)))
 			text = text[:i] + new + text[i+len(id.text):]
 			at = i + len(new)
 		}

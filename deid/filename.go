@@ -108,7 +108,7 @@ func fileWords() []string {
 	return strings.Fields("adt oru orm mdm siu obs obx pid msg hl7 fhir cda ccda dicom dicomdir bundle patient patients encounter encounters " +
 		"observation observations condition conditions procedure procedures medication medications report reports letter letters note notes " +
 		"document documents visit visits admission admissions discharge summary lab labs result results order orders export import data file files " +
-		"scan ct mr mri pt us xa cr dx nm mg rf sc ot im img image images slice series ser study std se st frame page part batch day week month year " +
+		"scan ct mr mri pt us xa cr dx nm mg rf sc ot im img image images slice series ser study std frame part batch week month year " +
 		"table text broken unknown test sample in out new old raw clean mixed clinic hospital radiology pathology cardiology surgery " +
 		"病历 病案 检查 检验 报告 影像 图像 出院 入院 门诊 住院 小结 记录 病程 医嘱 处方 数据 资料 放射科 检验科 病理 心电图 超声 序列 随访 手术")
 }

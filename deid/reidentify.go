@@ -69,6 +69,13 @@ type Wrong struct{ EN, ZH string }
 // Error is the English text.
 func (w Wrong) Error() string { return w.EN }
 
+// Passed is the error of a request whose state does not allow what was asked
+// of it; its text is for people too.
+type Passed Wrong
+
+// Error is the English text.
+func (p Passed) Error() string { return p.EN }
+
 // ErrOwn is the error of deciding on one's own request.
 var ErrOwn = errors.New("somebody else has to decide: not who asked who is behind the pseudonyms")
 
@@ -158,7 +165,7 @@ func (d *Desk) Decide(ctx context.Context, id, by string, grant bool, reason str
 	return d.change(ctx, id, func(q *Request) error {
 		switch {
 		case q.State != Asked:
-			return Wrong{"it does not wait for a decision any more", "该申请已无需审批"}
+			return Passed{"it does not wait for a decision any more", "该申请已无需审批"}
 		case reason == "" || len(reason) > mostText:
 			return Wrong{"write why, in at most 1000 characters", "请填写理由（不超过 1000 字）"}
 		case grant && q.By == by:
@@ -192,9 +199,9 @@ func (d *Desk) Answer(ctx context.Context, id, by string) ([]Behind, error) {
 		case q.By != by:
 			return Wrong{"the answer is for who asked", "答复仅提供给申请人"}
 		case q.State == Answered:
-			return Wrong{"it was answered already; an answer is shown once, ask again", "已答复；答复只显示一次，如需请重新申请"}
+			return Passed{"it was answered already; an answer is shown once, ask again", "已答复；答复只显示一次，如需请重新申请"}
 		case q.State != Granted:
-			return Wrong{"it is not approved, or the approval is over a day old", "申请未获批准，或批准已超过一天"}
+			return Passed{"it is not approved, or the approval is over a day old", "申请未获批准，或批准已超过一天"}
 		}
 		q.State, q.Fetched = Answered, d.Now().UnixMilli()
 		return nil
