@@ -40,6 +40,7 @@ type Finding struct {
 	who    uint32
 	crowd  []uint32 // and those of all values that Count stands for
 	record int64
+	kind   Kind
 }
 
 // Summary is what one file, body or table comes to.

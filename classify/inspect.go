@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/cordon-health/cordon/internal/keyed"
 )
@@ -63,7 +62,6 @@ func (i *Inspector) run(parent context.Context, size int64, emit func(*Finding) 
 	if in.levels == nil {
 		in.levels = Usual()
 	}
-	in.sum.Kinds = map[string]int64{}
 	s := &sink{in: in, ctx: ctx}
 	err := read(ctx, s)
 	if err != nil && in.stopped == nil && parent.Err() == nil {
@@ -93,6 +91,11 @@ type inspection struct {
 	sum    Summary
 	spans  []Span
 	people people
+	kinds  [256]kindly
+	values memo
+	shows  shownMemo
+	block  []Finding // allocated and not used yet
+	blocks int       // how many the last block had
 	// headings are what names of fields mean.
 	headings map[string]Kind
 	given    int64 // findings emitted
@@ -117,8 +120,8 @@ func (in *inspection) send(f *Finding) error {
 }
 
 // tally counts what is found, sent or not.
-func (in *inspection) tally(kind string, level int) {
-	in.sum.Kinds[kind]++
+func (in *inspection) tally(kind Kind, level int) {
+	in.kinds[kind].found++
 	if level >= 1 && level < len(in.sum.Levels) {
 		in.sum.Levels[level]++
 	}
@@ -127,6 +130,12 @@ func (in *inspection) tally(kind string, level int) {
 
 // count fills in what is known at the end.
 func (in *inspection) count() {
+	in.sum.Kinds = map[string]int64{}
+	for k := range in.kinds {
+		if n := in.kinds[k].found; n > 0 {
+			in.sum.Kinds[in.about(Kind(k)).name] = n
+		}
+	}
 	in.sum.Patients, in.sum.Honey = in.people.ours.count(), in.people.honey.count()
 	in.sum.Persons = in.people.persons()
 }
@@ -210,8 +219,7 @@ func (s *sink) Part(p Part) error {
 	if p.Column {
 		return s.cell(&p)
 	}
-	s.in.spans = s.in.search(s.in.spans[:0], &p, s.in.Mode)
-	for _, sp := range s.in.spans {
+	for _, sp := range s.in.search(s.in.kindOf(&p), p.Text, s.in.Mode) {
 		if p.Confidence > 0 && sp.Kind == p.Kind {
 			sp.Confidence = p.Confidence
 		}
@@ -233,14 +241,6 @@ func (s *sink) alive() error {
 	}
 	s.asked = 0
 	return s.ctx.Err()
-}
-
-// search asks the engine what is in a part.
-func (in *inspection) search(dst []Span, p *Part, mode Mode) []Span {
-	if p.Kind == None && p.Field == "" {
-		return in.Engine.Scan(dst, p.Text, mode)
-	}
-	return in.Engine.Value(dst, in.kindOf(p), "", p.Text, mode)
 }
 
 // headingsMost is how many fields are remembered by name.
@@ -334,7 +334,7 @@ func (s *sink) Unread(path string, why error) {
 		return
 	}
 	s.in.sum.Unread++
-	s.in.sum.Kinds[Unread.String()]++
+	s.in.kinds[Unread].found++
 	cause := causeOf(why)
 	s.broken = s.broken || cause != Encrypted && cause != NoOCR && cause != Unsupported
 	text := cause.Text
@@ -346,9 +346,12 @@ func (s *sink) Unread(path string, why error) {
 func (s *sink) found(p *Part, sp Span, where func(int) int64) error {
 	in := s.in
 	value := p.Text[sp.Start:sp.End]
-	f := &Finding{Member: s.member, Part: placeOf(p), Field: p.Field, Offset: int64(sp.Start), Length: len(value),
-		Kind: in.Engine.KindName(sp.Kind), Level: in.level(sp.Kind), Confidence: int(sp.Confidence),
-		Reason: sp.Reason.String(), Masked: Mask(sp.Kind, value), record: p.Record}
+	about := in.about(sp.Kind)
+	f := in.finding()
+	f.Member, f.Part, f.Field, f.Offset, f.Length = s.member, placeOf(p), p.Field, int64(sp.Start), len(value)
+	f.Kind, f.Level, f.Confidence, f.Reason = about.name, about.level, int(sp.Confidence), sp.Reason.String()
+	f.kind, f.record = sp.Kind, p.Record
+	f.Masked, f.Token = in.show(sp.Kind, value)
 	switch {
 	case where != nil:
 		f.Offset = where(sp.Start)
@@ -360,45 +363,25 @@ func (s *sink) found(p *Part, sp Span, where func(int) int64) error {
 	default:
 		f.Decoded = true
 	}
-	if in.Key != nil && sp.Kind != Condition {
-		f.Token = in.Key.Token(tokenKind(sp.Kind, f.Kind), string(value))
-	}
-	s.know(f, sp, value)
+	f.who, f.Patient, f.Honey = s.know(sp.Kind, value)
 	return s.keep(f, sp.Kind)
 }
 
 // level is a kind's own, by the hospital's rule or by the levels.
-func (in *inspection) level(k Kind) int {
-	if n := in.Engine.KindLevel(k); n > 0 {
-		return n
-	}
-	return in.levels.Of(k)
-}
+func (in *inspection) level(k Kind) int { return in.about(k).level }
 
 // know asks whether the value is one of the hospital's own patients, and
 // counts people.
-func (s *sink) know(f *Finding, sp Span, value []byte) {
+func (s *sink) know(kind Kind, value []byte) (who uint32, ours, honey bool) {
 	in := s.in
 	if in.Patients != nil {
-		if who, honey, ok := in.Patients.Match(sp.Kind, value); ok {
-			f.who, f.Patient, f.Honey = who, true, honey
+		if who, honey, ours = in.Patients.Match(kind, value); ours {
 			in.people.own(who, honey)
 		}
 	}
-	in.people.see(sp.Kind, value)
-	s.group.remember(sp.Kind, value)
-}
-
-// placeOf is where a part lies, with the row of a cell.
-func placeOf(p *Part) string {
-	if !p.Column {
-		return p.Path
-	}
-	row := strconv.FormatInt(p.Record, 10)
-	if n := len(p.Path); n > 0 && sheetColumn(p.Path) {
-		return p.Path + row
-	}
-	return p.Path + "[" + row + "]"
+	in.people.see(kind, value)
+	s.group.remember(kind, value)
+	return who, ours, honey
 }
 
 // sheetColumn says whether a path is a column of a spreadsheet: "Sheet1!AB".

@@ -2,7 +2,7 @@ package classify
 
 import (
 	"bytes"
-	"maps"
+	"cmp"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -28,18 +28,20 @@ const (
 type table struct {
 	columns map[string]*column
 	order   []*column
+	next    int // the column after the one asked for last
 }
 
 // column is what is known of one.
 type column struct {
 	path, field string
+	place       int
 	// kind is what most of its cells are, where the format does not say.
-	kind    Kind
+	kind Kind
+	// heading is what its field says.
+	heading Kind
 	decided bool
 	sample  []sample
-	nothing known
-	sent    map[Kind]int64
-	rests   map[Kind]*rest
+	sent    []sent
 	// cells are those with content, coded those of them that look like codes,
 	// known those in which something was found, counting those that are the
 	// one before plus one.
@@ -56,35 +58,17 @@ type sample struct {
 	found          bool // it was found without
 }
 
-// known remembers some short values of a column in which there was nothing:
-// most columns say the same few words again and again.
-type known struct {
-	values map[string]struct{}
-}
-
-const (
-	knownMost  = 256
-	knownBytes = 48
-)
-
-func (k *known) has(text []byte) bool {
-	_, ok := k.values[string(text)]
-	return ok
-}
-
-func (k *known) put(text []byte) {
-	if len(text) > knownBytes || len(k.values) >= knownMost {
-		return
-	}
-	if k.values == nil {
-		k.values = map[string]struct{}{}
-	}
-	k.values[string(text)] = struct{}{}
-}
-
 // of finds a part's column; nil beyond columnsMost.
 func (t *table) of(p *Part) *column {
+	if t.next >= len(t.order) {
+		t.next = 0
+	}
+	if t.next < len(t.order) && t.order[t.next].path == p.Path {
+		t.next++
+		return t.order[t.next-1]
+	}
 	if c := t.columns[p.Path]; c != nil {
+		t.next = c.place + 1
 		return c
 	}
 	if len(t.order) >= columnsMost {
@@ -93,7 +77,8 @@ func (t *table) of(p *Part) *column {
 	if t.columns == nil {
 		t.columns = map[string]*column{}
 	}
-	c := &column{path: p.Path, field: p.Field, decided: p.Kind != None, sent: map[Kind]int64{}, rests: map[Kind]*rest{}, last: -1}
+	c := &column{path: p.Path, field: p.Field, place: len(t.order), decided: p.Kind != None, last: -1}
+	t.next = c.place + 1
 	t.columns[p.Path] = c
 	t.order = append(t.order, c)
 	return c
@@ -104,53 +89,79 @@ func (s *sink) cell(p *Part) error {
 	if len(bytes.TrimSpace(p.Text)) == 0 {
 		return nil
 	}
-	col := s.table.of(p)
-	if col != nil {
-		col.count(p.Text)
-		if p.Kind == None {
-			p.Kind = col.kind
+	in, col := s.in, s.table.of(p)
+	if col == nil {
+		for _, sp := range in.search(in.kindOf(p), p.Text, in.Mode) {
+			if err := s.found(p, sp, nil); err != nil {
+				return err
+			}
 		}
-	}
-	in := s.in
-	if col != nil && col.decided && col.nothing.has(p.Text) {
 		return nil
 	}
-	in.spans = in.search(in.spans[:0], p, in.Mode)
-	if col != nil && !col.decided {
-		s.profile(col, p)
-	} else if col != nil && len(in.spans) == 0 {
-		col.nothing.put(p.Text)
-	}
-	if len(in.spans) > 0 && col != nil {
+	col.count(p.Text)
+	spans := in.search(s.cellKind(col, p), p.Text, in.Mode)
+	if len(spans) > 0 {
 		col.known++
 	}
-	for _, sp := range in.spans {
+	if !col.decided {
+		s.profile(col, p)
+	}
+	for _, sp := range spans {
 		if err := s.foundIn(col, p, sp); err != nil {
 			return err
 		}
 	}
-	if col != nil && !col.decided && len(col.sample) >= profileCells {
+	if !col.decided && len(col.sample) >= profileCells {
 		return s.decide(col)
 	}
 	return nil
 }
 
+// cellKind is what a cell's format, its column or its heading say it is.
+func (s *sink) cellKind(col *column, p *Part) Kind {
+	switch {
+	case p.Kind != None:
+		return p.Kind
+	case col.kind != None:
+		return col.kind
+	case p.Field != col.field || col.cells <= 1:
+		col.field, col.heading = p.Field, s.in.kindOf(p)
+	}
+	return col.heading
+}
+
 // foundIn makes a finding of a span in a cell; beyond the cap of its column it
 // is only counted.
 func (s *sink) foundIn(col *column, p *Part, sp Span) error {
-	if col == nil {
+	sent := col.of(sp.Kind)
+	if sent.n++; sent.n <= s.in.caps.Repeats {
 		return s.found(p, sp, nil)
 	}
-	if col.sent[sp.Kind]++; col.sent[sp.Kind] <= s.in.caps.Repeats {
+	who, ours, honey := s.know(sp.Kind, p.Text[sp.Start:sp.End])
+	if honey {
 		return s.found(p, sp, nil)
 	}
-	var f Finding
-	s.know(&f, sp, p.Text[sp.Start:sp.End])
-	if f.Honey {
-		return s.found(p, sp, nil)
-	}
-	col.more(sp.Kind).take(&f, sp)
+	sent.rest.take(sp, who, ours)
 	return s.quiet(sp.Kind)
+}
+
+// sent is how much of a kind was found in a column, and what of it beyond the
+// cap.
+type sent struct {
+	kind Kind
+	n    int64
+	rest rest
+}
+
+// of is what was sent of a kind, valid until the next call.
+func (c *column) of(k Kind) *sent {
+	for i := range c.sent {
+		if c.sent[i].kind == k {
+			return &c.sent[i]
+		}
+	}
+	c.sent = append(c.sent, sent{kind: k})
+	return &c.sent[len(c.sent)-1]
 }
 
 // rest is what a column has of a kind beyond its cap.
@@ -161,23 +172,14 @@ type rest struct {
 	ours       numbers
 }
 
-func (r *rest) take(f *Finding, sp Span) {
+func (r *rest) take(sp Span, who uint32, ours bool) {
 	r.n++
 	if c := int(sp.Confidence); c > r.confidence {
 		r.confidence, r.reason = c, sp.Reason
 	}
-	if f.Patient {
-		r.ours.add(f.who)
+	if ours {
+		r.ours.add(who)
 	}
-}
-
-func (c *column) more(k Kind) *rest {
-	r := c.rests[k]
-	if r == nil {
-		r = &rest{}
-		c.rests[k] = r
-	}
-	return r
 }
 
 // count takes a cell into the column's statistics.
@@ -314,7 +316,7 @@ func (t *table) close(s *sink) error {
 		}
 		f := s.whole(col, Unique)
 		f.Confidence, f.Reason = 60, ByStructure.String()
-		s.in.tally(f.Kind, f.Level)
+		s.in.tally(Unique, f.Level)
 		if err := s.in.send(f); err != nil {
 			return err
 		}
@@ -325,15 +327,19 @@ func (t *table) close(s *sink) error {
 // whole is a finding about all of a column.
 func (s *sink) whole(col *column, k Kind) *Finding {
 	return &Finding{Member: s.member, Part: col.path, Field: col.field, Offset: -1, Decoded: true,
-		Kind: s.in.Engine.KindName(k), Level: s.in.level(k)}
+		Kind: s.in.about(k).name, Level: s.in.level(k), kind: k}
 }
 
 // tellRests sends one finding for all of a kind beyond the cap of a column.
 // They are counted already.
 func (s *sink) tellRests(col *column) error {
-	for _, k := range slices.Sorted(maps.Keys(col.rests)) {
-		r := col.rests[k]
-		f := s.whole(col, k)
+	slices.SortFunc(col.sent, func(a, b sent) int { return cmp.Compare(a.kind, b.kind) })
+	for i := range col.sent {
+		r := &col.sent[i].rest
+		if r.n == 0 {
+			continue
+		}
+		f := s.whole(col, col.sent[i].kind)
 		f.Count, f.Confidence, f.Reason = r.n, r.confidence, r.reason.String()
 		f.crowd = r.ours.list()
 		f.Patient = len(f.crowd) > 0

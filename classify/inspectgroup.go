@@ -32,7 +32,7 @@ type group struct {
 
 // quietly is a finding that is only counted, once its level is known.
 type quietly struct {
-	kind  string
+	kind  Kind
 	level int
 }
 
@@ -68,7 +68,7 @@ func (s *sink) keep(f *Finding, k Kind) error {
 func (s *sink) quiet(k Kind) error {
 	g := &s.group
 	g.hold(k)
-	g.quiet = append(g.quiet, quietly{s.in.Engine.KindName(k), s.in.level(k)})
+	g.quiet = append(g.quiet, quietly{k, s.in.level(k)})
 	if len(g.quiet) < groupMost {
 		return nil
 	}
@@ -78,15 +78,19 @@ func (s *sink) quiet(k Kind) error {
 // release sends what waits, raised where the record has a marker.
 func (s *sink) release() error {
 	g := &s.group
+	var raised [6]int
+	for level := range raised {
+		raised[level] = s.in.levels.Raise(level, g.held...)
+	}
 	for _, f := range g.waits {
-		f.Level = s.in.levels.Raise(f.Level, g.held...)
-		s.in.tally(f.Kind, f.Level)
+		f.Level = raised[f.Level]
+		s.in.tally(f.kind, f.Level)
 		if err := s.in.send(f); err != nil {
 			return err
 		}
 	}
 	for _, q := range g.quiet {
-		s.in.tally(q.kind, s.in.levels.Raise(q.level, g.held...))
+		s.in.tally(q.kind, raised[q.level])
 	}
 	clear(g.waits)
 	g.waits, g.quiet = g.waits[:0], g.quiet[:0]
@@ -127,7 +131,7 @@ func (s *sink) pair() {
 // mark says of the names and birth dates that wait that they are a patient's.
 func (s *sink) mark(who uint32, honey bool) {
 	for _, f := range s.group.waits {
-		if f.Kind == Name.String() || f.Kind == BirthDate.String() {
+		if f.kind == Name || f.kind == BirthDate {
 			f.who, f.Patient, f.Honey = who, true, f.Honey || honey
 		}
 	}
@@ -153,7 +157,7 @@ type people struct {
 	ours, honey numbers
 	// kinds are distinct values of each kind that names one person; pairs are
 	// distinct names with birth dates.
-	kinds map[Kind]*distinct
+	kinds [kinds]*distinct
 	pairs distinct
 }
 
@@ -176,17 +180,28 @@ func (p *people) see(k Kind, value []byte) {
 	}
 	d := p.kinds[k]
 	if d == nil {
-		if p.kinds == nil {
-			p.kinds = map[Kind]*distinct{}
-		}
 		d = &distinct{}
 		p.kinds[k] = d
 	}
-	if k == ResidentID {
+	if k == ResidentID && !plainID(value) {
 		d.add(xxh3.HashString(keyed.Normal(keyed.NationalID, string(value))))
 		return
 	}
 	d.add(xxh3.Hash(value))
+}
+
+// plainID says whether a value is 18 digits, the last maybe X, not all the
+// same: that is its normal form.
+func plainID(value []byte) bool {
+	if len(value) != 18 || digitsIn(value) < 17 || !digit(value[17]) && value[17] != 'X' {
+		return false
+	}
+	for _, c := range value {
+		if c != value[0] {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *people) pair(name, birth string) {
@@ -198,7 +213,9 @@ func (p *people) pair(name, birth string) {
 func (p *people) persons() int {
 	most := p.pairs.count()
 	for _, d := range p.kinds {
-		most = max(most, d.count())
+		if d != nil {
+			most = max(most, d.count())
+		}
 	}
 	return most
 }

@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,18 +20,48 @@ const (
 // domain, of everything short nothing. Separators stay, letters and digits
 // become stars.
 func Mask(kind Kind, value []byte) string {
-	text := strings.ToValidUTF8(string(value[:min(len(value), 4*maskedMost)]), "?")
-	runes := []rune(strings.TrimSpace(text))
+	var room [4 * maskedMost]rune
+	runes := trimmedRunes(runesOf(room[:0], value))
 	if len(runes) > maskedMost {
 		runes = runes[:maskedMost]
 	}
-	first, last := shown(kind, runes)
-	return stars(runes, first, last)
+	n := countWord(runes)
+	first, last := shown(kind, runes, n)
+	return stars(runes, n, first, last)
 }
 
-// shown is how many letters and digits at the beginning and end stay.
-func shown(kind Kind, runes []rune) (first, last int) {
-	n := countWord(runes)
+// runesOf appends the characters of a value as far as there is room; a run of
+// bytes that are none becomes one question mark.
+func runesOf(dst []rune, value []byte) []rune {
+	value = value[:min(len(value), cap(dst))]
+	broken := false
+	for len(value) > 0 {
+		r, n := rune(value[0]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(value)
+		}
+		value = value[n:]
+		if r != utf8.RuneError || n > 1 {
+			dst, broken = append(dst, r), false
+		} else if !broken {
+			dst, broken = append(dst, '?'), true
+		}
+	}
+	return dst
+}
+
+func trimmedRunes(runes []rune) []rune {
+	for len(runes) > 0 && unicode.IsSpace(runes[0]) {
+		runes = runes[1:]
+	}
+	for len(runes) > 0 && unicode.IsSpace(runes[len(runes)-1]) {
+		runes = runes[:len(runes)-1]
+	}
+	return runes
+}
+
+// shown is how many of its n letters and digits at the beginning and end stay.
+func shown(kind Kind, runes []rune, n int) (first, last int) {
 	switch kind {
 	case Name:
 		if n >= 2 {
@@ -43,8 +72,10 @@ func shown(kind Kind, runes []rune) (first, last int) {
 			return 2, 0
 		}
 	case Email:
-		if dot := strings.LastIndexByte(string(runes), '.'); dot > 0 && n >= 8 {
-			return 1, utf8.RuneCountInString(string(runes)[dot+1:])
+		for dot := len(runes) - 1; dot > 0 && n >= 8; dot-- {
+			if runes[dot] == '.' {
+				return 1, len(runes) - dot - 1
+			}
 		}
 	case Date, BirthDate, Age, ZIP, URL, Condition:
 		return 0, 0
@@ -56,29 +87,38 @@ func shown(kind Kind, runes []rune) (first, last int) {
 	return 0, 0
 }
 
-// stars replaces letters and digits but for the first and last so many.
-func stars(runes []rune, first, last int) string {
-	var b strings.Builder
-	n, seen := countWord(runes), 0
+// stars replaces the n letters and digits but for the first and last so many.
+func stars(runes []rune, n, first, last int) string {
+	var room [utf8.UTFMax * maskedMost]byte
+	out := room[:0]
+	seen := 0
 	for _, r := range runes {
 		switch {
 		case !isWord(r):
 			if unicode.IsControl(r) {
 				r = ' '
 			}
-			b.WriteRune(r)
+			out = utf8.AppendRune(out, r)
 			continue
 		case seen < first || seen >= n-last:
-			b.WriteRune(r)
+			out = utf8.AppendRune(out, r)
 		default:
-			b.WriteByte('*')
+			out = append(out, '*')
 		}
 		seen++
 	}
-	return b.String()
+	return string(out)
 }
 
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) }
+func isWord(r rune) bool {
+	switch {
+	case r < utf8.RuneSelf:
+		return wordByte(byte(r))
+	case r >= 0x4E00 && r <= 0x9FFF:
+		return true
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
+}
 
 func countWord(runes []rune) int {
 	n := 0
