@@ -121,7 +121,17 @@ func (p *enPage) everything() {
 		p.digitsOf(i)
 	}
 	for i := range p.ts {
+		p.labelledCode(i)
+		p.lettersOf(i)
+		p.careted(i)
+	}
+	for i := range p.ts {
+		p.smallHospital(i)
 		p.organisation(i)
+		p.smallCompany(i)
+	}
+	for i := 0; i < len(p.ts); {
+		i = p.company(i)
 	}
 	for i := 0; i < len(p.ts); {
 		i = p.name(i)
@@ -129,6 +139,7 @@ func (p *enPage) everything() {
 	for i := range p.ts {
 		p.place(i)
 	}
+	p.letterhead()
 	for i := range p.ts {
 		p.again(i)
 	}

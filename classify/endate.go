@@ -197,7 +197,7 @@ func (p *enPage) scored(i int) bool {
 	switch p.word(i) {
 	case "bp", "strength", "murmur", "pain", "systolic", "diastolic", "pulses", "pulse", "score", "scale", "gcs", "motor", "vision", "acuity",
 		"out", "reflexes", "dtrs", "moca", "mmse", "phq", "gad", "apgar", "apgars", "effacement", "cm", "mm", "mg", "power", "sem", "severity",
-		"grade", "ef", "dose", "inch", "cup", "tablet", "tab", "tabs", "hour", "day", "dilated", "gleason", "hpf", "ratio", "inr", "nodes", "positive":
+		"grade", "ef", "dose", "inch", "cup", "tablet", "tab", "tabs", "hour", "day", "dilated", "gleason", "sve", "hpf", "ratio", "inr", "nodes", "positive":
 		return true
 	}
 	return false

@@ -91,6 +91,10 @@ func (p *enPage) joined(k, start int, lowerToo bool) int {
 		if t.class == 0 && t.end-t.start > 3 && !p.medical(t) || t.is(enPerson) && !t.is(enFunction|enVerb|enLabel|enMedic|enRelative) {
 			return k + 1
 		}
+	case p.tiny && k == start && lowerToo && t.kind == enWord && !t.used && (t.class == 0 && t.end-t.start > 3 && !p.medical(t) || t.is(enGivenOften) && p.at(k+1).kind == enWord && p.at(k+1).gap == enSpace && (p.at(k+1).is(enSurname) && !p.at(k+1).is(enFunction|enVerb|enMedic|enLabel) || p.width(k+1) == 1 && p.sign(k+2, '.') || p.at(k+1).is(enParticle) && p.at(k+2).is(enSurname))):
+		return k + 1 // pt oyelaran; dictated by will abernathy
+	case p.tiny && k == start && t.kind == enWord && t.end-t.start == 1 && !t.used && p.sign(k+1, '.') && p.at(k+1).gap == enTight && p.at(k+2).kind == enWord && p.at(k+2).gap == enSpace && p.width(k+2) > 2 && (p.at(k+2).class == 0 || p.at(k+2).is(enSurname)) && lowerToo:
+		return k + 2 // j. birnbaum
 	case k > start && p.sign(k, '-') && t.gap == enTight && p.at(k+1).gap == enTight && p.at(k+1).nameable():
 		return k + 1
 	}
@@ -158,10 +162,10 @@ func (p *enPage) name(i int) int {
 			return next
 		}
 	}
-	if t.is(enCredential) && t.shape == enUpper && p.at(i+1).gap == enSpace && p.at(i+1).shape == enCap {
+	if next := p.at(i + 1); t.is(enCredential) && (t.shape == enUpper || p.tiny) && next.gap == enSpace && (next.shape == enCap || (p.tiny || t.shouts) && next.kind == enWord && (next.is(enSurname) && !next.is(enOrdinary) || next.class == 0 && !p.medical(next))) {
 		switch p.word(i) {
-		case "md", "rn", "np", "lpn", "cna", "crna", "lcsw": // MD Khan
-			if r := p.run(i+1, false); r.words > 0 {
+		case "md", "rn", "np", "lpn", "cna", "crna", "lcsw", "cnm", "pct": // MD Khan
+			if r := p.run(i+1, p.tiny); r.words > 0 {
 				p.takeName(r, 75, ByTitle, true)
 				return r.to
 			}
@@ -263,7 +267,7 @@ func (p *enPage) labelled(i int) int {
 	if next := p.lastFirst(k, strong); next > k {
 		return next
 	}
-	r := p.run(k, strong && !p.sure)
+	r := p.run(k, (strong || p.tiny && p.at(i).is(enLabel|enRelative) && !p.at(i).is(enFunction)) && !p.sure)
 	if r.words == 0 {
 		return i
 	}
@@ -278,7 +282,7 @@ func (p *enPage) labelled(i int) int {
 		return i // CC: MVC
 	}
 	addressee := p.at(i).is(enLabel) && !p.at(i).is(enFunction) && r.words > 1 || p.at(i).is(enRelative) && r.given > 0
-	if !strong && !addressee && !p.likely(&r) && !(r.given+r.surname+r.ordinary > 0 && !p.ts[k].shouts && !p.ts[k].titled) {
+	if !strong && !addressee && !p.likely(&r) && !p.unheard(i, &r) && !(r.given+r.surname+r.ordinary > 0 && !p.ts[k].shouts && !p.ts[k].titled) {
 		return i
 	}
 	if p.sure && (r.given == 0 && r.surname < 2 || r.given+r.surname+r.ordinary < r.words) {
@@ -329,11 +333,15 @@ func (p *enPage) afterLabel(i int) (int, bool) {
 
 // lastFirst takes "DOE, JANE A".
 func (p *enPage) lastFirst(k int, strong bool) int {
-	last := p.run(k, false)
+	last := p.run(k, strong && p.tiny)
 	if last.words == 0 || last.words > 2 || !p.sign(last.to, ',') || p.at(last.to).gap != enTight || p.at(last.to+1).gap >= enNewline {
 		return k
 	}
-	first := p.run(last.to+1, false)
+	first := p.run(last.to+1, strong && p.tiny)
+	if first.words == 0 && first.initials > 0 && first.initials < 3 && strong && first.to == last.to+1+2*first.initials {
+		p.takeName(enRun{from: last.from, to: first.to}, 85, ByLabel, true)
+		return first.to
+	}
 	if first.words == 0 || first.words > 3 {
 		return k
 	}
@@ -372,7 +380,10 @@ func (p *enPage) credentialled(k int) bool {
 func (p *enPage) bare(i int) int {
 	t := &p.ts[i]
 	if !t.nameable() && !(t.is(enParticle) && t.proper()) {
-		return i + 1
+		return p.smallName(i)
+	}
+	if t.shouts && t.is(enOrdinary) && !t.is(enGivenOften) {
+		return i + 1 // MALE DELROY PATTERSON
 	}
 	if next := p.lastFirst(i, false); next > i {
 		return next
@@ -384,6 +395,10 @@ func (p *enPage) bare(i int) int {
 	switch {
 	case r.words == 0:
 		return r.to
+	case t.amid:
+		if p.foreigner(&r) {
+			p.takeName(r, 70, ByLexicon, true)
+		}
 	case r.words == 1 && r.initials == 0 && t.is(enPlace) && p.led(i):
 		return r.to // place takes it
 	case p.credentialled(r.to) && (r.given+r.surname+r.unknown > 0 || r.ordinary > 0 && p.at(r.to).kind == enPunct):
@@ -441,6 +456,9 @@ func (p *enPage) likely(r *enRun) bool {
 	}
 	if r.words == 1 {
 		return p.lone(r)
+	}
+	if first.shouts && p.calledOut(r) {
+		return true
 	}
 	if first.shouts || first.titled {
 		return r.given > 0 && r.surname > 0 && r.given+r.surname+r.unknown > 1 || r.given > 0 && (r.often > 1 || r.initials > 0) ||
@@ -512,10 +530,10 @@ func (p *enPage) opener(t *enToken, k int) bool {
 // again takes a part of a name found before.
 func (p *enPage) again(i int) {
 	t := &p.ts[i]
-	if t.used || t.kind != enWord || !p.known[t.hash] {
+	if t.used || t.kind != enWord || !p.known[t.hash] || t.amid && p.chineseNoun(i+1) {
 		return
 	}
-	if t.shape == enLower && (t.is(enOrdinary) || t.end-t.start < 4) || t.shape == enInitial {
+	if t.shape == enLower && (t.is(enOrdinary) && !(p.tiny && t.is(enSurname) && t.end-t.start > 5 && !t.is(enFunction|enVerb|enLabel)) || t.end-t.start < 4) || t.shape == enInitial {
 		return
 	}
 	if next := p.at(i + 1); t.is(enOrdinary) && t.opens && !t.owns && next.kind == enWord && next.shape == enLower && !next.is(enVerb) {

@@ -25,7 +25,7 @@ func (p *enPage) digitsOf(i int) {
 	case spaced && (digits < 7 || digits > 16 || !p.phoneLike(i, groups)):
 		p.tightOnly(i)
 	case spaced:
-		p.take(p.opened(i), end, Phone, 55, ByStructure)
+		p.take(min(p.opened(i), p.prefixed(i)), end, Phone, 55, ByStructure)
 	case digits >= 12 && digits <= 19 && p.at(i).kind == enNumber && end == i+1:
 		p.take(i, end, BankCard, 55, ByStructure)
 	case digits >= 6 || groups >= 3 && digits >= 5:
@@ -83,7 +83,7 @@ func (p *enPage) plate(i int) {
 		k++
 	}
 	from, digits := k, 0
-	for k < from+3 && p.at(k).gap < enNewline && !p.at(k).used && (p.numeric(k) || p.at(k).kind == enWord && p.at(k).shape >= enUpper && p.width(k) <= 4 || p.sign(k, '-') && k > from) {
+	for k < from+3 && p.at(k).gap < enNewline && !p.at(k).used && (p.numeric(k) || p.at(k).kind == enWord && (p.at(k).shape >= enUpper || p.tiny && !p.at(k).is(enFunction|enVerb|enOrdinary)) && p.width(k) <= 4 || p.sign(k, '-') && k > from) {
 		digits += p.digits(k)
 		k++
 	}
@@ -125,6 +125,9 @@ func (p *enPage) prefixed(i int) int {
 		if t := p.at(i - 2); t.kind == enWord && (t.shape >= enUpper || p.tiny) && t.end-t.start <= 5 || t.kind == enMixed {
 			return i - 2
 		}
+	}
+	if t := p.at(i - 1); t.kind == enWord && !t.used && p.at(i).gap == enSpace && (t.shape >= enUpper || p.tiny) && !(t.is(enOrdinary|enFunction) && (t.shouts || p.tiny) && !t.is(enState)) && t.end-t.start <= 4 && p.numbered(i-1) {
+		return i - 1 // Policy # XGH 4471 902
 	}
 	return i
 }
@@ -235,7 +238,7 @@ func (p *enPage) numbered(i int) bool {
 		k--
 	}
 	switch p.word(k) {
-	case "index", "batch", "no", "number", "num", "id", "mrn", "mr", "acct", "account", "accession", "encounter", "visit", "record", "chart", "unit", "case", "member", "policy", "group", "csn", "fin", "har", "zip", "zipcode", "code", "ssn", "license", "licence", "job", "specimen", "serial", "badge", "dictation", "document", "doc", "ref", "reference", "identifier", "pin", "passport":
+	case "index", "batch", "no", "number", "num", "id", "mrn", "mr", "acct", "account", "accession", "encounter", "visit", "record", "chart", "unit", "case", "member", "policy", "group", "csn", "fin", "har", "zip", "zipcode", "code", "ssn", "license", "licence", "job", "specimen", "serial", "badge", "dictation", "document", "doc", "ref", "reference", "identifier", "pin", "passport", "ending", "username", "token", "mbi", "medicaid", "medicare", "permit", "claim", "order", "req", "requisition", "confirmation", "tracking", "lot":
 		return true
 	}
 	return false

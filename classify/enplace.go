@@ -36,6 +36,9 @@ func (p *enPage) houseFirst(i int) {
 	if p.at(i-1).kind == enNumber && p.at(i).gap == enSpace && p.width(i-1) <= 6 && !p.at(i-1).used && !p.joinedBefore(i-1) && !p.sure {
 		from-- // building and house number
 	}
+	if p.sign(from-1, '-') && p.at(from).gap == enTight && p.at(from-1).gap == enTight && p.at(from-2).kind == enNumber && p.width(from-2) <= 4 && !p.at(from-2).used {
+		from -= 2 // 88-12 Corona Ave
+	}
 	if p.unitAt(from-3) && p.sign(from-2, '.') && p.at(from-1).kind == enNumber {
 		from -= 3 // Apt. 675 62314 Mellemvej 32
 	} else if p.unitAt(from-2) && p.at(from-1).kind == enNumber {
@@ -228,7 +231,7 @@ func (p *enPage) rest(k int) int {
 			}
 			k++
 			end = k
-		case t.kind == enPunct && (t.sign == ',' || t.sign == '.' && p.at(k+1).gap <= enNewline && t.gap == enTight && n == 0 || t.sign == '-' || t.sign == '>' || t.sign == '#'):
+		case t.kind == enPunct && (t.sign == ',' || t.sign == '.' && p.at(k+1).gap <= enNewline && t.gap == enTight && n == 0 || t.sign == '-' || t.sign == '>' || t.sign == '#' || t.sign == '^'):
 			k++
 		case p.sign(k, '(') && p.at(k+1).proper() && p.sign(k+2, ')') && cities > 0:
 			k += 3
@@ -494,7 +497,7 @@ func (p *enPage) placed(a, b int) bool {
 // place takes cities, counties, states and countries.
 func (p *enPage) place(i int) {
 	t := p.at(i)
-	if t.used || t.kind != enWord || !t.proper() {
+	if t.used || t.kind != enWord || t.amid || !t.proper() && !p.smallPlace(i) {
 		return
 	}
 	if t.is(enPlaceFirst) {
@@ -536,7 +539,7 @@ func (p *enPage) place(i int) {
 // led says whether a word of places stands before token i: in, from, at.
 func (p *enPage) led(i int) bool {
 	before := p.at(i - 1)
-	return before.kind == enWord && before.is(enIn) && before.shape == enLower && p.at(i).gap == enSpace
+	return before.kind == enWord && before.is(enIn) && (before.shape == enLower || before.shouts) && p.at(i).gap == enSpace
 }
 
 // coded takes the postal code behind a place: Bjert 6091.
@@ -560,5 +563,5 @@ func (p *enPage) tidy(a, b int) bool {
 		}
 	}
 	last := p.at(b - 1)
-	return last.proper()
+	return last.proper() || p.tiny
 }

@@ -54,6 +54,7 @@ type enToken struct {
 	used       bool // belongs to a span already
 	mixed      bool // has capitals behind the first letter
 	raised     bool // written small, read as if with a capital
+	amid       bool // stands in a line or a text of Chinese
 }
 
 func (t *enToken) is(c enClass) bool { return t.class&c != 0 }
@@ -302,8 +303,11 @@ func (r *enReader) finish(t *enToken, text []byte, i, to int, h uint64, letters,
 // a text has next to no capitals, names and places are read as if they had
 // theirs; where it has, only the commonest given names are.
 func enMark(ts []enToken) (tiny bool) {
-	words, capitals := 0, 0
+	words, capitals, others := 0, 0, 0
 	for k := range ts {
+		if ts[k].kind == enOther {
+			others++
+		}
 		if ts[k].kind == enWord {
 			words++
 			if ts[k].proper() {
@@ -333,6 +337,7 @@ func enMark(ts []enToken) (tiny bool) {
 			end++
 		}
 		enMarkLine(ts, i, end)
+		enMarkAmid(ts[i:end], others > 2*words)
 		i = end
 	}
 	return small
@@ -377,6 +382,20 @@ func enRaise(ts []enToken) {
 				}
 			}
 		}
+	}
+}
+
+// enMarkAmid marks the words of a line that holds Chinese, or of any line of a
+// text that is mainly Chinese.
+func enMarkAmid(line []enToken, mainly bool) {
+	for k := 0; k < len(line) && !mainly; k++ {
+		mainly = line[k].kind == enOther
+	}
+	if !mainly {
+		return
+	}
+	for k := range line {
+		line[k].amid = true
 	}
 }
 
