@@ -144,8 +144,14 @@ func TestHL7Refuses(t *testing.T) {
 }
 
 // TestSharedHL7Leaks rewrites every sample and looks for what its identifying
-// fields held.
+// fields held, with fields alone and with the engine.
 func TestSharedHL7Leaks(t *testing.T) {
+	for name, job := range map[string]*Job{"by fields": testJob(t), "with the engine": engineJob(t)} {
+		t.Run(name, func(t *testing.T) { leaksOfHL7(t, job) })
+	}
+}
+
+func leaksOfHL7(t *testing.T, job *Job) {
 	files, _ := filepath.Glob(filepath.Join(sharedData(t, "hl7v2"), "*.hl7"))
 	if len(files) == 0 {
 		t.Fatal("no samples")
@@ -156,7 +162,7 @@ func TestSharedHL7Leaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, _ := rewrite(t, "hl7v2", in, testJob(t))
+		out, _ := rewrite(t, "hl7v2", in, job)
 		after, err := hl7.Parse([]byte(out))
 		if err != nil {
 			t.Errorf("%s: the output is no message: %v", filepath.Base(name), err)

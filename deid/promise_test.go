@@ -364,3 +364,78 @@ func TestOptionsInAuto(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedDICOMLeaks rewrites every sample with the engine and the options
+// that keep most, and looks for the names and numbers of its people in every
+// value of the output.
+func TestSharedDICOMLeaks(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(sharedData(t, "dicom"), "*.dcm"))
+	profile, err := Open(dicomBasic, Setup{Options: []string{"retain-modified-dates", "retain-patient-characteristics", "clean-descriptors", "clean-structured-content", "drop-pixels"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, checked, done := engineJob(t), 0, 0
+	for _, name := range files {
+		in, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if _, err := profile.Apply(t.Context(), classify.BytesSource(name, in), &out, job); err != nil {
+			continue // not passed on
+		}
+		done++
+		after := strings.ToLower(strings.Join(allTexts(t, out.Bytes(), false), "\n"))
+		for _, v := range allTexts(t, in, true) {
+			checked++
+			if containsWord(after, strings.ToLower(v)) {
+				t.Errorf("%s: %q stays", filepath.Base(name), v)
+			}
+		}
+	}
+	t.Logf("%d values in %d of %d files", checked, done, len(files))
+	if done < len(files)/2 {
+		t.Errorf("only %d of %d files were done", done, len(files))
+	}
+}
+
+// allTexts are the texts of a file, or those that say who it is about.
+func allTexts(t *testing.T, in []byte, identifiersOnly bool) (all []string) {
+	t.Helper()
+	r, err := dicom.NewReader(bytes.NewReader(in), int64(len(in)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cs := dicom.NewCharset("")
+	for {
+		e, err := r.Next()
+		if err != nil {
+			return all
+		}
+		if e.Kind != dicom.Value || e.Length > 1<<16 || identifiersOnly && !identifying(e) {
+			continue
+		}
+		tag, name := e.Tag, e.VR == dicom.PN
+		b, err := r.Bytes()
+		if err != nil {
+			return all
+		}
+		if tag == dicom.CharacterSet {
+			cs = dicom.NewCharset(string(b))
+		}
+		text := cs.Decode(trimmed(b))
+		if !identifiersOnly {
+			all = append(all, text)
+			continue
+		}
+		words := []string{text}
+		if name {
+			words = strings.FieldsFunc(text, notInWord)
+		}
+		for _, w := range words {
+			if len(w) >= 4 && !isTitle(strings.ToLower(w)) && w != "PATIENT" { // a word of the standard, and one sample's name
+				all = append(all, w)
+			}
+		}
+	}
+}
