@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,7 @@ type making struct {
 func (b *Broker) Make(ctx context.Context, id string, seen func(step string, done, total int)) (Release, error) {
 	r, err := b.change(ctx, id, []string{Requested, Blocked}, func(r *Release) error {
 		r.State, r.Failure, r.Trial, r.Measured, r.Deidentified, r.Level = Making, nil, nil, nil, nil, 0
+		r.Marked, r.Honey, r.Proven, r.MarksHash = nil, 0, 0, ""
 		return nil
 	})
 	if err != nil {
@@ -164,7 +166,7 @@ func (m *making) keep(ctx context.Context, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	m.r.Marked, m.r.Honey, m.r.MarksHash = m.marks.Changed, m.marks.Honey, hashOf(body)
+	m.r.Marked, m.r.Honey, m.r.Proven, m.r.MarksHash = m.marks.Changed, m.marks.Honey, m.marks.Proven, hashOf(body)
 	return m.DB.Update(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO release_mark (id, made, body) VALUES ($1, $2, $3)
 			ON CONFLICT (id) DO UPDATE SET made = $2, body = $3`, m.r.ID, m.Now().UnixMilli(), string(body))
@@ -198,6 +200,9 @@ func (m *making) try(ctx context.Context, out *os.File) error {
 		return err
 	}
 	if m.r.Measured != nil {
+		if err := m.survived(&t); err != nil {
+			return err
+		}
 		if err := t.link(m.r.Measured.Table, m.recipe); err != nil {
 			return err
 		}
@@ -206,6 +211,22 @@ func (m *making) try(ctx context.Context, out *os.File) error {
 		}
 	}
 	m.r.Trial = &t
+	return nil
+}
+
+// survived searches a table for the values of the source's own identifying
+// columns.
+func (m *making) survived(t *Trial) error {
+	if _, err := m.source.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	values, err := m.recipe.identifying(m.source, m.Inspector().Engine)
+	if err != nil {
+		return tableFault(err)
+	}
+	found := values.find(m.r.Measured.Table, m.recipe.Pseudonyms)
+	maps.Copy(t.Same, found)
+	t.same(found)
 	return nil
 }
 
@@ -253,7 +274,7 @@ func (m *making) table(ctx context.Context, out *os.File) error {
 	m.seen("mark", 0, 0)
 	marked, marks, err := Marker{
 		Secret: m.Secret, Share: m.recipe.Mark.Share, Keep: m.recipe.Mark.Keep, Honey: m.recipe.Mark.Honey,
-		Quasi: m.recipe.quasi(report.Table), K: m.recipe.Anonymize.K,
+		Quasi: m.recipe.quasi(report.Table), K: m.recipe.Anonymize.K, Exists: m.Exists,
 	}.Mark(report.Table, m.r.ID, m.r.Recipient)
 	if err != nil {
 		return tableFault(err)

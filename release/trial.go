@@ -29,6 +29,7 @@ type Trial struct {
 	// NamesInCommon counts names of the output that occur in the source, where
 	// the profile invents names: an invented one may be somebody's by chance.
 	NamesInCommon int64 `json:"names_in_common,omitempty"`
+	names         int64 // of the output, where the profile invents them
 	// Refused says what stands in the way; none lets it go.
 	Refused []ocsf.Text `json:"refused,omitempty"`
 }
@@ -78,6 +79,9 @@ func attack(ctx context.Context, in *classify.Inspector, source map[string]struc
 		}
 		_, same := source[f.Kind+" "+f.Token]
 		same = same && f.Token != ""
+		if invented(f) && f.Kind == classify.Name.String() {
+			t.names++
+		}
 		switch {
 		case same && invented(f) && f.Kind == classify.Name.String():
 			t.NamesInCommon++
@@ -96,9 +100,16 @@ func attack(ctx context.Context, in *classify.Inspector, source map[string]struc
 	return t, nil
 }
 
+func (t *Trial) same(found map[string]int64) {
+	for _, kind := range sorted(found) {
+		t.refuse("%d values of kind %s stand in the output as in the source", "输出中有 %d 处与原始数据相同的内容（%s）", found[kind], kind)
+	}
+}
+
 func (t *Trial) judge() {
-	for _, kind := range sorted(t.Same) {
-		t.refuse("%d values of kind %s stand in the output as in the source", "输出中有 %d 处与原始数据相同的内容（%s）", t.Same[kind], kind)
+	t.same(t.Same)
+	if t.NamesInCommon >= fewNames && 2*t.NamesInCommon > t.names {
+		t.refuse("%d of %d names are those of the source", "输出中的 %d 个姓名（共 %d 个）与原始数据相同", t.NamesInCommon, t.names)
 	}
 	for _, kind := range sorted(t.Found) {
 		t.refuse("a new search finds %d values of kind %s", "复扫发现 %d 处 %s", t.Found[kind], kind)
