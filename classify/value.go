@@ -15,12 +15,67 @@ func (e *Engine) Value(dst []Span, hint Kind, field string, value []byte, mode M
 	if k == None {
 		k = e.labels.heading(field)
 	}
+	if sp, ok := e.plainly(k, value); ok {
+		return append(dst, sp)
+	}
 	s := scan{engine: e, text: value, mode: mode, found: dst}
 	s.whole()
 	if k != None {
 		s.field(k, begun)
 	}
 	return arbitrate(s.found, begun, 0)
+}
+
+// plainly answers for most values of a kind that words are found by, where the
+// format says the kind: the whole value is that. Whatever else is found within
+// it would have to be surer than the format, and only numbers with check digits
+// and the hospital's own are; values with room for one are scanned.
+func (e *Engine) plainly(k Kind, value []byte) (Span, bool) {
+	switch k {
+	case Name, Address, Organization, Date, BirthDate:
+	default:
+		return Span{}, false
+	}
+	if from, to := trimmed(value); from > 0 || to < len(value) || to == 0 || to > 512 || e.off[k] {
+		return Span{}, false
+	}
+	if roomForNumber(value) || placeholder(value) {
+		return Span{}, false
+	}
+	kind, confidence := fieldFits(k, value)
+	if kind != k {
+		return Span{}, false
+	}
+	return Span{End: len(value), Kind: k, Confidence: confidence, Reason: ByField}, true
+}
+
+// roomForNumber says whether a number with check digits, or one of the index,
+// may stand in a value: those have nine digits, or six and letters, or a word
+// of seven characters with a digit. Other scripts part numbers, but full-width
+// signs (which begin with 0xEF) do not.
+func roomForNumber(value []byte) bool {
+	digits, letters, word, wordDigits := 0, 0, 0, 0
+	for _, c := range value {
+		switch {
+		case c == 0xEF:
+			return true
+		case c >= 0x80:
+			digits, letters, word, wordDigits = 0, 0, 0, 0
+		case digit(c):
+			digits++
+			word++
+			wordDigits++
+		case letter(c):
+			letters++
+			word++
+		default:
+			word, wordDigits = 0, 0
+		}
+		if digits >= 9 || digits >= 6 && letters > 0 || word >= 7 && wordDigits > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // field adds the whole value as what its field says it is, unless the value
@@ -121,7 +176,14 @@ func trimmed(text []byte) (from, to int) {
 
 // placeholder says whether a value stands for "nothing".
 func placeholder(value []byte) bool {
-	switch strings.ToLower(string(value)) {
+	var room [9]byte // the longest of them
+	if len(value) > len(room) {
+		return false
+	}
+	for i, c := range value {
+		room[i] = folded(c)
+	}
+	switch string(room[:len(value)]) {
 	case "null", "none", "nil", "n/a", "na", "unknown", "-", "--", "无", "不详", "未知", "未提供", "nan", "test", "0":
 		return true
 	}
