@@ -237,6 +237,7 @@ func fill(src io.Reader, buf []byte) ([]byte, bool, error) {
 
 // messageWriter rewrites messages into out.
 type messageWriter struct {
+	part, made [][]byte // of the field being written
 	*work
 	ctx     context.Context
 	profile *hl7Profile

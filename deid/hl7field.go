@@ -21,18 +21,23 @@ func (m *messageWriter) field(r rule, value []byte) error {
 		m.freeText(value)
 		return nil
 	}
-	for i, one := range bytes.Split(value, []byte{m.delims.Repetition}) {
-		if i > 0 {
-			m.out = append(m.out, m.delims.Repetition)
+	for {
+		i := bytes.IndexByte(value, m.delims.Repetition)
+		one := value
+		if i >= 0 {
+			one = value[:i]
 		}
-		if len(one) == 0 {
-			continue
+		if len(one) > 0 {
+			if err := m.components(r, one); err != nil {
+				return err
+			}
 		}
-		if err := m.components(r, one); err != nil {
-			return err
+		if i < 0 {
+			return nil
 		}
+		m.out = append(m.out, m.delims.Repetition)
+		value = value[i+1:]
 	}
-	return nil
 }
 
 // freeText cleans a field as it stands, separators and all. Where nothing is
@@ -59,6 +64,17 @@ func (m *messageWriter) plain(value []byte) []byte {
 	e := string(m.delims.Escape)
 	value = bytes.ReplaceAll(value, []byte(e+".br"+e), []byte("\n"))
 	return hl7.AppendUnescaped(nil, value, m.delims)
+}
+
+// escape is a text as a value; mostly it is the text itself.
+func (m *messageWriter) escape(text []byte) []byte {
+	d := m.delims
+	for _, c := range text {
+		if c == d.Field || c == d.Component || c == d.Subcomponent || c == d.Repetition || c == d.Escape || c == '\n' || c == '\r' {
+			return m.escaped(nil, text)
+		}
+	}
+	return text
 }
 
 // escaped appends a text as a value.
@@ -89,8 +105,7 @@ func (m *messageWriter) escaped(dst, text []byte) []byte {
 // components writes one repetition: of each shape the components that the
 // standard gives a meaning that is treated here, and no others.
 func (m *messageWriter) components(r rule, value []byte) error {
-	part := bytes.Split(value, []byte{m.delims.Component})
-	out := make([][]byte, len(part))
+	part, out := m.split(value)
 	var err error
 	switch r.shape {
 	case person:
@@ -119,6 +134,21 @@ func (m *messageWriter) components(r rule, value []byte) error {
 	return err
 }
 
+// split parts a value into its components, with as many empty places for what
+// is written; both are good until the next call.
+func (m *messageWriter) split(value []byte) (part, out [][]byte) {
+	m.part, m.made = m.part[:0], m.made[:0]
+	for more := true; more; {
+		i := bytes.IndexByte(value, m.delims.Component)
+		one := value
+		if more = i >= 0; more {
+			one, value = value[:i], value[i+1:]
+		}
+		m.part, m.made = append(m.part, one), append(m.made, nil)
+	}
+	return m.part, m.made
+}
+
 // join writes components without the empty ones at the end.
 func (m *messageWriter) join(part [][]byte) {
 	for len(part) > 0 && len(part[len(part)-1]) == 0 {
@@ -139,7 +169,7 @@ func (m *messageWriter) one(r rule, part, out [][]byte, n int) error {
 	}
 	first, _, _ := bytes.Cut(part[n-1], []byte{m.delims.Subcomponent})
 	value, err := m.by(r, nil, m.plain(first))
-	out[n-1] = m.escaped(nil, value)
+	out[n-1] = m.escape(value)
 	return err
 }
 

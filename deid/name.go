@@ -141,42 +141,57 @@ func characterTables(like rune) (surnames, given []rune) {
 		[]rune("安昂博斌冰波彩灿畅超辰晨诚驰川春达丹德东栋恩凡芳菲枫锋福刚歌格冠光桂国海涵航浩和恒弘虹鸿厚华欢辉慧佳嘉坚建健江杰洁金锦瑾劲晋京晶景静炯娟军君俊凯康可坤兰岚乐雷蕾莉力立丽利亮林琳霖玲岭龙璐伦满茂梅美萌梦敏明铭楠妮宁培鹏平萍琪奇琦启谦强巧勤青清晴庆琼秋泉然荣蓉柔瑞睿润森珊韶诗石时树爽思松颂素涛天恬婷通彤万伟文雯武希溪熙霞夏贤祥翔向晓欣新鑫兴星秀旭轩雪勋雅言岩妍研彦阳洋瑶野业怡宜艺逸毅茵银英莹颖盈影永勇友宇羽雨语玉裕元圆远悦跃云允运韵泽展哲珍真振正政之芝知志致智中竹卓姿子梓紫")
 }
 
-// script says of what an invented word is made.
+// script says of which letters an invented word is made; a space is none.
 type script struct {
-	consonants, vowels, ends []string
+	consonants, vowels, ends string
 }
 
 func scriptOf(r rune) script {
 	switch {
 	case unicode.Is(unicode.Cyrillic, r):
-		return script{strings.Split("б в г д з к л м н п р с т ф х", " "), strings.Split("а е и о у", " "), []string{"", "н", "р", "в", "л"}}
+		return script{"бвгдзклмнпрстфх", "аеиоу", " нрвл"}
 	case unicode.Is(unicode.Greek, r):
-		return script{strings.Split("β γ δ ζ θ κ λ μ ν π ρ σ τ φ χ", " "), strings.Split("α ε ι ο ω", " "), []string{"", "ν", "ρ", "ς", "λ"}}
+		return script{"βγδζθκλμνπρστφχ", "αειοω", " νρςλ"}
 	case unicode.Is(unicode.Arabic, r):
-		return script{strings.Split("ب ت ج ح د ر ز س ش ص ط ع ف ق ك ل م ن", " "), []string{"ا", "و", "ي"}, []string{"", "ن", "ر", "م", "د"}}
+		return script{"بتجحدرزسشصطعفقكلمن", "اوي", " نرمد"}
 	case unicode.Is(unicode.Hiragana, r):
-		return script{strings.Split("か き く け こ さ し す せ た ち て と な に の は ひ ふ ま み む も や よ ら り る", " "), []string{""}, []string{"", "ん", "え", "お"}}
+		return script{"かきくけこさしすせたちてとなにのはひふまみむもやよらりる", " ", " んえお"}
 	case unicode.Is(unicode.Katakana, r):
-		return script{strings.Split("カ キ ク ケ コ サ シ ス セ タ チ テ ト ナ ニ ノ ハ ヒ フ マ ミ ム モ ヤ ヨ ラ リ ル", " "), []string{""}, []string{"", "ン", "エ", "オ"}}
+		return script{"カキクケコサシスセタチテトナニノハヒフマミムモヤヨラリル", " ", " ンエオ"}
 	}
-	return script{strings.Split("b d f g h j k l m n p r s t v z", " "), strings.Split("a e i o u", " "), []string{"", "n", "r", "s", "l"}}
+	return script{"bdfghjklmnprstvz", "aeiou", " nrsl"}
 }
 
 // syllables invents a word for a word: about two and a half million of them
 // in Latin letters. An initial stays one letter.
 func (k *Key) syllables(plain string, s script) string {
 	sum := k.mac(&k.token, "name word", []byte(plain))
-	pick := func(from []string, at int) string { return from[int(binary.BigEndian.Uint16(sum[at:]))%len(from)] }
+	var room [32]byte
+	dst := room[:0]
+	put := func(from string, at int) { dst = appendLetter(dst, from, int(binary.BigEndian.Uint16(sum[at:]))) }
 	if utf8.RuneCountInString(plain) == 1 {
-		return pick(s.consonants, 0)
+		put(s.consonants, 0)
+		return string(dst)
 	}
-	var b strings.Builder
 	for i := range 3 {
-		b.WriteString(pick(s.consonants, 4*i))
-		b.WriteString(pick(s.vowels, 4*i+2))
+		put(s.consonants, 4*i)
+		put(s.vowels, 4*i+2)
 	}
-	b.WriteString(pick(s.ends, 12))
-	return b.String()
+	put(s.ends, 12)
+	return string(dst)
+}
+
+// appendLetter appends letter n of some, counted around.
+func appendLetter(dst []byte, from string, n int) []byte {
+	n %= utf8.RuneCountInString(from)
+	for _, r := range from {
+		if n--; n < 0 && r != ' ' {
+			return utf8.AppendRune(dst, r)
+		} else if n < 0 {
+			break
+		}
+	}
+	return dst
 }
 
 // like writes word the way model is written: in capitals, capitalised, small.

@@ -2,6 +2,7 @@ package deid
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/cordon-health/cordon/classify"
 )
@@ -65,9 +66,26 @@ func contactKind(value []byte) classify.Kind {
 	return classify.Phone
 }
 
+// tooShort is true for what cannot name anybody, and most fields are: two
+// letters, or a number of three digits.
+func tooShort(value []byte) bool {
+	if len(value) > 3 {
+		return false
+	}
+	for _, c := range value {
+		if c >= utf8.RuneSelf || len(value) > 2 && !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
+
 // text cleans a free text: first of what the record's own fields name, then of
 // what classify finds.
 func (w *work) text(dst, value []byte) []byte {
 	w.report.Count(Text, classify.None)
+	if tooShort(value) && w.job.Scanner != nil {
+		return append(dst, value...)
+	}
 	return w.job.clean(dst, value, w.patient, Pseudonym, w.report, w.known.find(value))
 }
