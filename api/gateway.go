@@ -149,12 +149,23 @@ func (s *Services) DecidePass(ctx context.Context, u identity.User, id string, a
 
 // sent says whether a sender, an address or an account, is the user.
 func (s *Services) sent(u identity.User, from string) bool {
-	account, _, _ := strings.Cut(from, "@")
+	account := accountOf(from)
 	names := []string{u.Name, u.PersonID}
 	if p, ok := s.People.Person(u.PersonID); ok {
 		names = append(names, p.Accounts...)
 	}
 	return slices.ContainsFunc(names, func(n string) bool {
-		return n != "" && (strings.EqualFold(n, account) || strings.EqualFold(n, from))
+		return n != "" && (strings.EqualFold(accountOf(n), account) || strings.EqualFold(n, from))
 	})
+}
+
+// accountOf is the account within an address or a domain's name: without the
+// server, the domain and what follows a plus.
+func accountOf(from string) string {
+	if i := strings.LastIndexAny(from, `\/`); i >= 0 {
+		from = from[i+1:]
+	}
+	account, _, _ := strings.Cut(from, "@")
+	account, _, _ = strings.Cut(account, "+")
+	return account
 }

@@ -285,10 +285,16 @@ func (g *Guard) look(ctx context.Context, route *Route, src classify.Source) (se
 }
 
 // envelope says that a finding is of a mail's own transport: every mail has
-// addresses. What people write stands in the subject and below.
+// addresses, times and names of servers. What people write stands in the
+// subject and below; a number of a patient counts in any field.
 func envelope(f *classify.Finding) bool {
 	name, ok := strings.CutPrefix(f.Part, "header ")
-	return ok && f.Member == "" && !strings.EqualFold(name, "Subject") && !strings.EqualFold(name, "Comments") && !strings.EqualFold(name, "Keywords")
+	if !ok || f.Member != "" || strings.EqualFold(name, "Subject") || strings.EqualFold(name, "Comments") || strings.EqualFold(name, "Keywords") {
+		return false
+	}
+	k, ok := classify.KindOf(f.Kind)
+	return !ok || !slices.Contains([]classify.Kind{classify.ResidentID, classify.SocialSecurity, classify.Passport, classify.MRN, classify.Admission,
+		classify.Visit, classify.SSN, classify.MBI, classify.NHS, classify.HealthPlan, classify.Ours}, k)
 }
 
 // mostTokens bounds what a pass is bound to.

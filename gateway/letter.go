@@ -16,7 +16,8 @@ const removed = "此处的附件含有患者数据，已被移除。\r\nAn attac
 
 // LetterText redacts a mail: texts are cleaned, attachments that hold patient
 // data are replaced by a notice, everything else stays as it is.
-func (g *Guard) LetterText(ctx context.Context, data []byte, level int) ([]byte, error) {
+func (g *Guard) LetterText(ctx context.Context, data []byte, level int) (clean []byte, err error) {
+	defer fault(&err)
 	e, err := message.Read(bytes.NewReader(data))
 	if err != nil && !message.IsUnknownCharset(err) {
 		return nil, errNotText

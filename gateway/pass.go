@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -66,7 +68,8 @@ var ErrPass = errors.New("this is no longer open; send again to get a new link")
 
 // passID binds a pass to route, sender, recipients and the data found: the
 // same data in other bytes has the same id. Content that could not be read
-// counts by its number of pieces only.
+// counts by its number of pieces where the sender's word is enough, and by its
+// bytes where somebody else approved just this.
 func (g *Guard) passID(it Item, s *sight, o *Outcome) string {
 	mac := hmac.New(sha256.New, g.key[:])
 	to := slices.Clone(it.To)
@@ -78,7 +81,27 @@ func (g *Guard) passID(it Item, s *sight, o *Outcome) string {
 		fmt.Fprintf(mac, "%d:%s,", len(token), token)
 	}
 	fmt.Fprintf(mac, "unread %d", s.summary.Unread)
+	if s.summary.Unread > 0 && o.Action == Hold {
+		mac.Write(content(it))
+	}
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)[:20]))
+}
+
+// content is what a content is by its bytes: without the header of a web
+// request and the boundary of its form, which are new each time.
+func content(it Item) []byte {
+	data, err := io.ReadAll(io.NewSectionReader(it.Source, 0, it.Source.Size()))
+	if err != nil {
+		data = random(sha256.Size) // then no pass fits
+	}
+	if it.Door == Web {
+		_, data, _ = bytes.Cut(data, []byte("\r\n\r\n"))
+		if line, _, ok := bytes.Cut(data, []byte("\r\n")); ok && len(line) < 80 && bytes.HasPrefix(line, []byte("--")) {
+			data = bytes.ReplaceAll(data, line, nil)
+		}
+	}
+	sum := sha256.Sum256(data)
+	return sum[:]
 }
 
 // askPass lets an item go that has its pass, and opens one otherwise. Where

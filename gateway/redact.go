@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -38,7 +39,8 @@ func (g *Guard) Text(text []byte, level int) []byte {
 
 // Body redacts the body of a web request or any other content with a media
 // type. It answers errNotText where that is impossible.
-func (g *Guard) Body(ctx context.Context, media string, body []byte, level int) ([]byte, error) {
+func (g *Guard) Body(ctx context.Context, media string, body []byte, level int) (clean []byte, err error) {
+	defer fault(&err)
 	kind, params, err := mime.ParseMediaType(media)
 	if err != nil && media != "" {
 		return nil, errNotText
@@ -54,6 +56,13 @@ func (g *Guard) Body(ctx context.Context, media string, body []byte, level int) 
 		return g.Text(body, level), nil
 	}
 	return nil, errNotText
+}
+
+// fault makes a panic over a hostile content an error of this content alone.
+func fault(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: the redaction has a fault: %T", errNotText, p)
+	}
 }
 
 func textual(kind string) bool {

@@ -124,7 +124,9 @@ func (m *mail) RcptTo(to string, _ *milter.Modifier) (milter.Response, error) {
 
 // address drops what follows an address in the command (SIZE=, BODY=).
 func address(s string) string {
-	s, _, _ = strings.Cut(s, " ")
+	if !strings.Contains(s, `"`) { // a quoted name may hold spaces
+		s, _, _ = strings.Cut(s, " ")
+	}
 	return strings.Trim(s, "<>")
 }
 
@@ -226,8 +228,31 @@ func reply(line string) milter.Response {
 // mostPiece is the largest body the protocol carries in one packet.
 const mostPiece = 65535
 
+// replaced are the fields that a redaction changes.
+func replaced() []string { return []string{"Subject", "Content-Type", "Content-Transfer-Encoding"} }
+
+// twice says whether one of those is there more than once: the mail server
+// would replace the first and send the others on.
+func (m *mail) twice() bool {
+	for _, name := range replaced() {
+		n := 0
+		for line := range bytes.Lines(m.head.Bytes()) {
+			if field, _, ok := bytes.Cut(line, []byte(":")); ok && strings.EqualFold(strings.TrimSpace(string(field)), name) {
+				n++
+			}
+		}
+		if n > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // redact replaces the body and the fields that describe it.
 func (m *mail) redact(mod *milter.Modifier, it gateway.Item, o gateway.Outcome, data []byte) (bool, error) {
+	if m.twice() {
+		return false, nil
+	}
 	clean, err := m.Guard.LetterText(m.ctx, data, o.RedactAt)
 	if err != nil {
 		return false, nil
@@ -245,7 +270,7 @@ func (m *mail) redact(mod *milter.Modifier, it gateway.Item, o gateway.Outcome, 
 	if err != nil {
 		return false, nil
 	}
-	for _, name := range []string{"Subject", "Content-Type", "Content-Transfer-Encoding"} {
+	for _, name := range replaced() {
 		if err := mod.ChangeHeader(1, name, fields.Get(name)); err != nil {
 			return false, err
 		}
