@@ -32,7 +32,13 @@ type DataGuard struct {
 type PatientIndex struct {
 	Patients int   `json:"patients"`
 	Honey    int   `json:"honey"`
-	Built    int64 `json:"built"` // ms; 0 where there is none
+	Built    int64 `json:"built"` // of the list, in ms; 0 where there is none
+	// New are patients that messages told of since, Learned their identifiers
+	// and new ones of others.
+	New     int `json:"new"`
+	Learned int `json:"learned"`
+	// Bytes is the memory it takes.
+	Bytes int64 `json:"bytes"`
 }
 
 // LevelsBook keeps the levels of kinds of data.

@@ -128,6 +128,9 @@ func (b *patientsBuilder) hashes(p *Patient) []uint64 {
 		}
 	}
 	take(b.index.hash(classID, []byte(p.ResidentID)))
+	if !residentLength(p.ResidentID) {
+		take(b.index.hash(classNumber, []byte(p.ResidentID)))
+	}
 	take(b.index.hash(classPhone, []byte(p.Phone)))
 	take(b.index.person([]byte(p.Name), []byte(p.BirthDate)))
 	return out

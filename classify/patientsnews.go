@@ -64,8 +64,10 @@ const (
 	newsFull  = 1 << 20       // entries of a table before it is sealed
 	mostNews  = 16 * newsFull // entries in all
 	mostSeals = 16
-	newsLine  = 24 // bytes of a record
 )
+
+// NewsLine is how many bytes each record has that Add gives.
+const NewsLine = 24
 
 // Kinds of records.
 const (
@@ -234,6 +236,7 @@ func (b *newsBatch) identifiers(s *Sighting) []newsEntry {
 	}
 	each(newsStrong, classNumber, s.Numbers)
 	each(newsStrong, classID, s.IDs)
+	each(newsStrong, classNumber, slices.DeleteFunc(slices.Clone(s.IDs), residentLength))
 	each(newsWeak, classNumber, s.Visits)
 	each(newsWeak, classPhone, s.Phones)
 	for _, name := range s.Names {
@@ -242,6 +245,10 @@ func (b *newsBatch) identifiers(s *Sighting) []newsEntry {
 	}
 	return all
 }
+
+// residentLength says that a number of the state may be a resident identity
+// number; others are looked up as plain numbers, too.
+func residentLength(id string) bool { return len(id) == 15 || len(id) == 18 }
 
 // learn makes one record known.
 func (n *PatientNews) learn(e newsEntry) error {
@@ -454,7 +461,7 @@ func (n *PatientNews) learnAll(all []newsEntry) error {
 }
 
 func (n *PatientNews) read(r io.Reader) (all []newsEntry, damaged int, err error) {
-	for line := make([]byte, newsLine); ; {
+	for line := make([]byte, NewsLine); ; {
 		_, err := io.ReadFull(r, line)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return all, damaged, nil
@@ -463,7 +470,7 @@ func (n *PatientNews) read(r io.Reader) (all []newsEntry, damaged int, err error
 			return nil, damaged, fmt.Errorf("read what became known of patients: %w", err)
 		}
 		e := newsEntry{hash: binary.LittleEndian.Uint64(line), who: binary.LittleEndian.Uint32(line[8:]), time: binary.LittleEndian.Uint32(line[12:]), kind: line[16], length: line[17]}
-		if n.sum(line[:newsLine-4]) != binary.LittleEndian.Uint32(line[newsLine-4:]) || e.who >= maxPatients {
+		if n.sum(line[:NewsLine-4]) != binary.LittleEndian.Uint32(line[NewsLine-4:]) || e.who >= maxPatients {
 			damaged++
 			continue
 		}

@@ -38,7 +38,7 @@ func TestPatientNews(t *testing.T) {
 	}
 	log = append(log, tellNews(t, n, Sighting{Numbers: []string{"NEW-1", "CARD-9"}}, Sighting{Numbers: []string{"OLD-1"}, Was: "NEW-2"}, Sighting{Numbers: []string{"OLD-1"}, Was: "GONE-7"})...)
 	loaded, again := build()
-	torn := append(slices.Clone(log), log[:newsLine/2]...)
+	torn := append(slices.Clone(log), log[:NewsLine/2]...)
 	if damaged, err := again.Load(bytes.NewReader(torn)); err != nil || damaged != 0 {
 		t.Fatal(damaged, err)
 	}
@@ -161,8 +161,8 @@ func TestNewsAfterImport(t *testing.T) {
 	}
 	n := now.News()
 	lines, err := n.Take(bytes.NewReader(log), 5, 1_600_000_000_000)
-	if err != nil || len(lines) != 3*newsLine {
-		t.Fatal(len(lines)/newsLine, err)
+	if err != nil || len(lines) != 3*NewsLine {
+		t.Fatal(len(lines)/NewsLine, err)
 	}
 	a, _, _ := now.Match(MRN, []byte("LISTED-1"))
 	b, _, ok := now.Match(Mobile, []byte("13900000008"))

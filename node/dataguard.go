@@ -89,7 +89,7 @@ func NewScanner(o ScanOptions, version string) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	var cfg classify.Config
+	cfg := classify.Config{Patients: o.Patients}
 	if o.Rules != "" {
 		text, err := os.ReadFile(o.Rules)
 		if err != nil {

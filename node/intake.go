@@ -30,6 +30,7 @@ type intake struct {
 	bus      bus.Bus
 	sources  *sources
 	canaries canary.Signer
+	patients *patientBook
 
 	waiting chan *publication
 	closed  chan struct{} // closed when run ends
@@ -50,11 +51,13 @@ func (in *intake) Deliver(ctx context.Context, items ...collect.Item) ([]collect
 	receipts := make([]collect.Receipt, len(items))
 	var events []*ocsf.Event
 	var rejects []quarantine.Item
+	var seen patientsSeen
 	for i, it := range items {
-		evs, rjs, err := in.normalize(it)
+		evs, rjs, err := in.normalize(it, seen.person)
 		if err != nil {
 			return nil, err
 		}
+		seen.events(it.Source, evs)
 		receipts[i].Accepted = len(evs)
 		for _, r := range rjs {
 			receipts[i].Rejects = append(receipts[i].Rejects, collect.Reject{Index: r.Item, Reason: r.Reason})
@@ -68,6 +71,7 @@ func (in *intake) Deliver(ctx context.Context, items ...collect.Item) ([]collect
 	if err := in.book.Add(ctx, rejects...); err != nil {
 		return nil, err
 	}
+	in.patients.learn(seen.all)
 	return receipts, in.publish(ctx, events)
 }
 
@@ -78,8 +82,8 @@ func quarantined(it collect.Item, r normalize.Reject) quarantine.Item {
 	}
 }
 
-func (in *intake) normalize(it collect.Item) ([]*ocsf.Event, []normalize.Reject, error) {
-	input := normalize.Input{Format: it.Format, Source: it.Source, Received: it.Received.UnixMilli(), Data: it.Data}
+func (in *intake) normalize(it collect.Item, told func(*normalize.Person)) ([]*ocsf.Event, []normalize.Reject, error) {
+	input := normalize.Input{Format: it.Format, Source: it.Source, Received: it.Received.UnixMilli(), Data: it.Data, Person: told}
 	if !in.norm.Has(it.Format) {
 		return nil, nil, collect.UnknownFormat{Name: it.Format}
 	}

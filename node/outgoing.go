@@ -35,7 +35,7 @@ type liveInspector struct {
 
 	mu      sync.Mutex
 	scanner *Scanner
-	levels  [sha256.Size]byte
+	files   [sha256.Size]byte // levels and rules
 	at      time.Time
 }
 
@@ -54,19 +54,23 @@ func (l *liveInspector) refresh() error {
 	if err != nil {
 		return err
 	}
+	if name := l.n.cfg.Scan.Rules; name != "" {
+		rules, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read the rules of kinds: %w", err)
+		}
+		text = append(append(text, 0), rules...)
+	}
 	sum := sha256.Sum256(text)
-	switch patients := l.n.patients.index(); {
-	case l.scanner == nil || sum != l.levels:
-		if l.scanner, err = l.n.scanner(false); err != nil {
+	// An index that learns is the same one.
+	if l.scanner == nil || sum != l.files || l.scanner.Patients != l.n.patients.index() {
+		next, err := l.n.scanner(false)
+		if err != nil {
 			return err
 		}
-	case l.scanner.Patients != patients:
-		next, in := *l.scanner, *l.scanner.Inspector // others may be using the old one
-		in.Patients = patients
-		next.Inspector = &in
-		l.scanner = &next
+		l.scanner = next
 	}
-	l.levels, l.at = sum, now
+	l.files, l.at = sum, now
 	return nil
 }
 
@@ -92,6 +96,28 @@ func (n *Node) openOutgoing(ctx context.Context) (err error) {
 	n.gateway.Inspector, n.gateway.Files = n.inspector.get, n.files
 	n.gateway.Record, n.gateway.Settled = n.recordDecision, n.recordPass
 	return n.openReleases(ctx)
+}
+
+// existsIn says whether a row is about one of the hospital's own patients: by a
+// number, or by a name with a birth date.
+func existsIn(p *classify.Patients, row []string) bool {
+	for i, cell := range row {
+		if len(cell) >= 5 && strings.ContainsAny(cell, "0123456789") {
+			if p.Owns([]byte(cell)) {
+				return true
+			}
+			continue
+		}
+		for k, birth := range row {
+			if k == i || len(birth) < 8 {
+				continue
+			}
+			if _, _, ok := p.MatchPerson([]byte(cell), []byte(birth)); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // door is a way out that listens.
@@ -221,7 +247,8 @@ func (n *Node) openReleases(ctx context.Context) error {
 	}
 	n.releases = &release.Broker{
 		DB: n.db, Log: n.evidence, Files: n.files, Identity: identity, Secret: release.Secret(secret), Inspector: n.inspector.get,
-		Key: n.deidKey, Setup: setup, Temp: filepath.Join(n.cfg.Data, "scratch"), Now: n.now, Slog: n.log,
+		Exists: func(_, row []string) bool { return existsIn(n.patients.now.Load().Patients, row) },
+		Key:    n.deidKey, Setup: setup, Temp: filepath.Join(n.cfg.Data, "scratch"), Now: n.now, Slog: n.log,
 	}
 	if err := n.releases.Open(ctx); err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cordon-health/cordon/api"
 	"github.com/cordon-health/cordon/care"
@@ -23,23 +25,28 @@ import (
 )
 
 // patientBook holds the index of the hospital's own patients: keyed hashes in
-// memory, and in one file of the data folder. The list it is made from is read
-// once and forgotten.
+// memory, and in two files of the data folder, one of the last list, which is
+// read once and forgotten, one of what messages told since (see newsFile).
 type patientBook struct {
-	path string
-	key  keyed.Key
-	now  atomic.Pointer[indexed] // nil where there is none
+	path  string
+	key   keyed.Key
+	clock func() time.Time
+	// changing is held for reading while something is learned, and while the
+	// index is replaced.
+	changing sync.RWMutex
+	now      atomic.Pointer[indexed]
 }
 
 // indexed is an index and what is known of it.
 type indexed struct {
 	*classify.Patients
-	state api.PatientIndex
+	state api.PatientIndex // at the import
+	news  *newsFile
 }
 
-// index is the index, nil where there is none.
+// index is the index, nil where it knows nobody.
 func (b *patientBook) index() *classify.Patients {
-	if x := b.now.Load(); x != nil {
+	if x := b.now.Load(); x.state.Patients+x.news.Len() > 0 {
 		return x.Patients
 	}
 	return nil
@@ -47,37 +54,55 @@ func (b *patientBook) index() *classify.Patients {
 
 // state is how many it knows, and since when.
 func (b *patientBook) state() api.PatientIndex {
-	if x := b.now.Load(); x != nil {
-		return x.state
-	}
-	return api.PatientIndex{}
+	x := b.now.Load()
+	s := x.state
+	s.New = x.news.Len()
+	s.Patients += s.New
+	s.Honey = max(s.Honey, x.news.Honey())
+	s.Learned, s.Bytes = x.news.Entries(), int64(x.Memory()+x.news.Memory())
+	return s
 }
 
 // openPatients reads the index that the last import wrote.
 func (n *Node) openPatients() error {
-	b := &patientBook{path: filepath.Join(n.cfg.Data, "patients.index"), key: n.key}
+	b := &patientBook{path: filepath.Join(n.cfg.Data, "patients.index"), key: n.key, clock: n.now}
 	n.patients = b
+	x, err := b.read()
+	if err != nil {
+		return err
+	}
+	n.closing(func() error { return b.now.Load().news.Close() })
+	if err := b.follow(x, n.now(), n.log); err != nil {
+		return err
+	}
+	n.intake.patients = b
+	n.plantWatched()
+	return nil
+}
+
+// read reads the index of the last import; an empty one where there was none.
+func (b *patientBook) read() (*indexed, error) {
+	x := &indexed{}
 	data, err := os.ReadFile(b.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		x.Patients, err = classify.BuildPatients(b.key, func(func(classify.Patient) bool) {})
+		return x, err
 	}
 	if err != nil {
-		return fmt.Errorf("read the index of patients: %w", err)
+		return nil, fmt.Errorf("read the index of patients: %w", err)
 	}
 	head, rest, _ := bytes.Cut(data, []byte("\n"))
-	x := &indexed{}
 	err = json.Unmarshal(head, &x.state)
 	if err == nil {
 		x.Patients, err = classify.LoadPatients(b.key, bytes.NewReader(rest))
 	}
 	if err != nil {
-		return fmt.Errorf("the index of patients %s cannot be read: %w; delete it and import the patients again", b.path, err)
+		return nil, fmt.Errorf("the index of patients %s cannot be read: %w; delete it and import the patients again", b.path, err)
 	}
-	b.now.Store(x)
-	return nil
+	return x, nil
 }
 
-// keep writes an index and puts it to work.
+// keep writes an index.
 func (b *patientBook) keep(p *classify.Patients, state api.PatientIndex) error {
 	f, err := durable.Create(b.path, 0o600)
 	if err != nil {
@@ -94,11 +119,7 @@ func (b *patientBook) keep(p *classify.Patients, state api.PatientIndex) error {
 	if err := p.Save(f); err != nil {
 		return fmt.Errorf("write the index of patients: %w", err)
 	}
-	if err := f.Commit(); err != nil {
-		return err
-	}
-	b.now.Store(&indexed{p, state})
-	return nil
+	return f.Commit()
 }
 
 // patientColumns are those of the list of patients.
@@ -118,7 +139,18 @@ func (n *Node) importPatients(ctx context.Context, r io.Reader, progress func(di
 		return counts, err
 	}
 	state.Built = now
-	return counts, n.patients.keep(p, state)
+	b := n.patients
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	if err := b.keep(p, state); err != nil {
+		return counts, err
+	}
+	old := b.now.Load()
+	if err := errors.Join(old.news.Close(), b.follow(&indexed{Patients: p, state: state}, n.now(), n.log)); err != nil {
+		return counts, err
+	}
+	n.plantWatched()
+	return counts, nil
 }
 
 // readPatients builds an index from a list.

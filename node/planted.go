@@ -51,7 +51,7 @@ func (p *planted) has(uid string) bool {
 func (in *intake) uids(items []collect.Item) ([]string, error) {
 	var out []string
 	for _, it := range items {
-		evs, _, err := in.normalize(it)
+		evs, _, err := in.normalize(it, nil)
 		if err != nil {
 			return nil, err
 		}

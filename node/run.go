@@ -143,6 +143,9 @@ func (n *Node) upkeep(ctx context.Context) error {
 		case <-t.C:
 		}
 		n.forget(i)
+		if i%60 == 0 {
+			n.plantWatched()
+		}
 		for _, err := range []error{n.users.Sweep(ctx), n.refill(ctx), n.reloadNotices(ctx), n.compact(ctx, i), n.prove(ctx), n.expire(ctx, i)} {
 			if err != nil && ctx.Err() == nil {
 				n.log.Error("upkeep not done, trying again", "error", err)

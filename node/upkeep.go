@@ -84,6 +84,9 @@ func (n *Node) Import(ctx context.Context, kind string, r io.Reader, progress fu
 	if err := n.keepRows(ctx, kind, c.Rejects); err != nil {
 		return c, err
 	}
+	if kind == "watchlist" {
+		n.plantWatched()
+	}
 	if err := n.pipe.retryHeld(ctx); err != nil {
 		return c, err
 	}
@@ -136,13 +139,16 @@ func (n *Node) Replay(ctx context.Context, it quarantine.Item, data []byte, by s
 
 func (n *Node) replay(ctx context.Context, it quarantine.Item, data []byte) (reason string, err error) {
 	item := collect.Item{Format: it.Format, Mapping: it.Mapping, Source: it.Source, Received: time.UnixMilli(it.Received), Data: data}
-	evs, rejects, err := n.intake.normalize(item)
+	var seen patientsSeen
+	evs, rejects, err := n.intake.normalize(item, seen.person)
 	switch {
 	case err != nil:
 		return "", err
 	case len(rejects) > 0:
 		return rejects[0].Reason, n.quarantine.Failed(ctx, it.ID, rejects[0].Reason, "replay")
 	}
+	seen.events(it.Source, evs)
+	n.patients.learn(seen.all)
 	return "", n.intake.publish(ctx, evs)
 }
 

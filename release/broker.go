@@ -81,6 +81,9 @@ type Release struct {
 	// Marks are the copy's fingerprint, as far as it may be shown.
 	Marked []Change `json:"marked,omitempty"`
 	Honey  int      `json:"honey_rows,omitempty"`
+	// Proven is from how many rows of a random piece the fingerprint names the
+	// copy; 0 where it could not prove anything, see Marks.Proven.
+	Proven int `json:"proven_rows"`
 	// MarksHash is the SHA-256 of the fingerprint as the registry keeps it.
 	MarksHash string `json:"marks_sha256,omitempty"`
 	// Failure says why it could not be made.
@@ -99,6 +102,8 @@ type Broker struct {
 	Secret   Secret
 	// Inspector searches, as it is configured now.
 	Inspector func() *classify.Inspector
+	// Exists says whether a row is about a real patient, by the hospital's index.
+	Exists func(header, row []string) bool
 	// Key is the key of pseudonyms, Setup what profiles are opened with.
 	Key   func() (*deid.Key, error)
 	Setup deid.Setup

@@ -84,8 +84,18 @@ func (b *Broker) blocks(r *Release, err error) bool {
 	return true
 }
 
-// Restart gives back what was being made when the process stopped.
+// Restart gives back what was being made when the process stopped, and removes
+// what a hard end left of it in the folder for work in progress: it is in clear.
 func (b *Broker) Restart(ctx context.Context) error {
+	left, err := filepath.Glob(filepath.Join(b.Temp, "release-*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what is left of a release that was being made: %w", err)
+		}
+	}
 	all, err := b.List(ctx, 1<<30, 0)
 	if err != nil {
 		return err
