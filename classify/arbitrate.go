@@ -1,8 +1,10 @@
 package classify
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
+	"unicode"
 )
 
 // mostOverlaps is the most candidates that are weighed against each other at once.
@@ -50,16 +52,12 @@ func byStart(a, b Span) int {
 // arbitrate sorts the candidates spans[from:], drops what overlaps something
 // stronger or begins before floor, and gives the shorter slice. What it does
 // with a candidate depends on those it is connected with by overlaps, at most
-// at most mostOverlaps of them, and on nothing else.
+// mostOverlaps of them, and on nothing else.
 func arbitrate(spans []Span, from, floor int) []Span {
 	sortByStart(spans[from:])
 	out := from
 	for i := from; i < len(spans); {
-		n, end := 1, spans[i].End
-		for i+n < len(spans) && n < mostOverlaps && spans[i+n].Start < end {
-			end = max(end, spans[i+n].End)
-			n++
-		}
+		n, _ := connected(spans[i:])
 		if n == 1 {
 			if s := spans[i]; s.Start >= floor && s.End > s.Start {
 				spans[out], floor = s, s.End
@@ -77,6 +75,71 @@ func arbitrate(spans []Span, from, floor int) []Span {
 		i += n
 	}
 	return spans[:out]
+}
+
+// connected counts the candidates at the begin of a sorted list that overlaps
+// connect, at most mostOverlaps, and says where the last of them ends.
+func connected(spans []Span) (n, end int) {
+	n, end = 1, spans[0].End
+	for n < len(spans) && n < mostOverlaps && spans[n].Start < end {
+		end = max(end, spans[n].End)
+		n++
+	}
+	return n, end
+}
+
+// union is arbitrate for [Redact]: what a candidate that loses covers and no
+// other does stays a span of the candidate's kind, so that nothing that was
+// found is left in clear. Offsets are those of the text and base together.
+func union(spans []Span, floor int, text []byte, base int) []Span {
+	sortByStart(spans)
+	out := make([]Span, 0, len(spans))
+	for len(spans) > 0 {
+		n, end := connected(spans)
+		first := len(out)
+		slices.SortFunc(spans[:n], weigh)
+		for _, s := range spans[:n] {
+			s.Start = max(s.Start, floor)
+			out = uncovered(out, first, s, text, base)
+		}
+		floor = max(floor, end)
+		spans = spans[n:]
+	}
+	return out
+}
+
+// uncovered inserts into the sorted spans out[first:] what they do not cover of
+// a candidate: all of it, or the pieces in which there is a letter or a digit.
+func uncovered(out []Span, first int, s Span, text []byte, base int) []Span {
+	k, _ := slices.BinarySearchFunc(out[first:], s.Start, func(o Span, start int) int { return cmp.Compare(o.End, start+1) })
+	whole := true
+	for k += first; s.Start < s.End; k++ {
+		piece, rest := s, s.End
+		if k < len(out) && out[k].Start < s.End {
+			piece.End, rest, whole = out[k].Start, out[k].End, false
+		}
+		s.Start = rest
+		if !whole {
+			piece = lessSigns(piece, text, base)
+		}
+		if piece.Start < piece.End {
+			out = slices.Insert(out, k, piece)
+			k++
+		}
+	}
+	return out
+}
+
+// lessSigns is a span less what is neither letter nor digit at its ends.
+func lessSigns(s Span, text []byte, base int) Span {
+	if s.Start >= s.End {
+		return s
+	}
+	sign := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) }
+	value := bytes.TrimLeftFunc(text[s.Start-base:s.End-base], sign)
+	s.Start = s.End - len(value)
+	s.End = s.Start + len(bytes.TrimRightFunc(value, sign))
+	return s
 }
 
 // settle keeps the strongest of a group, in place, in the order of the text.

@@ -83,7 +83,7 @@ func (e *Engine) Scan(dst []Span, text []byte, mode Mode) []Span {
 	begun := len(dst)
 	s := scan{engine: e, text: text, mode: mode, found: dst}
 	s.whole()
-	return arbitrate(s.found, begun, 0)
+	return s.apart(begun)
 }
 
 // KindName is the stable name of a kind, the hospital's own included.

@@ -270,6 +270,15 @@ func window(text []byte, at, end int) (lo, hi int) {
 	return lo, hi
 }
 
+// apart is what has been found, from a place in it on, sorted and without
+// overlaps.
+func (s *scan) apart(begun int) []Span {
+	if s.mode == Redact {
+		return append(s.found[:begun], union(s.found[begun:], 0, s.text, 0)...)
+	}
+	return arbitrate(s.found, begun, 0)
+}
+
 // add appends a candidate.
 func (s *scan) add(start, end int, k Kind, confidence uint8, why Reason) {
 	if s.engine.quiet || !s.engine.off[k] {

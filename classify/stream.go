@@ -83,7 +83,13 @@ func (s *Stream) scan(last bool) error {
 func (s *Stream) give(settled int) error {
 	sortByStart(s.held)
 	n := closed(s.held, settled)
-	for _, span := range arbitrate(s.held[:n], 0, s.floor) {
+	var out []Span
+	if s.mode == Redact {
+		out = union(s.held[:n], s.floor, s.text, s.base)
+	} else {
+		out = arbitrate(s.held[:n], 0, s.floor)
+	}
+	for _, span := range out {
 		s.floor = span.End
 		if err := s.found(s.text[span.Start-s.base:span.End-s.base], span); err != nil {
 			return err
@@ -98,11 +104,7 @@ func (s *Stream) give(settled int) error {
 func closed(held []Span, settled int) int {
 	done := 0
 	for i := 0; i < len(held); {
-		n, end := 1, held[i].End
-		for i+n < len(held) && n < mostOverlaps && held[i+n].Start < end {
-			end = max(end, held[i+n].End)
-			n++
-		}
+		n, end := connected(held[i:])
 		if end > settled && !(n == mostOverlaps && held[i+n-1].Start < settled) {
 			break
 		}

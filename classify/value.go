@@ -23,7 +23,7 @@ func (e *Engine) Value(dst []Span, hint Kind, field string, value []byte, mode M
 	if k != None {
 		s.field(k, begun)
 	}
-	return arbitrate(s.found, begun, 0)
+	return s.apart(begun)
 }
 
 // plainly answers for most values of a kind that words are found by, where the
