@@ -118,7 +118,7 @@ func makeRelease(w *world, s *session, id string) error {
 		fmt.Fprintf(w.err, "%d rows, %d suppressed, loss %.4f, highest risk %.4f, GB/T 42460 level %d\n", m.Rows, m.Suppressed, m.Loss, m.Risk.Prosecutor.Highest, r.Level)
 	}
 	if r.State != release.Blocked {
-		fmt.Fprintf(w.err, "%s: somebody else decides now: cordon release decide %s --approve --reason ...\n", r.State, id)
+		fmt.Fprintf(w.err, "%s: somebody else decides now, on the page Releases (or, with --data: cordon release decide %s --approve --reason ...)\n", r.State, id)
 		return nil
 	}
 	if r.Failure != nil {
