@@ -70,11 +70,11 @@ func newAllowance(caps Caps, size int64) *allowance {
 
 // enter counts a member at a depth and says why it may not be read.
 func (a *allowance) enter(depth int) *Cause {
-	if depth > a.caps.Depth {
-		return capped("it lies deeper in other files than may be, in levels", "嵌套层数超过上限", a.caps.Depth)
-	}
 	if a.members++; a.members > a.caps.Members {
 		return capped("it holds more files than may be read", "包含的文件数超过上限", a.caps.Members)
+	}
+	if depth > a.caps.Depth {
+		return capped("it lies deeper in other files than may be, in levels", "嵌套层数超过上限", a.caps.Depth)
 	}
 	return nil
 }

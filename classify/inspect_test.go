@@ -160,6 +160,31 @@ func TestCapsAreFindings(t *testing.T) {
 	}
 }
 
+// An archive may hold itself, and more than once: then each level has as many
+// times more members.
+func TestArchiveThatHoldsItself(t *testing.T) {
+	for copies, why := range map[int]string{1: "deeper", 2: "more files", 3: "more files"} {
+		quine := fakeReader{"QUINE", func(_ context.Context, src Source, out Sink) error {
+			for range copies {
+				if err := out.Member("itself", io.NewSectionReader(src, 0, src.Size())); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		i := inspector(t, quine)
+		i.Caps = Caps{Members: 10_000}
+		all, sum := inspect(t, i, "a", []byte("QUINE"))
+		got := unreads(all)
+		if len(got) == 0 || !strings.Contains(got[len(got)-1], why) || sum.Unread != int64(len(got)) {
+			t.Errorf("%d copies: %d not read, the last %q", copies, len(got), got[max(0, len(got)-1):])
+		}
+		if most := 10_001; len(got) > most {
+			t.Errorf("%d copies: %d findings", copies, len(got))
+		}
+	}
+}
+
 func TestNamesOfMembersAreMasked(t *testing.T) {
 	i := inspector(t, fakeReader{"ONE", func(_ context.Context, _ Source, out Sink) error {
 		return out.Member("11010519491231002X.txt", strings.NewReader(someone))

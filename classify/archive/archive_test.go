@@ -9,6 +9,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,6 +243,42 @@ func TestArchivesOf7z(t *testing.T) {
 		if got := members(t, args[0], tool7z(t, args...)); got["病历.txt"] != strings.Repeat(note, 50) {
 			t.Errorf("%v: %d members", args, len(got))
 		}
+	}
+}
+
+func TestVolumesOf7z(t *testing.T) {
+	if _, err := exec.LookPath("7z"); err != nil {
+		t.Skip("there is no 7z here: apt-get install p7zip-full")
+	}
+	dir := t.TempDir()
+	noise := make([]byte, 40_000)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	if err := os.WriteFile(filepath.Join(dir, "noise"), noise, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("7z", "a", "-bd", "-y", "-v10k", "a.7z", "noise")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("7z: %v\n%s", err, out)
+	}
+	first, err := os.ReadFile(filepath.Join(dir, "a.7z.001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := classifytest.Read(readerOf(t, "a.7z.001", first), "a.7z.001", first)
+	var cause *classify.Cause
+	if !errors.As(rec.Err, &cause) || !strings.Contains(cause.Text.EN, "another volume") {
+		t.Errorf("the first volume: %v", rec.Err)
+	}
+	second, err := os.ReadFile(filepath.Join(dir, "a.7z.002"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := one("a.7z.002", second[:4096]); r != nil && r.Name() == "7z" {
+		t.Error("a later volume is read as an archive of its own")
 	}
 }
 

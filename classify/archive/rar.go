@@ -63,7 +63,7 @@ func rarCause(err error) error {
 	case errors.Is(err, rardecode.ErrArchiveEncrypted), errors.Is(err, rardecode.ErrArchivedFileEncrypted), errors.Is(err, rardecode.ErrBadPassword):
 		return classify.Encrypted
 	case errors.Is(err, rardecode.ErrMultiVolume):
-		return classify.Because("it goes on in another volume", "内容延续到其他分卷")
+		return anotherVolume()
 	case errors.Is(err, rardecode.ErrDictionaryTooLarge):
 		return classify.TooLarge
 	}

@@ -31,6 +31,9 @@ func (sevenReader) Read(ctx context.Context, src classify.Source, out classify.S
 		}
 	}()
 	if err := modest(src); err != nil {
+		if errors.Is(err, classify.Truncated) && strings.HasSuffix(src.Name(), ".001") {
+			return anotherVolume()
+		}
 		return err
 	}
 	z, err := sevenzip.NewReader(src, src.Size())
@@ -46,6 +49,12 @@ func (sevenReader) Read(ctx context.Context, src classify.Source, out classify.S
 		}
 	}
 	return nil
+}
+
+// anotherVolume says that this file is a part of an archive: the directory of
+// 7z stands at the end of the last.
+func anotherVolume() error {
+	return classify.Because("it goes on in another volume", "内容延续到其他分卷")
 }
 
 func sevenMember(ctx context.Context, f *sevenzip.File, out classify.Sink) error {

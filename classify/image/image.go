@@ -7,8 +7,8 @@
 // are text like any other. Without it, places that look like writing are
 // findings of their own, as sure as looks allow. Memory is bounded by the number
 // of pixels, which is asked before a picture is unpacked; a larger picture gives
-// its descriptions only, and says so. TIFF gives its descriptions; its pixels
-// are read where they are not packed.
+// its descriptions only, and says so. So does every TIFF: its pixels are not
+// read.
 package image
 
 import (
@@ -91,11 +91,8 @@ func (r reader) Read(ctx context.Context, src classify.Source, out classify.Sink
 		return err
 	}
 	grey, err := p.grey(kind)
-	switch {
-	case err != nil:
+	if err != nil {
 		out.Unread("pixels", err)
-		return nil
-	case grey == nil:
 		return nil
 	}
 	return p.writing(grey)
@@ -276,7 +273,7 @@ func (p *picture) grey(kind string) (*pixels.Grey, error) {
 	case "bmp":
 		return bitmap(p.b)
 	default:
-		return nil, nil
+		return nil, classify.Unsupported
 	}
 	if err != nil {
 		return nil, causeOf(err)

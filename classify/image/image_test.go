@@ -149,8 +149,8 @@ func TestDescriptions(t *testing.T) {
 	if got := rec.Field("Author"); len(got) != 1 || got[0] != "Li Si" || len(rec.Members) != 1 {
 		t.Errorf("png %q %v", got, rec.Members)
 	}
-	if rec = classifytest.Read(New(nil), "a.tif", place()); len(rec.Field("Artist")) != 1 {
-		t.Errorf("tiff %v", rec.Parts)
+	if rec = classifytest.Read(New(nil), "a.tif", place()); len(rec.Field("Artist")) != 1 || len(rec.Gaps) != 1 || !errors.Is(rec.Gaps[0].Why, classify.Unsupported) {
+		t.Errorf("tiff %v, gaps %v", rec.Parts, rec.Gaps)
 	}
 }
 
