@@ -77,6 +77,9 @@ func (p *enPage) numericDate(i int) bool {
 		if w := p.at(i + 4); c < 0 && w.kind == enMixed && w.end-w.start > 4 { // 2020-03-15T10:00
 			c, last = p.dayOfTime(i+4), i+5
 		}
+		if p.at(last).kind == enOther && p.at(last).gap == enTight && string(p.text[p.at(last).start:p.at(last).end]) == "分" {
+			return false // Apgar 9-10-10分
+		}
 		if p.fullDate(i, a, b, c) {
 			p.takeDate(i, p.clock(last), 90)
 			return true

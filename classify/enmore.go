@@ -6,6 +6,9 @@ import "unicode/utf8"
 // extensions, names of users, letters before a number, initials.
 func (p *enPage) labelledCode(i int) {
 	t := p.at(i)
+	if t.kind == enOther && p.account(t) {
+		p.user(i + 1)
+	}
 	if t.kind != enWord || t.used {
 		return
 	}
@@ -69,7 +72,7 @@ func (p *enPage) user(k int) {
 		k++
 	}
 	t := p.at(k)
-	if t.kind == enPunct || t.gap >= enNewline || start == k && t.kind != enMixed && !(p.sign(start-1, ':') && t.kind == enWord && t.class == 0) {
+	if t.kind == enPunct || t.gap >= enNewline || t.kind == enOther || start == k && t.kind != enMixed && !(p.sign(start-1, ':') && t.kind == enWord && t.class == 0) {
 		return
 	}
 	end := k + 1
@@ -141,7 +144,7 @@ func (p *enPage) lettersOf(i int) {
 	for p.at(end).kind == enWord && p.width(end) == 1 && p.sign(end+1, '.') && p.at(end+1).gap == enTight && p.at(end).gap < enNewline && (end == k || p.at(end).gap == enTight) {
 		end, n = end+2, n+1
 	}
-	if n >= 2 && n <= 4 && p.at(k).proper() {
+	if n >= 2 && n <= 4 && (p.at(k).proper() || p.tiny && !p.at(i).is(enLabel)) {
 		p.take(k, end, Name, 70, ByLabel)
 	}
 }
@@ -180,7 +183,7 @@ func (p *enPage) company(i int) int {
 	}
 	works := p.employs(i - 1)
 	before := p.at(i - 1)
-	if !works && !(before.kind == enWord && before.shape == enLower && t.gap == enSpace && !t.titled && !(before.is(enTitle|enRelative|enLabel) && !before.is(enFunction|enIn))) || before.is(enTitle) {
+	if !works && !(before.kind == enWord && before.shape == enLower && t.gap == enSpace && !t.titled && !(before.is(enTitle|enRelative|enLabel) && !before.is(enFunction|enIn)) || p.sign(i-1, '|') && t.gap == enSpace) || before.is(enTitle) {
 		return i + 1
 	}
 	end, odd := i, false
@@ -193,7 +196,7 @@ func (p *enPage) company(i int) int {
 		if w.kind != enWord || w.shape != enCap || w.used || w.raised {
 			break
 		}
-		if w.is(enMedic|enEponymNoun|enMonth|enWeekday|enTitle|enCredential) || p.medical(w) {
+		if !works && (w.is(enMedic|enEponymNoun|enMonth|enWeekday|enTitle|enCredential) || p.medical(w)) {
 			return end + 1
 		}
 		odd = odd || !w.is(enOrdinary|enGeneric|enEponym)
@@ -330,14 +333,14 @@ func (p *enPage) calledOut(r *enRun) bool {
 	before := p.at(r.from - 1)
 	announced := before.is(enLabel|enRelative) || p.sign(r.from-1, ':') || p.word(r.from-1) == "with" || p.word(r.from-1) == "per"
 	return announced && r.words == 2 && first.is(enGivenOften) && last.is(enSurname) && !last.is(enFunction|enVerb|enMedic) ||
-		r.given > 0 && r.given+r.surname+r.unknown > 1 && !first.is(enOrdinary) && !last.is(enOrdinary)
+		r.words == 2 && r.given+r.surname > 0 && r.ordinary == 0 && r.eponym == 0 && !first.is(enOrdinary|enMedic) && !last.is(enOrdinary|enMedic|enPlace) && !p.medical(first) && !p.medical(last) && first.end-first.start > 2 && last.end-last.start > 2
 }
 
 // unheard says whether a word in no table stands behind a word for a person:
 // PT OYELARAN, son Kimmy.
 func (p *enPage) unheard(i int, r *enRun) bool {
 	head := &p.ts[r.to-1]
-	return p.at(i).is(enLabel|enRelative) && !p.at(i).is(enFunction) && r.words == 1 && (head.class == 0 && head.end-head.start > 4 && !p.medical(head) || head.is(enGiven) && !head.is(enOrdinary|enPlace|enMedic))
+	return p.at(i).is(enLabel|enRelative) && !p.at(i).is(enFunction) && r.words == 1 && (head.class == 0 && head.end-head.start > 4 && !p.medical(head) || head.is(enPerson) && head.end-head.start > 3 && !head.is(enOrdinary|enPlace|enMedic))
 }
 
 // smallName takes names in a text without capitals that something behind them
@@ -348,7 +351,7 @@ func (p *enPage) smallName(i int) int {
 		return i + 1
 	}
 	next := p.at(i + 1)
-	if t.end-t.start == 1 && p.sign(i+1, '.') && next.gap == enTight && p.at(i-1).kind != enPunct {
+	if t.end-t.start == 1 && p.sign(i+1, '.') && next.gap == enTight && !(p.sign(i-1, '.') && t.gap == enTight) {
 		if w := p.at(i + 2); w.kind == enWord && w.gap == enSpace && !w.used && w.end-w.start > 3 && !p.medical(w) && (w.class == 0 || w.is(enSurname) && !w.is(enOrdinary)) {
 			p.takeName(enRun{from: i, to: i + 3, words: 1}, 60, ByStructure, true)
 			return i + 3
@@ -413,7 +416,7 @@ func (p *enPage) smallCompany(i int) {
 // that ends in one of the last words of such names, from the word of places
 // before it: at st. luke's medical center.
 func (p *enPage) smallHospital(i int) {
-	if t := p.at(i); !p.tiny || t.kind != enWord || t.used || !t.is(enOrgTail|enGeneric) || p.width(i) < 4 {
+	if t := p.at(i); !p.tiny && !t.shouts || t.kind != enWord || t.used || !t.is(enOrgTail|enGeneric) || p.width(i) < 4 {
 		return
 	}
 	if next := p.at(i + 1); next.gap == enSpace && next.kind == enWord && next.is(enOrgTail|enGeneric) {
@@ -435,10 +438,10 @@ func (p *enPage) smallHospital(i int) {
 		if b.is(enMedic) || p.medical(b) && !b.is(enGeneric) && p.word(from-1) != "counseling" && p.word(from-1) != "nursing" {
 			return
 		}
-		told = told || b.is(enOrgTail)
+		told = told || b.is(enOrgTail) || (b.is(enPlace|enPerson) && !b.is(enOrdinary) || b.class == 0) && p.practice(i)
 		from--
 	}
-	if b := p.at(from - 1); !told || from == i || b.kind != enWord || !b.is(enIn) && p.word(from-1) != "by" && p.word(from-1) != "for" && p.word(from-1) != "at" || p.at(from-1).is(enVerb) {
+	if b := p.at(from - 1); !told || from == i || !p.sign(from-1, ':') && !p.sign(from-1, '|') && !b.is(enIn) && p.word(from-1) != "by" && p.word(from-1) != "for" && p.word(from-1) != "at" {
 		return
 	}
 	for k := from; k < i; k++ {
@@ -447,4 +450,40 @@ func (p *enPage) smallHospital(i int) {
 			return
 		}
 	}
+}
+
+// account says whether a Chinese label of an account ends with this character.
+func (p *enPage) account(t *enToken) bool {
+	before := p.text[:t.end]
+	for _, label := range [...]string{"微信号", "微信", "QQ号", "用户名", "登录名", "账号", "帐号", "微信ID", "抖音号", "微博"} {
+		if zhEnds(before, label) {
+			return true
+		}
+	}
+	return false
+}
+
+// practice says whether a last word that is no firm's by itself makes one
+// behind a word that no dictionary has: Fairhaven General.
+func (p *enPage) practice(i int) bool {
+	switch p.word(i) {
+	case "general", "practice", "health", "memorial", "system", "healthcare", "regional", "medical", "pediatrics", "cardiology", "orthopedics", "hospice", "rehab":
+		return true
+	}
+	return false
+}
+
+// loneLoud judges a name of one word amid capitals.
+func (p *enPage) loneLoud(r *enRun, t *enToken) bool {
+	if t.end-t.start < 4 || t.is(enOrdinary|enMedic|enEponym) {
+		return false
+	}
+	if t.is(enGivenOften) && !t.is(enPlace) {
+		return true
+	}
+	if p.ts[r.from].shape == enInitial && p.sign(r.from+1, '.') {
+		return (t.is(enPerson) || t.class == 0) && !p.medical(t)
+	}
+	next := p.at(r.to)
+	return t.is(enGiven) && !p.medical(t) && next.kind == enWord && next.gap == enSpace && (t.is(enGivenOften) && next.is(enVerb) || !t.is(enPlace) && (next.is(enVerb) || p.word(r.to) == "and" || p.word(r.from-1) == "and"))
 }

@@ -491,7 +491,7 @@ func (p *enPage) lone(r *enRun) bool {
 	}
 	if t.shape == enUpper {
 		if t.shouts {
-			return t.end-t.start >= 4 && t.is(enGivenOften) && !t.is(enOrdinary|enMedic|enPlace|enEponym)
+			return p.loneLoud(r, t)
 		}
 		return t.end-t.start >= 4 && t.is(enPerson) && !t.is(enOrdinary|enMedic) && (t.is(enGivenOften|enSurnameOften) || r.initials > 0)
 	}

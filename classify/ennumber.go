@@ -107,6 +107,9 @@ func (p *enPage) shift(i, end int) bool {
 	if end == i+3 && p.sign(i+1, '-') && p.width(i) == 4 && p.width(i+2) == 4 && p.value(i) >= 0 && p.value(i) <= 2400 && p.value(i+2) <= 2400 && p.value(i)%100 < 60 && p.value(i+2)%100 < 60 {
 		return !p.called(i) && !p.numbered(i)
 	}
+	if end == i+7 && p.sign(i+3, '-') && p.sign(i+1, '.') && p.sign(i+5, '.') && p.width(i) <= 3 && p.width(i+4) <= 3 && p.width(i+6) <= 2 {
+		return !p.called(i) && !p.numbered(i) // 12.0-16.0
+	}
 	slashes := 0
 	for k := i; k < end; k++ {
 		if p.numeric(k) && (p.width(k) > 3 || p.at(k).kind != enNumber) {

@@ -26,6 +26,9 @@ func (p *enPage) organisation(i int) {
 	if next := p.at(i + 1); next.proper() && next.gap == enSpace && next.is(enOrdinary) && !next.shouts && !p.odd(from, i) {
 		return // Brief Hospital Course
 	}
+	if w := p.word(from); w == "review" || w == "history" {
+		return
+	}
 	end := i + 1
 	if p.sign(end, '.') && p.at(end).gap == enTight && p.width(i) <= 4 && p.at(end+1).shape == enLower {
 		end++
@@ -76,7 +79,7 @@ func (p *enPage) particular(a, b int) bool {
 	tail := p.at(b)
 	for k := a; k < b; k++ {
 		t := p.at(k)
-		if t.kind != enWord || t.shape == enLower || t.is(enGeneric|enOrgTail) && !(t.is(enSurnameOften) && !t.is(enGeneric)) {
+		if t.kind != enWord || t.shape == enLower || t.shape == enInitial && t.shouts || t.is(enGeneric|enOrgTail) && !(t.is(enSurnameOften) && !t.is(enGeneric)) {
 			continue
 		}
 		if t.is(enMedic) || p.medical(t) && !t.is(enPerson|enPlace) {

@@ -516,10 +516,10 @@ func (p *enPage) place(i int) {
 	case t.shape == enInitial || t.is(enMedic|enNationality|enGeneric) || t.titled || t.is(enFunction) && t.shape != enCap:
 		return
 	case t.shape == enUpper:
-		if !(t.is(enPlace) && p.width(i) >= 4 && (led || !t.shouts)) && !(led && !t.shouts && p.width(i) >= 4 && !t.is(enOrdinary) && !p.medical(t)) {
+		if !(t.is(enPlace) && p.width(i) >= 4 && (led || !t.shouts)) && !(led && !t.shouts && p.width(i) >= 5 && !t.is(enOrdinary) && !p.medical(t)) {
 			return
 		}
-	case t.is(enPlace):
+	case t.is(enPlace) && !(t.mixed && t.end-t.start < 6):
 		if t.is(enOrdinary) && (!led || t.is(enMonth|enStreet|enTitle)) || t.opens && !led && t.is(enOrdinary|enEponym) || t.is(enEponym) && !led {
 			return
 		}

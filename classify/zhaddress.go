@@ -133,6 +133,9 @@ func (v *zhView) address(i int) (end int, parts zhPlaceParts) {
 			most = 6
 		}
 		size := v.place(i, most)
+		if size == 0 && parts.regions+parts.places > 1 && parts.numbers == 0 {
+			size = v.unended(i)
+		}
 		if size == 0 || parts.doors > 2 {
 			break
 		}
@@ -402,4 +405,23 @@ func (v *zhView) breaks(runes []rune, k int) bool {
 	}
 	whole := func(from, to int) bool { return from >= 0 && to <= len(runes) && v.z.x.word(runes[from:to]) != 0 }
 	return !(runes[k] == '和' || runes[k] == '有' || runes[k] == '后' || runes[k] == '前' || runes[k] == '来' || runes[k] == '自') || !whole(k, k+2) && !whole(k-1, k+1)
+}
+
+// unended gives the length of a street or lane that no suffix ends, before the
+// number of its house: 纱帽河|23号.
+func (v *zhView) unended(i int) int {
+	var w zhWindow
+	w.forward(v.text, i, 6)
+	if w.n < 2 || w.n > 5 || w.at[w.n] >= len(v.text) || v.text[w.at[w.n]]-'0' > 9 {
+		return 0
+	}
+	if size, door := v.number(w.at[w.n], false); !door || !zhEnds(v.text[:w.at[w.n]+size], "号") && !zhEnds(v.text[:w.at[w.n]+size], "弄") {
+		return 0
+	}
+	for k := range w.n {
+		if v.breaks(w.run(), k) {
+			return 0
+		}
+	}
+	return w.at[w.n] - i
 }

@@ -358,10 +358,15 @@ func (v *zhView) familiar(w *zhWindow, k int) {
 	if k+1 >= w.n || v.z.x.surname[w.runes[k+1]-zhFirst]-1 > 47 {
 		return
 	}
-	if k > 0 && v.mark(w.runes[k-1:k])&(zhLead|zhFollow) == 0 {
+	lead := k == 0 || v.mark(w.runes[k-1:k])&(zhLead|zhFollow) != 0
+	for n := 2; n <= 3 && n <= k && !lead; n++ {
+		lead = v.mark(w.runes[k-n:k])&(zhLead|zhRole) != 0
+	}
+	asked := k > 0 && zhIsOneOf(w.runes[k-1], "让叫找给跟问请替帮")
+	if !lead && !asked || k+3 <= w.n && v.z.x.word(w.runes[k:k+3]) != 0 {
 		return
 	}
-	next := false
+	next := asked || k+2 < w.n && zhIsOneOf(w.runes[k+2], "说那这来去今已刚")
 	for n := 1; n <= 3 && k+2+n <= w.n; n++ {
 		next = next || v.mark(w.runes[k+2:k+2+n])&(zhTitle|zhFollow) != 0
 	}
@@ -439,4 +444,14 @@ func (v *zhView) dotted(i int) {
 		end = next
 	}
 	v.add(w.at[from], end, Name, 75, ByLexicon)
+}
+
+// zhIsOneOf says whether c is among the characters of set.
+func zhIsOneOf(c rune, set string) bool {
+	for _, r := range set {
+		if r == c {
+			return true
+		}
+	}
+	return false
 }

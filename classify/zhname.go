@@ -321,10 +321,10 @@ func (v *zhView) spaced(w *zhWindow, expect int) int {
 	}
 	var g zhWindow
 	g.forward(v.text, i, 3)
-	if g.n == 0 || g.n > 2 || v.z.x.given[g.runes[0]-zhFirst] >= zhRare {
+	if g.n == 0 || g.n > 2 || expect <= zhByLabel && v.z.x.given[g.runes[0]-zhFirst] >= zhRare {
 		return -1
 	}
-	if g.n == 2 && v.z.x.word(g.run()) != 0 {
+	if g.n == 2 && expect <= zhByLabel && v.z.x.word(g.run()) != 0 {
 		return -1
 	}
 	if g.n == 1 { // 孙 丽 丽

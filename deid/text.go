@@ -30,8 +30,12 @@ const (
 )
 
 // textChunk is how much text is cleaned at a time, cut at an empty line where
-// there is one. A name that is certain is found again within a chunk.
+// there is one.
 const textChunk = 1 << 20
+
+// textAtOnce is what a recogniser surely sees as a whole; longer texts are read
+// twice, so that a name that is certain somewhere is found everywhere.
+const textAtOnce = 128 << 10
 
 // textProfile cleans notes and letters: text in any charset classify reads, of
 // any length, written back in the same charset. What is not replaced stays as
@@ -94,6 +98,11 @@ func (p *textProfile) Apply(ctx context.Context, in classify.Source, out io.Writ
 	if err != nil {
 		return r, err
 	}
+	if in.Size() > textAtOnce {
+		if err := p.remember(ctx, c, in, job); err != nil {
+			return r, err
+		}
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -141,6 +150,7 @@ type textCleaner struct {
 	kept  int // bytes of buf that wait for the next chunk
 	used  int
 	spans []classify.Span
+	names *textNames
 	out   []byte
 }
 
@@ -157,7 +167,7 @@ func (p *textProfile) open(in classify.Source, out io.Writer, job *Job, r *Repor
 	if _, err := out.Write(head[:mark]); err != nil {
 		return nil, fmt.Errorf("write a cleaned text: %w", err)
 	}
-	c := &textCleaner{textProfile: p, job: job, report: r, patient: job.Patient, buf: make([]byte, textChunk)}
+	c := &textCleaner{textProfile: p, job: job, report: r, patient: job.Patient, buf: make([]byte, textChunk), names: newTextNames()}
 	if c.patient == "" && p.byName {
 		c.patient = strings.TrimSuffix(in.Name(), filepath.Ext(in.Name()))
 	}
@@ -228,6 +238,8 @@ func (c *textCleaner) clean(chunk []byte) error {
 		c.broken += bytes.Count(chunk, []byte("\uFFFD"))
 	}
 	c.spans = c.job.Scanner.Scan(c.spans[:0], chunk, classify.Redact)
+	c.names.learn(chunk, c.spans)
+	c.spans = c.names.again(c.spans, chunk)
 	c.out = c.out[:0]
 	if c.method == Redact {
 		c.redact(chunk)

@@ -165,6 +165,38 @@ func TestTextStreams(t *testing.T) {
 	}
 }
 
+// TestTextRemembers holds that a name given once is found everywhere in a text
+// that is scanned in many parts, before and behind.
+func TestTextRemembers(t *testing.T) {
+	filler := strings.Repeat("Rest as before, no new complaint.\n\n", textChunk/20)
+	text := "Call Okafor back; 患者家属转告欧阳佩兰复查\n\n" + filler + "Patient Name: Rosalind Okafor\nDictated by: Ole Quistgaard, MD\n姓名：欧阳佩兰\n\n" + filler + "told Okafor and Quistgaard twice，欧阳佩兰同意\n"
+	got, _ := cleanText(t, textJob(t), textRedact, "a.txt", []byte(text))
+	if strings.Contains(got, "Okafor") || strings.Contains(got, "Quistgaard") || strings.Contains(got, "欧阳佩兰") {
+		t.Error("a name was left far from its label")
+	}
+	if n := strings.Count(got, "Rest as before"); n != 2*(textChunk/20) {
+		t.Errorf("%d of the other lines are left", n)
+	}
+}
+
+// TestTextNames holds what is learnt: names that are nothing else.
+func TestTextNames(t *testing.T) {
+	n := newTextNames()
+	text := []byte("Rosalind Young Okafor 高热 欧阳佩兰")
+	n.learn(text, []classify.Span{
+		{Start: 0, End: 21, Kind: classify.Name, Confidence: 90},
+		{Start: 22, End: 28, Kind: classify.Name, Confidence: 90},
+		{Start: 29, End: 41, Kind: classify.Name, Confidence: 90},
+	})
+	if len(n.words) != 2 || !n.words["Okafor"] || n.words["Young"] || len(n.han) != 1 {
+		t.Errorf("learnt %v %v", n.words, n.han)
+	}
+	later := []byte("Okafor's son, 欧阳佩兰的女儿, Okaforia")
+	if got := n.again(nil, later); len(got) != 2 {
+		t.Errorf("found %v", got)
+	}
+}
+
 func FuzzText(f *testing.F) {
 	job := textJob(f)
 	f.Add([]byte(letter), true)
