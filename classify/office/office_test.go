@@ -310,6 +310,7 @@ func FuzzOLE(f *testing.F) {
 
 func FuzzSheet(f *testing.F) {
 	f.Add([]byte(`<worksheet><sheetData><row r="1"><c r="B1" t="s"><v>0</v></c><c t="inlineStr"><is><t>x&amp;</t></is></c><c s="1"><v>1E5</v></c></row>`))
+	f.Add([]byte(`<worksheet><sheetData><row r="1"><c t="inlineStr"><is><t>x<row/></t></is></c></row>`)) // a row within a cell
 	f.Fuzz(func(t *testing.T, sheet []byte) {
 		classifytest.Read(packageReader{}, "a.xlsx", sheetFile(t, string(sheet)))
 	})

@@ -42,7 +42,8 @@ func (g *grid) add(column int, text []byte, isText bool) {
 	}
 	from := len(g.room)
 	g.room = append(g.room, text...)
-	g.cells = append(g.cells, gridCell{column, from, len(g.room), isText})
+	// A row that begins within a cell leaves it without a column.
+	g.cells = append(g.cells, gridCell{max(column, 0), from, len(g.room), isText})
 }
 
 // flush gives the row that was read.

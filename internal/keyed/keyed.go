@@ -18,6 +18,7 @@ package keyed
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/binary"
 )
 
 // Key is a site's secret. Losing it makes all tokens unlinkable.
@@ -70,14 +71,17 @@ func (k *Key) mac(kind, text string) [sha256.Size]byte {
 	return sha256.Sum256(append(msg, inner[:]...))
 }
 
-// pad appends the block a hash of HMAC begins with: the key, zeros, all of it
-// combined with a byte.
+// pad writes the block a hash of HMAC begins with over dst, which has room: the
+// key, zeros, all of it combined with a byte.
 func (k *Key) pad(dst []byte, with byte) []byte {
-	for _, b := range k {
-		dst = append(dst, b^with)
+	dst = dst[:sha256.BlockSize]
+	eight := uint64(with) * 0x0101010101010101
+	le := binary.LittleEndian
+	for i := 0; i < len(k); i += 8 {
+		le.PutUint64(dst[i:], le.Uint64(k[i:])^eight)
 	}
-	for range sha256.BlockSize - len(k) {
-		dst = append(dst, with)
+	for i := len(k); i < sha256.BlockSize; i += 8 {
+		le.PutUint64(dst[i:], eight)
 	}
 	return dst
 }
