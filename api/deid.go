@@ -52,7 +52,7 @@ func (a *API) deidRoutes() []route {
 		{method: "POST", path: "/api/v1/deid", id: "deidentify", may: identity.RequestReleases, status: 200, body: "application/octet-stream", answer: "application/octet-stream",
 			most: deidMost, serve: (*call).deidentify,
 			params: []param{{"profile", "A name of listDeidProfiles; auto goes by the file's format.", nil}, {"option", "An option of the profile; may be repeated.", nil}},
-			about:  "De-identify one file of up to 64 MiB with the site's key. The record number of the patient, where the file does not say it, stands in the header X-Cordon-Patient. A file that cannot be processed gives 422 and nothing of it."},
+			about:  "De-identify one file of up to 64 MiB with the site's key. The record number of the patient, where the file does not say it, stands in the header X-Cordon-Patient. A file that cannot be processed gives 422 and nothing of it. Nothing is kept in the vault."},
 		{method: "GET", path: "/api/v1/reidentifications", id: "listReidentifications", may: identity.SeeReleases, status: 200, answer: []deid.Request{},
 			params: []param{{"limit", "At most so many.", nil}}, about: "Who asked who is behind pseudonyms, why, and what became of it.", serve: (*call).reidentifications},
 		{method: "POST", path: "/api/v1/reidentifications", id: "askReidentification", may: identity.RequestReleases, status: 201, body: reidentifyWish{}, answer: deid.Request{},
@@ -152,7 +152,7 @@ func (c *call) reidentifyDecide() error {
 // DecideReidentify approves or refuses a request of somebody else.
 func (s *Services) DecideReidentify(ctx context.Context, u identity.User, id string, approve bool, reason string) (deid.Request, error) {
 	if !u.May(identity.ApproveActions) {
-		return deid.Request{}, forbidden()
+		return deid.Request{}, unpersonal(u)
 	}
 	q, err := s.Reidentify.Decide(ctx, id, u.Human(), approve, reason)
 	return q, deidRefusal(err)
