@@ -86,8 +86,9 @@ func (p *enPage) open(from, to int) {
 
 // bind leaves to others what is part of a mail address, a link or a path.
 func (p *enPage) bind() {
+	done := 0 // whatever hangs together with what is before it was seen
 	for i := range p.ts {
-		if p.ts[i].kind != enPunct {
+		if p.ts[i].kind != enPunct || i < done {
 			continue
 		}
 		switch {
@@ -95,10 +96,11 @@ func (p *enPage) bind() {
 		default:
 			continue
 		}
-		for k := i; k < len(p.ts) && (k == i || p.ts[k].gap == enTight) && !p.sign(k, ',') && !p.sign(k, ';'); k++ {
-			p.ts[k].used = true
+		first := max(done, 1)
+		for done = i; done < len(p.ts) && (done == i || p.ts[done].gap == enTight) && !p.sign(done, ',') && !p.sign(done, ';'); done++ {
+			p.ts[done].used = true
 		}
-		for k := i; k > 0 && p.ts[k].gap == enTight && !p.sign(k-1, '(') && !p.sign(k-1, '"'); k-- {
+		for k := i; k >= first && p.ts[k].gap == enTight && !p.sign(k-1, '(') && !p.sign(k-1, '"'); k-- {
 			p.ts[k-1].used = true
 		}
 	}

@@ -405,6 +405,9 @@ func (v *zhView) mention(s *zhScratch, i int) {
 	}
 }
 
+// zhDots is the most dots a name has.
+const zhDots = 8
+
 // dotted finds a foreign name around a dot that ends at i.
 func (v *zhView) dotted(i int) {
 	dot := 0
@@ -436,7 +439,7 @@ func (v *zhView) dotted(i int) {
 	if w.n-from < 1 || end < 0 {
 		return
 	}
-	for size := zhDot(v.text, end); size > 0; size = zhDot(v.text, end) {
+	for n, size := 0, zhDot(v.text, end); n < zhDots && size > 0; n, size = n+1, zhDot(v.text, end) {
 		next := v.spelled(end + size)
 		if next < 0 {
 			break
