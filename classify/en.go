@@ -123,14 +123,16 @@ func (p *enPage) everything() {
 		p.digitsOf(i)
 	}
 	for i := range p.ts {
-		p.labelledCode(i)
-		p.lettersOf(i)
-		p.careted(i)
+		p.marked(i)
 	}
 	for i := range p.ts {
-		p.smallHospital(i)
-		p.organisation(i)
-		p.smallCompany(i)
+		if t := &p.ts[i]; p.tiny || t.shouts {
+			p.smallHospital(i)
+			p.organisation(i)
+			p.smallCompany(i)
+		} else {
+			p.organisation(i)
+		}
 	}
 	for i := 0; i < len(p.ts); {
 		i = p.company(i)

@@ -2,16 +2,24 @@ package classify
 
 import "unicode/utf8"
 
+// marked looks for what a label or a sign at token i gives away.
+func (p *enPage) marked(i int) {
+	switch t := &p.ts[i]; {
+	case t.kind == enWord && !t.used:
+		if n := t.end - t.start; n >= 2 && n <= 16 {
+			p.labelledCode(i)
+			p.lettersOf(i)
+		}
+	case t.kind == enPunct && t.sign == '^':
+		p.careted(i)
+	case t.kind == enOther && p.at(i+1).kind != enOther && p.account(t):
+		p.user(i + 1)
+	}
+}
+
 // labelledCode finds what only its label makes an identifier: rooms and beds, short
 // extensions, names of users, letters before a number, initials.
 func (p *enPage) labelledCode(i int) {
-	t := p.at(i)
-	if t.kind == enOther && p.account(t) {
-		p.user(i + 1)
-	}
-	if t.kind != enWord || t.used {
-		return
-	}
 	switch p.word(i) {
 	case "room", "rm", "bed", "bay":
 		p.room(i)
@@ -136,7 +144,7 @@ func (p *enPage) initialled(i int) {
 // lettersOf takes initials written with points behind a word for a person:
 // client D.W., pt J.S.
 func (p *enPage) lettersOf(i int) {
-	if t := p.at(i); t.kind != enWord || t.used || !t.is(enLabel|enRelative) && p.word(i) != "client" && p.word(i) != "initials" {
+	if t := p.at(i); t.used || !t.is(enLabel|enRelative) && p.word(i) != "client" && p.word(i) != "initials" {
 		return
 	}
 	k := p.afterMarks(i + 1)
@@ -151,7 +159,7 @@ func (p *enPage) lettersOf(i int) {
 
 // careted takes a name as HL7 writes it: QUARTERMAINE^LOUISA^M.
 func (p *enPage) careted(i int) {
-	if !p.sign(i, '^') || p.at(i).gap != enTight || i == 0 {
+	if p.at(i).gap != enTight || i == 0 {
 		return
 	}
 	last, first := p.at(i-1), p.at(i+1)
@@ -181,8 +189,8 @@ func (p *enPage) company(i int) int {
 	if t.used || t.kind != enWord || t.shape != enCap || t.shouts || t.is(enMonth|enWeekday|enTitle|enMedic|enLabel|enCredential|enNationality|enRelative) && !t.is(enPerson|enPlace) {
 		return i + 1
 	}
-	works := p.employs(i - 1)
 	before := p.at(i - 1)
+	works := (before.kind == enPunct || before.is(enFunction|enIn)) && p.employs(i-1)
 	if !works && !(before.kind == enWord && before.shape == enLower && t.gap == enSpace && !t.titled && !(before.is(enTitle|enRelative|enLabel) && !before.is(enFunction|enIn)) || p.sign(i-1, '|') && t.gap == enSpace) || before.is(enTitle) {
 		return i + 1
 	}
