@@ -223,8 +223,9 @@ type sight struct {
 	// at counts findings sure enough by level; tokens are theirs, by level.
 	at     [6]int
 	kinds  map[string]int
-	tokens map[string]bool // kind and token
+	tokens map[seenToken]struct{}
 	worst  []classify.Finding
+	mild   int // the place of the mildest of the worst, once there are enough
 }
 
 // inspect reads the content within the route's bounds.
@@ -259,7 +260,7 @@ func (g *Guard) inspect(ctx context.Context, route *Route, it Item) (*sight, err
 
 // look runs the inspector; a panic of it is an error of this item alone.
 func (g *Guard) look(ctx context.Context, route *Route, src classify.Source) (seen *sight, err error) {
-	seen = &sight{kinds: map[string]int{}, tokens: map[string]bool{}}
+	seen = &sight{kinds: map[string]int{}, tokens: map[seenToken]struct{}{}}
 	defer func() {
 		if p := recover(); p != nil {
 			seen, err = &sight{}, fmt.Errorf("the inspector has a fault: %T", p)
@@ -307,19 +308,32 @@ func (s *sight) add(f *classify.Finding, least int) {
 	s.at[f.Level]++
 	s.kinds[f.Kind]++
 	if f.Token != "" && len(s.tokens) < mostTokens {
-		s.tokens[f.Kind+" "+f.Token] = true
+		s.tokens[seenToken{f.Kind, f.Token}] = struct{}{}
 	}
 	if len(s.worst) < mostShown {
 		s.worst = append(s.worst, *f)
+	} else if s.worst[s.mild].Level < f.Level {
+		s.worst[s.mild] = *f
+	} else {
 		return
 	}
-	mildest := 0
+	s.mild = 0
 	for i := range s.worst {
-		if s.worst[i].Level < s.worst[mildest].Level {
-			mildest = i
+		if s.worst[i].Level < s.worst[s.mild].Level {
+			s.mild = i
 		}
 	}
-	if s.worst[mildest].Level < f.Level {
-		s.worst[mildest] = *f
+}
+
+// seenToken is a value that was found.
+type seenToken struct{ kind, token string }
+
+// found are the tokens in order.
+func (s *sight) found() []string {
+	all := make([]string, 0, len(s.tokens))
+	for t := range s.tokens {
+		all = append(all, t.kind+" "+t.token)
 	}
+	slices.Sort(all)
+	return all
 }

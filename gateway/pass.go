@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +76,7 @@ func (g *Guard) passID(it Item, s *sight, o *Outcome) string {
 	for _, part := range slices.Concat([]string{"gateway pass", o.Route, string(o.Action), string(it.Door), it.From}, to) {
 		fmt.Fprintf(mac, "%d:%s,", len(part), strings.ToLower(part))
 	}
-	for _, token := range slices.Sorted(maps.Keys(s.tokens)) {
+	for _, token := range s.found() {
 		fmt.Fprintf(mac, "%d:%s,", len(token), token)
 	}
 	fmt.Fprintf(mac, "unread %d", s.summary.Unread)
