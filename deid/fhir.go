@@ -203,6 +203,8 @@ type fhirWriter struct {
 	err    error
 	// form is the contentType of the object being read.
 	form string
+	// years is true in a quantity whose unit is the year.
+	years bool
 }
 
 // value rewrites one JSON text, and what stands around it.
@@ -291,8 +293,8 @@ func (f *fhirWriter) object(at *treePlace) {
 	if !f.s.Object() {
 		return
 	}
-	form := f.form
-	f.form = contentType(f.s)
+	form, years := f.form, f.years
+	f.form, f.years = contentType(f.s), inYears(at.name, f.s)
 	kept := false
 	end := f.s.Pos() // of the last member, or the brace
 	removed := false
@@ -320,7 +322,7 @@ func (f *fhirWriter) object(at *treePlace) {
 		f.member(place, string(name))
 		end = f.s.Pos()
 	}
-	f.form = form
+	f.form, f.years = form, years
 }
 
 // removes says whether a member is left out whole.
@@ -425,7 +427,7 @@ func (f *fhirWriter) number(p *treePlace) {
 	value := f.s.Raw()
 	var out []byte
 	switch {
-	case p.parent != nil && (p.parent.name == "valueAge" || strings.HasSuffix(p.parent.name, "Age")) && p.name == "value", p.name == "age":
+	case f.years && p.name == "value", p.name == "age":
 		out = bytes.TrimLeft(TopCodeAge(value), "0") // a number of JSON has none in front
 	case p.named && p.rule.method == Perturb:
 		out = f.job.Key.Perturb(value, f.patient, defaultNoise)

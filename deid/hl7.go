@@ -243,7 +243,10 @@ type messageWriter struct {
 	profile *hl7Profile
 	delims  hl7.Delimiters
 	out     []byte
-	obx     struct{ kind string }
+	obx     struct {
+		kind string
+		age  bool
+	}
 }
 
 // piece writes what a step of the scanner passed over: a message, and white
@@ -461,6 +464,7 @@ func (m *messageWriter) segment(s *segmentRule, line []byte) error {
 		n, rest = 3, rest[i+1:]
 	}
 	obx := string(line[:3]) == "OBX"
+	m.obx.age = false
 	for more := true; more; n++ {
 		var value []byte
 		value, rest, more = bytes.Cut(rest, []byte{sep})
@@ -472,6 +476,9 @@ func (m *messageWriter) segment(s *segmentRule, line []byte) error {
 		r := s.field(n)
 		if obx && n == 2 {
 			m.obx.kind = string(value)
+		}
+		if obx && n == 3 {
+			m.obx.age = askedAge(value, m.delims)
 		}
 		if obx && n == 5 {
 			if err := m.result(value); err != nil {
@@ -497,6 +504,9 @@ func (m *messageWriter) result(value []byte) error {
 		return m.embedded(value)
 	case how == numberResult && shortNumber(value):
 		m.report.Count(Keep, classify.None)
+		if m.obx.age {
+			value = bytes.TrimLeft(TopCodeAge(value), "0")
+		}
 		m.out = append(m.out, value...)
 		return nil
 	}

@@ -251,6 +251,19 @@ func TestAgesAndLengths(t *testing.T) {
 	if !strings.Contains(out, `"value":90`) {
 		t.Errorf("an age in JSON: %s", out)
 	}
+	for _, c := range [][3]string{
+		{"fhir", `{"resourceType":"Observation","valueQuantity":{"value":93,"unit":"a"}}`, `"value":90`},
+		{"fhir", `{"resourceType":"Observation","valueQuantity":{"value":193,"unit":"cm"}}`, `"value":193`},
+		{"fhir", `{"resourceType":"Condition","onsetAge":{"value":100,"unit":"d"}}`, `"value":100`},
+		{"fhir", `<Condition xmlns="http://hl7.org/fhir"><onsetAge><value value="101"/><unit value="a"/></onsetAge></Condition>`, `<value value="90"/>`},
+		{"fhir", `<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="101"/><unit value="mm"/></valueQuantity></Observation>`, `<value value="101"/>`},
+		{"cda", `<ClinicalDocument xmlns="urn:hl7-org:v3"><component><observation><value unit="a" value="93"/></observation></component></ClinicalDocument>`, `value="90"`},
+		{"hl7v2", "MSH|^~\\&|||||||ORU^R01|1|P|2.5\rOBX|1|NM|30525-0^Age^LN||93|a\rOBX|2|NM|8867-4^Heart rate^LN||93|/min\r", "LN||90|a\rOBX|2|NM|8867-4^Heart rate^LN||93|"},
+	} {
+		if out, _ := rewrite(t, c[0], []byte(c[1]), testJob(t)); !strings.Contains(out, c[2]) {
+			t.Errorf("%s: no %s in %s", c[0], c[2], out)
+		}
+	}
 	k := testKey(t, KeyOptions{})
 	for _, uid := range []string{"1.2.3", "", "1.2.840." + strings.Repeat("9", 56)} {
 		if n := len(k.UID(uid)); n > 64 {

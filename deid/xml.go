@@ -78,6 +78,7 @@ type xmlLevel struct {
 	at      *treePlace
 	patient string // of the resource around, to go back to
 	media   string // the type of a document in base64
+	years   bool   // a quantity in years
 }
 
 func rewriteXML(ctx context.Context, in classify.Source, out io.Writer, w *work, rules *pathRules, form xmlForm) error {
@@ -186,7 +187,7 @@ func (x *xmlWriter) token() error {
 }
 
 func (x *xmlWriter) start() error {
-	level := xmlLevel{patient: x.patient}
+	level := xmlLevel{patient: x.patient, years: x.inYears()}
 	name := string(x.t.Name)
 	switch {
 	case len(x.open) == 0:
@@ -285,6 +286,10 @@ func (x *xmlWriter) narrativeElement() {
 // attributes rewrites the attributes of a start tag.
 func (x *xmlWriter) attributes(at *treePlace) error {
 	for _, a := range x.t.Attrs {
+		if x.ageAttribute(&a) {
+			x.put(a.From, a.To, bytes.TrimLeft(TopCodeAge(a.Value), "0"))
+			continue
+		}
 		r, keep := x.attributeRule(at, &a)
 		if keep {
 			continue
