@@ -55,6 +55,15 @@ func (s *Services) handled(ctx context.Context, u identity.User, id string, p id
 	return c, err
 }
 
+// unpersonal is the refusal of a decision that a program wanted to make.
+func unpersonal(u identity.User) error {
+	if u.Role.May(identity.ApproveActions) {
+		return refuse(http.StatusForbidden, "a decision is a person's word, and this is a program's token: sign in to the console and decide there",
+			"审批须由本人作出，程序令牌不能审批：请登录控制台操作")
+	}
+	return forbidden()
+}
+
 func forbidden() error {
 	return refuse(http.StatusForbidden, "your role may not do this; ask an administrator", "您的角色无此权限，请联系管理员")
 }

@@ -135,7 +135,7 @@ func (c *call) passDecide() error {
 // what they sent themselves.
 func (s *Services) DecidePass(ctx context.Context, u identity.User, id string, approve bool, reason string) (gateway.Pass, error) {
 	if !u.May(identity.ApproveActions) {
-		return gateway.Pass{}, forbidden()
+		return gateway.Pass{}, unpersonal(u)
 	}
 	p, err := s.Gateway.Pass(ctx, id)
 	if err != nil {

@@ -106,7 +106,7 @@ func (c *call) releaseDecide() error {
 // DecideRelease approves or refuses. An approval is a person's word.
 func (s *Services) DecideRelease(ctx context.Context, u identity.User, id string, approve bool, reason string) (release.Release, error) {
 	if !u.May(identity.ApproveActions) {
-		return release.Release{}, forbidden()
+		return release.Release{}, unpersonal(u)
 	}
 	return s.Releases.Decide(ctx, id, approve, u.Human(), reason)
 }

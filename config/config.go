@@ -32,6 +32,7 @@ import (
 	"github.com/cordon-health/cordon/internal/strict"
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/playbook"
+	"github.com/cordon-health/cordon/release"
 )
 
 // Config is the whole configuration.
@@ -70,6 +71,8 @@ type Config struct {
 	Canary canary.Config `yaml:"canary"`
 	// Gateway is what may leave by mail and web.
 	Gateway gateway.Config `yaml:"gateway"`
+	// Release is about data sets that leave.
+	Release release.Settings `yaml:"release"`
 	// Directory is where people come from besides CSV imports.
 	Directory Directory `yaml:"directory"`
 	// Scan is what is searched for patient data, and when.
@@ -149,6 +152,7 @@ func Default() Config {
 		Canary:    canary.Default(),
 		Scan:      classify.DefaultScan(),
 		Gateway:   gateway.Default(),
+		Release:   release.DefaultSettings(),
 		Playbook:  playbook.Default(),
 		Identity:  identity.Default(),
 		Evidence:  Evidence{Origin: "cordon.local/log"},
@@ -201,7 +205,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Gateway.Check(), c.Retention.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Gateway.Check(), c.Release.Check(), c.Retention.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")

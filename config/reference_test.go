@@ -43,6 +43,7 @@ func sections() [][3]string {
 		{"gateway.routes[]", "gateway", "Route"},
 		{"gateway.routes[].rules[]", "gateway", "Rule"},
 		{"gateway.icap", "gateway/icap", "Config"},
+		{"release", "release", "Settings"},
 		{"gateway.milter", "gateway/milter", "Config"},
 		{"scan", "classify", "ScanConfig"},
 		{"scan.targets[]", "classify", "ScanTarget"},

@@ -245,7 +245,11 @@ func (n *Node) openReleases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.releases = &release.Broker{
+	budget, err := n.cfg.Release.Budget()
+	if err != nil {
+		return err
+	}
+	n.releases = &release.Broker{Budget: budget,
 		DB: n.db, Log: n.evidence, Files: n.files, Identity: identity, Secret: release.Secret(secret), Inspector: n.inspector.get,
 		Exists: func(_, row []string) bool { return existsIn(n.patients.now.Load().Patients, row) },
 		Key:    n.deidKey, Setup: setup, Temp: filepath.Join(n.cfg.Data, "scratch"), Now: n.now, Slog: n.log,

@@ -76,6 +76,8 @@ type Release struct {
 	Measured     *Report      `json:"measured,omitempty"`
 	Deidentified *deid.Report `json:"deidentified,omitempty"`
 	Trial        *Trial       `json:"trial,omitempty"`
+	// Counted is what counts with noise cost.
+	Counted *counted `json:"counted,omitempty"`
 	// Level is that of GB/T 42460; 0 where it was not measured.
 	Level int `json:"gbt42460_level"`
 	// Marks are the copy's fingerprint, as far as it may be shown.
@@ -111,6 +113,9 @@ type Broker struct {
 	Temp string
 	Now  func() time.Time
 	Slog *slog.Logger
+	// Ledger keeps what counts have cost, Budget is what they may.
+	Ledger *Ledger
+	Budget Budget
 }
 
 // Open prepares the tables.
@@ -119,7 +124,11 @@ func (b *Broker) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.DB.Migrate(ctx, "release", sub)
+	if err := b.DB.Migrate(ctx, "release", sub); err != nil {
+		return err
+	}
+	b.Ledger, err = OpenLedger(ctx, b.DB, b.Now)
+	return err
 }
 
 // Mistake is a wish or an answer that cannot be taken, for the person who made

@@ -280,3 +280,48 @@ func TestOwnPatientsDoNotLeave(t *testing.T) {
 		t.Errorf("our own record numbers: %s %+v %+v", r.State, r.Failure, r.Trial)
 	}
 }
+
+// TestCounts: counts with noise cost budget, of the named data set, of the file
+// itself and of the recipient; what is spent is spent.
+func TestCounts(t *testing.T) {
+	d := newDesk(t)
+	var err error
+	if d.Budget, err = DefaultSettings().Budget(); err != nil {
+		t.Fatal(err)
+	}
+	w := wish()
+	w.Recipe = "kind: counts\ncounts: {dataset: visits, by: [sex, diagnosis], person: mrn, per_person: 1, epsilon: 0.5, delta: 1/100000}\n"
+	for i, want := range []string{Measured, Measured, Blocked} {
+		r := d.made(t, w, visits(4000))
+		if r.State != want {
+			t.Fatalf("request %d: %s, not %s (%+v %+v)", i+1, r.State, want, r.Failure, r.Trial)
+		}
+		if want == Measured && (r.Counted == nil || r.Counted.Shown != 8 || r.Level != 4) {
+			t.Errorf("%+v", r.Counted)
+		}
+	}
+	w.Recipient = "Company B" // has a budget of its own within the data set's
+	w.Recipe = strings.Replace(w.Recipe, "dataset: visits", "dataset: renamed", 1)
+	if r := d.made(t, w, visits(4000)); r.State != Measured {
+		t.Errorf("another recipient: %s %+v", r.State, r.Failure)
+	}
+	for _, bad := range []string{
+		"kind: counts\n", "kind: counts\ncounts: {dataset: x, by: [a], person: a, per_person: 1, epsilon: 1, known: [x]}",
+		"kind: counts\ncounts: {dataset: x, by: [a], person: b, per_person: 1, epsilon: -1, known: [x]}",
+		"kind: counts\ncounts: {dataset: x, by: [a], person: b, per_person: 1, epsilon: 1}",
+	} {
+		if _, err := ReadRecipe([]byte(bad)); err == nil {
+			t.Errorf("taken: %s", bad)
+		}
+	}
+}
+
+func FuzzRecipe(f *testing.F) {
+	f.Add([]byte(recipe))
+	f.Add([]byte("kind: files\nprofile: auto\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if r, err := ReadRecipe(text); err == nil && r.Kind == "" {
+			t.Error("a recipe without a kind")
+		}
+	})
+}

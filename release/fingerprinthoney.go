@@ -1,8 +1,10 @@
 package release
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -52,15 +54,27 @@ func (w *writing) honeySets() [][]int {
 			usable = append(usable, j)
 		}
 	}
-	if len(usable) < 4 {
-		return [][]int{usable}
-	}
+	variety := func(j int) float64 { return math.Log2(float64(len(w.cols[j].Values))) }
+	slices.SortStableFunc(usable, func(a, b int) int { return cmp.Compare(variety(b), variety(a)) })
 	var sets [2][]int
-	for n, j := range usable {
-		sets[n%2] = append(sets[n%2], j)
+	var sum [2]float64
+	for _, j := range usable { // the next one to the half that has less
+		n := 0
+		if sum[1] < sum[0] {
+			n = 1
+		}
+		sets[n] = append(sets[n], j)
+		sum[n] += variety(j)
+	}
+	if min(sum[0], sum[1]) < honeyBits+honeySpare { // a half too plain for tags
+		return [][]int{usable}
 	}
 	return sets[:]
 }
+
+// honeySpare is how many bits of variety a set of columns has beyond a tag, so
+// that rows with one are soon found.
+const honeySpare = 8
 
 // realRows are digests of the table's rows.
 func (w *writing) realRows() map[uint64]bool {

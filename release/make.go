@@ -41,7 +41,7 @@ type making struct {
 // is an error; the release may then be made again.
 func (b *Broker) Make(ctx context.Context, id string, seen func(step string, done, total int)) (Release, error) {
 	r, err := b.change(ctx, id, []string{Requested, Blocked}, func(r *Release) error {
-		r.State, r.Failure, r.Trial, r.Measured, r.Deidentified, r.Level = Making, nil, nil, nil, nil, 0
+		r.State, r.Failure, r.Trial, r.Measured, r.Deidentified, r.Counted, r.Level = Making, nil, nil, nil, nil, nil, 0
 		r.Marked, r.Honey, r.Proven, r.MarksHash = nil, 0, 0, ""
 		return nil
 	})
@@ -129,8 +129,11 @@ func (m *making) run(ctx context.Context) (err error) {
 	}
 	defer out.Close()
 	produce := m.table
-	if m.recipe.Kind == FileSet {
+	switch m.recipe.Kind {
+	case FileSet:
 		produce = m.files
+	case CountSet:
+		produce = m.counts
 	}
 	if err := produce(ctx, out); err != nil {
 		return err

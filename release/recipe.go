@@ -13,7 +13,8 @@ import (
 // Recipe is how a data set is made ready to leave. It is part of the request
 // and, by its hash, of the proof.
 type Recipe struct {
-	// Kind is table (one CSV file) or files (a ZIP archive of any formats).
+	// Kind is table (one CSV file), counts (of such a file, with noise) or files
+	// (a ZIP archive of any formats).
 	Kind string `yaml:"kind"`
 	// Profile de-identifies files: auto, fhir, hl7v2, dicom-basic, text-redact,
 	// text-pseudonym. A table is de-identified by Deidentify.
@@ -32,6 +33,8 @@ type Recipe struct {
 	MostLinked *float64 `yaml:"most_linked"`
 	// Mark gives the recipient a copy of their own.
 	Mark MarkRecipe `yaml:"mark"`
+	// Counts are what is counted, for kind counts.
+	Counts *CountRecipe `yaml:"counts"`
 }
 
 // MarkRecipe is the fingerprint of a table.
@@ -47,6 +50,7 @@ type MarkRecipe struct {
 // The kinds of data sets.
 const (
 	TableSet = "table"
+	CountSet = "counts"
 	FileSet  = "files"
 )
 
@@ -72,8 +76,12 @@ func (r Recipe) check() error {
 		return errors.New("recipe: a table needs anonymize: what its columns are, and k; without it nobody can measure its risk")
 	case r.Kind == TableSet && r.Profile != "":
 		return errors.New("recipe: profile is for files; a table is de-identified by deidentify")
+	case r.Kind == CountSet && (r.Counts == nil || r.Anonymize != nil || r.Profile != "" || !r.Deidentify.IsZero()):
+		return errors.New("recipe: counts need the section counts and nothing else: by, person, per_person, epsilon")
+	case r.Kind == CountSet:
+		return r.Counts.check()
 	case r.Kind != TableSet && r.Kind != FileSet:
-		return fmt.Errorf("recipe: kind is %q; say table or files", r.Kind)
+		return fmt.Errorf("recipe: kind is %q; say table, counts or files", r.Kind)
 	case r.MostLinked != nil && !(*r.MostLinked >= 0 && *r.MostLinked <= 1):
 		return errors.New("recipe: most_linked is a share between 0 and 1")
 	}

@@ -1,8 +1,12 @@
 package release
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -66,5 +70,20 @@ func TestLongNumber(t *testing.T) {
 		if longNumber(v) != want {
 			t.Errorf("%q: %v", v, !want)
 		}
+	}
+}
+
+// TestLeft finds what a process that was killed left in clear.
+func TestLeft(t *testing.T) {
+	d := newDesk(t)
+	dir := filepath.Join(d.Temp, "release-1")
+	if err := os.MkdirAll(filepath.Join(dir, "source"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
 	}
 }
