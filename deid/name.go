@@ -59,11 +59,12 @@ func (k *Key) name(dst []byte, value string, form nameForm) []byte {
 }
 
 // standsAlone is true for a word that is a family name as a whole: before the
-// caret of HL7 and DICOM, or a family name of two characters before a space
-// and the given name.
+// caret of HL7 and DICOM and a given name, or a family name of two characters
+// before a space and the given name. Of "张伟^^" nothing follows: it is whole.
 func standsAlone(word, rest string) bool {
-	if strings.HasPrefix(rest, "^") {
-		return true
+	if given, caret := strings.CutPrefix(rest, "^"); caret {
+		first, _ := utf8.DecodeRuneInString(given)
+		return given != "" && !notInWord(first)
 	}
 	return slices.Contains(compoundSurnames(), word) && strings.TrimLeft(rest, " \u3000") != "" && (rest[0] == ' ' || strings.HasPrefix(rest, "\u3000"))
 }

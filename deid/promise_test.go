@@ -297,6 +297,11 @@ func TestFamilyNamesOfTwoCharacters(t *testing.T) {
 			t.Errorf("%s is %s, want %s", written, got, want)
 		}
 	}
+	for _, whole := range []string{"张伟", "欧阳雪梅"} {
+		if a, b := string(k.Pseudonym(classify.Name, []byte(whole+"^^"))), string(k.Pseudonym(classify.Name, []byte(whole))); a != b+"^^" {
+			t.Errorf("%s^^ is %s, without carets %s", whole, a, b)
+		}
+	}
 	if got := string(k.Pseudonym(classify.Name, []byte("Do^Thi Lan"))); strings.HasPrefix(got, "Do^") {
 		t.Errorf("a family name stays: %s", got)
 	}

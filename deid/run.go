@@ -385,7 +385,7 @@ func (r *Run) write(ctx context.Context, src classify.Source, path string) (repo
 // claims it; what stands inside that one is removed.
 func (r *Run) embedded(ctx context.Context, name string, data []byte, patient string) ([]byte, bool, error) {
 	auto := r.Profile
-	if _, ok := auto.(*autoProfile); !ok {
+	if _, ok := auto.(*autoProfile); !ok || patient == "" { // a document's name here is no patient's
 		var err error
 		if auto, err = Open("auto", Setup{Content: r.Content}); err != nil {
 			return nil, false, err
