@@ -26,6 +26,8 @@ type DataGuard struct {
 	Levels LevelsBook
 	// Patients is how many patients the index knows, and since when.
 	Patients func() PatientIndex
+	// Plant makes a patient who does not exist.
+	Plant func(ctx context.Context, by string) (PlantedPatient, error)
 }
 
 // PatientIndex is the index of the hospital's own patients.

@@ -46,7 +46,7 @@ func shows(id string) (operation string, known bool) {
 		return LookedAtPasses, true
 	case "listDataObjects", "getDataObject", "exportData", "listScanChanges":
 		return LookedAtData, true
-	case "listDataTargets", "listScans", "getScan", "getLevels": // show nobody
+	case "listDataTargets", "listScans", "getScan", "getLevels", "getPatientIndex": // show nobody
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true

@@ -15,7 +15,7 @@ import (
 func (n *Node) dataGuard() api.DataGuard {
 	return api.DataGuard{
 		Map: n.scans.all, Targets: n.scans.targets, Start: n.scans.wish, Stop: n.scans.stop, Progress: n.scans.progressOf,
-		Kinds: n.scanKinds, Levels: levelsBook{n}, Patients: n.patients.state,
+		Kinds: n.scanKinds, Levels: levelsBook{n}, Patients: n.patients.state, Plant: n.plantPatient,
 	}
 }
 

@@ -57,7 +57,7 @@ func (in *intake) Deliver(ctx context.Context, items ...collect.Item) ([]collect
 		if err != nil {
 			return nil, err
 		}
-		seen.events(it.Source, evs)
+		seen.events(in.canaries, it.Source, evs)
 		receipts[i].Accepted = len(evs)
 		for _, r := range rjs {
 			receipts[i].Rejects = append(receipts[i].Rejects, collect.Reject{Index: r.Item, Reason: r.Reason})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,14 @@ func (b *patientBook) state() api.PatientIndex {
 	s.Honey = max(s.Honey, x.news.Honey())
 	s.Learned, s.Bytes = x.news.Entries(), int64(x.Memory()+x.news.Memory())
 	return s
+}
+
+// version changes with each list, and whenever messages have doubled what is
+// known beside it: then scans read everything again. In between new patients
+// are found in what is new or changed.
+func (b *patientBook) version() string {
+	s := b.state()
+	return fmt.Sprint(s.Built, " ", bits.Len(uint(s.New)))
 }
 
 // openPatients reads the index that the last import wrote.

@@ -275,7 +275,7 @@ func (n *Node) scanner(ocr bool) (*Scanner, error) {
 		}
 	}
 	return NewScanner(ScanOptions{
-		Levels: levels, Rules: n.cfg.Scan.Rules, Key: &n.key, OCR: ocr, Temp: filepath.Join(n.cfg.Data, "scratch"), Patients: n.patients.index(), Index: strconv.FormatInt(n.patients.state().Built, 36),
+		Levels: levels, Rules: n.cfg.Scan.Rules, Key: &n.key, OCR: ocr, Temp: filepath.Join(n.cfg.Data, "scratch"), Patients: n.patients.index(), Index: n.patients.version(),
 	}, n.version)
 }
 

@@ -147,7 +147,7 @@ func (n *Node) replay(ctx context.Context, it quarantine.Item, data []byte) (rea
 	case len(rejects) > 0:
 		return rejects[0].Reason, n.quarantine.Failed(ctx, it.ID, rejects[0].Reason, "replay")
 	}
-	seen.events(it.Source, evs)
+	seen.events(n.intake.canaries, it.Source, evs)
 	n.patients.learn(seen.all)
 	return "", n.intake.publish(ctx, evs)
 }
