@@ -110,7 +110,9 @@ func (p *enPage) bind() {
 // leave alone.
 func (p *enPage) everything() {
 	for i := range p.ts {
-		p.number(i)
+		if t := &p.ts[i]; !t.amid || t.kind != enNumber || !p.hanNumber(i) {
+			p.number(i)
+		}
 	}
 	p.corners()
 	for i := range p.ts {

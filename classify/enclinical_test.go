@@ -373,6 +373,10 @@ func TestEnglishCases(t *testing.T) {
 		if r, o := share(l.caught, l.labels), share(l.gone, l.words); r < .88 || o > .05 {
 			t.Errorf("in %s: leak recall %.3f, over-redaction %.3f", name, r, o)
 		}
+		if *englishFigures {
+			l := scoreClinical(t, "held.txt", as, 0)
+			t.Logf("notes held out in %s: %s", name, &l)
+		}
 	}
 }
 

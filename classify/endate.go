@@ -187,7 +187,7 @@ func (p *enPage) dayLike(i, a, b int, before, after *enToken) bool {
 		return false
 	}
 	switch {
-	case before.kind == enWord && before.is(enWhen) && p.at(i).gap <= enSpace && p.word(i-1) != "of" && p.word(i-1) != "by" && p.word(i-1) != "to":
+	case before.kind == enWord && before.is(enWhen) && p.at(i).gap <= enSpace && (p.word(i-1) != "of" || p.word(i-2) == "week" || p.word(i-2) == "as") && p.word(i-1) != "by" && p.word(i-1) != "to":
 		return true
 	case p.width(i) == 2 && p.text[p.at(i).start] == '0', p.width(i+2) == 2 && p.text[p.at(i+2).start] == '0':
 		return true
@@ -444,9 +444,18 @@ func (p *enPage) age(i int) bool {
 		}
 		switch string(w[digits:]) {
 		case "yo", "YO", "y", "yr", "yrs", "yM", "yF", "yof", "yom", "yoM", "yoF", "F", "M", "f", "m":
-			if n > 89 && n < 131 && !p.joinedBefore(i) && (len(w)-digits > 1 || w[digits] == 'y') {
+			if n > 89 && n < 131 && !p.joinedBefore(i) && (len(w)-digits > 1 || w[digits] == 'y' || p.patientLike(i)) {
 				p.take(i, i+1, Age, 88, ByStructure)
 				return true
+			}
+		}
+		if string(w[digits:]) == "s" && n == 90 && p.at(i-1).is(enFunction) { // in her 90s
+			switch p.word(i - 1) {
+			case "her", "his", "their", "the", "mid", "late", "early":
+				if w := p.word(i - 2); p.word(i-1) != "the" || w == "in" {
+					p.take(i, i+1, Age, 70, ByStructure)
+					return true
+				}
 			}
 		}
 		return false
@@ -506,7 +515,7 @@ func (p *enPage) ageLabel(i int) {
 	if p.sign(end, '-') && p.at(end+1).kind == enWord {
 		end += 2
 	}
-	if w == "ninety" && !p.years(end) && p.word(end) != "year" && p.word(end) != "years" {
+	if w == "ninety" && p.word(i-1) != "aged" && p.word(i-1) != "age" && !p.years(end) && p.word(end) != "year" && p.word(end) != "years" {
 		return
 	}
 	p.take(i, end, Age, 70, ByStructure)

@@ -331,6 +331,9 @@ func (p *enPage) foreigner(r *enRun) bool {
 	if r.words < 2 || r.eponym > 0 || p.chineseNoun(r.to) || first.is(enMedic|enEponym) || last.is(enMedic|enEponym) || p.sign(r.from+1, '-') {
 		return false
 	}
+	if r.words == 2 && p.hanPerson(r.from) && first.is(enPerson) && last.is(enPerson) {
+		return true // 患者 Zhang Wei
+	}
 	return first.is(enGiven) && last.is(enSurname) && (!first.is(enOrdinary) || first.is(enGivenOften))
 }
 
@@ -494,4 +497,94 @@ func (p *enPage) loneLoud(r *enRun, t *enToken) bool {
 	}
 	next := p.at(r.to)
 	return t.is(enGiven) && !p.medical(t) && next.kind == enWord && next.gap == enSpace && (t.is(enGivenOften) && next.is(enVerb) || !t.is(enPlace) && (next.is(enVerb) || p.word(r.to) == "and" || p.word(r.from-1) == "and"))
+}
+
+// patientLike says whether 94F or 95M at token i is a person, not a fever: an
+// article or the line's begin before it, what people do behind it.
+func (p *enPage) patientLike(i int) bool {
+	switch before := p.word(i - 1); {
+	case p.at(i).gap >= enNewline, before == "a", before == "an", p.sign(i-1, ':'):
+	default:
+		return false
+	}
+	switch p.word(i + 1) {
+	case "with", "w", "c", "who", "presents", "presenting", "presented", "p", "s", "admitted", "hx", "pmh", "here", "from", "brought", "transferred", "found":
+		return true
+	}
+	return false
+}
+
+// zhNumberLabels announce numbers people write in groups.
+var zhNumberLabels = [...]string{"身份证", "医保卡", "社保卡", "银行卡", "电话", "手机", "号码", "卡号", "账号", "帐号", "院号", "案号", "诊号", "证号", "联系方式", "热线", "传真"}
+
+// hanNumber takes a number in groups behind a Chinese label: 身份证 330327 19790814 5525.
+func (p *enPage) hanNumber(i int) bool {
+	t := p.at(i)
+	if before := p.at(i - 1); t.used || before.kind == enNumber || before.kind != enOther && before.kind != enPunct || p.at(i+1).kind == enOther {
+		return false
+	}
+	from := t.start
+	for from > 0 && t.start-from < 12 {
+		r, n := utf8.DecodeLastRune(p.text[:from])
+		if r != ' ' && r != ':' && r != '：' && r != '号' && r != '码' && r != '为' && r != '是' && r != '　' {
+			break
+		}
+		from -= n
+	}
+	if !p.hanLabel(t.start) && !p.hanLabel(from) {
+		return false
+	}
+	end, digits, groups := i, 0, 0
+	for k := i; k < i+24 && k < len(p.ts); k++ {
+		switch g := p.at(k); {
+		case g.gap >= enNewline && k > i:
+			k = i + 24
+		case g.kind == enNumber && !g.used, g.kind == enMixed && k > i && p.width(k) <= 6 && p.digits(k) == p.width(k)-1: // 551X
+			digits, groups, end = digits+p.digits(k), groups+1, k+1
+		case p.sign(k, '-') && k > i:
+		default:
+			k = i + 24
+		}
+	}
+	if groups < 2 || digits < 7 || digits > 20 {
+		return false
+	}
+	kind := Unique
+	if p.text[t.start] == '0' || p.text[t.start] == '1' && digits == 11 {
+		kind = Phone
+	}
+	p.take(i, end, kind, 90, ByLabel)
+	return true
+}
+
+// hanLabel says whether a label of numbers ends at a place of the text, signs
+// passed over.
+func (p *enPage) hanLabel(end int) bool {
+	for end > 0 && (p.text[end-1] == ' ' || p.text[end-1] == ':') {
+		end--
+	}
+	before := p.text[:end]
+	if zhEnds(before, "：") {
+		before = before[:end-len("：")]
+	}
+	for _, label := range zhNumberLabels {
+		if zhEnds(before, label) {
+			return true
+		}
+	}
+	return false
+}
+
+// hanPerson says whether a Chinese word for a person stands before token i.
+func (p *enPage) hanPerson(i int) bool {
+	t := p.at(i - 1)
+	if t.kind != enOther || p.at(i).gap > enSpace {
+		return false
+	}
+	for _, word := range [...]string{"患者", "病人", "姓名", "医生", "医师", "护士", "家属", "教授", "主任", "患儿", "产妇", "丈夫", "妻子", "儿子", "女儿"} {
+		if zhEnds(p.text[:t.end], word) {
+			return true
+		}
+	}
+	return false
 }

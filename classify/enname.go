@@ -338,7 +338,7 @@ func (p *enPage) lastFirst(k int, strong bool) int {
 		return k
 	}
 	first := p.run(last.to+1, strong && p.tiny)
-	if first.words == 0 && first.initials > 0 && first.initials < 3 && strong && first.to == last.to+1+2*first.initials {
+	if !p.sure && first.words == 0 && first.initials > 0 && first.initials < 3 && strong && first.to == last.to+1+2*first.initials {
 		p.takeName(enRun{from: last.from, to: first.to}, 85, ByLabel, true)
 		return first.to
 	}
@@ -382,11 +382,11 @@ func (p *enPage) bare(i int) int {
 	if !t.nameable() && !(t.is(enParticle) && t.proper()) {
 		return p.smallName(i)
 	}
-	if t.shouts && t.is(enOrdinary) && !t.is(enGivenOften) {
-		return i + 1 // MALE DELROY PATTERSON
-	}
 	if next := p.lastFirst(i, false); next > i {
 		return next
+	}
+	if t.shouts && t.is(enOrdinary) && !t.is(enGivenOften|enSurnameOften) {
+		return i + 1 // MALE DELROY PATTERSON
 	}
 	r := p.run(i, false)
 	if r.to == i {

@@ -326,6 +326,20 @@ func TestChineseHeld(t *testing.T) {
 	}
 }
 
+// The same notes through the whole engine, which reads Latin letters and
+// numbers as well.
+func TestChineseEngine(t *testing.T) {
+	e, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := zhMeasure(t, zhNotes(t, "held.txt", zhHeld(), 40), func(text []byte) []Span { return e.Scan(nil, text, Redact) })
+	t.Log("held-out notes, whole engine: ", s)
+	if s.gone*100 < s.labels*97 || s.right*100 < s.found*97 {
+		t.Error("below 97 % leak recall or 97 % precision: ", s)
+	}
+}
+
 func zhPrint(t *testing.T, title string, counts map[string]int) {
 	var lines []string
 	for line, n := range counts {
