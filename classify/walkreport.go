@@ -31,7 +31,15 @@ func NewJSON(w io.Writer) Report { return &jsonReport{json.NewEncoder(w)} }
 
 type jsonReport struct{ *json.Encoder }
 
-func (r *jsonReport) Found(l Line) error { return r.Encode(l) }
+// Found writes the place within the file whole, members first, as part; member
+// alone stands beside it.
+func (r *jsonReport) Found(l Line) error {
+	l.Part = l.inner()
+	return r.Encode(l)
+}
+
+// inner is the place within the file: "a.zip!/b.xlsx!/Sheet1!C7".
+func (l Line) inner() string { return strings.Trim(l.Member+"!/"+l.Part, "!/") }
 
 func (r *jsonReport) Close(t Totals) error {
 	return r.Encode(struct {
@@ -167,7 +175,7 @@ func (r *sarifReport) Found(l Line) error {
 	if !l.Decoded && l.Offset >= 0 && l.Member == "" && l.Kind != Unread.String() {
 		at.Physical.Region = &sarifRegion{l.Offset, l.Length}
 	}
-	if inner := strings.Trim(l.Member+"!/"+l.Part, "!/"); inner != "" {
+	if inner := l.inner(); inner != "" {
 		at.Logical = []sarifLogical{{inner}}
 	}
 	res.Locations = []sarifLocation{at}

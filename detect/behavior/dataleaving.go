@@ -62,10 +62,14 @@ func (*dataLeaving) Detect(c *detect.Context, ev *ocsf.Event) {
 		Why:   text("%s wanted to send it on route %s; it is about %d people.", "%s 经路由 %s 外发，涉及 %d 人。", who, o.UID, people),
 		Risk:  25, Weak: true, SeverityID: ocsf.SeverityLow,
 	}
+	if who == "" { // a program, or a client nobody knows: the way out itself is the subject
+		f.Subject = "data:" + o.UID
+		f.Why = text("An unknown sender wanted to send it on route %[1]s; it is about %[2]d people.", "未知发送者经路由 %[1]s 外发，涉及 %[2]d 人。", o.UID, people)
+	}
 	switch {
 	case number(labelHoney) > 0:
 		f.Risk, f.Weak, f.SeverityID = 95, false, ocsf.SeverityCritical
-		f.Why = text("A planted patient is in it, so it was drawn from the hospital's own records; %s wanted to send it on route %s.", "其中含诱饵患者，说明取自本院数据；%s 经路由 %s 外发。", who, o.UID)
+		f.Why = text("A planted patient is in it, so it was drawn from the hospital's own records; it was to go out on route %s.", "其中含诱饵患者，说明取自本院数据；拟经路由 %s 外发。", o.UID)
 	case float64(people) >= c.Param("many"):
 		f.Risk, f.Weak, f.SeverityID = 70, false, ocsf.SeverityHigh
 	}
