@@ -37,16 +37,6 @@ func enYear(n, width int) bool {
 	return width == 4 && n >= 1880 && n < 2120 || width == 2
 }
 
-// tight says whether tokens from a+1 to before b stand together without gaps.
-func (p *enPage) tight(a, b int) bool {
-	for k := a + 1; k < b; k++ {
-		if p.at(k).gap != enTight {
-			return false
-		}
-	}
-	return true
-}
-
 // dash says whether token i is a separator of dates.
 func (p *enPage) dash(i int) byte {
 	t := p.at(i)

@@ -123,8 +123,7 @@ func TestBinaryIsSkippedAndItsTextIsRead(t *testing.T) {
 }
 
 func TestCapsAreFindings(t *testing.T) {
-	var nest fakeReader
-	nest = fakeReader{"NEST", func(_ context.Context, src Source, out Sink) error {
+	nest := fakeReader{"NEST", func(_ context.Context, src Source, out Sink) error {
 		return out.Member("again", io.NewSectionReader(src, 0, src.Size()))
 	}}
 	i := inspector(t, nest)

@@ -49,7 +49,7 @@ func zhDigit(text []byte, i int) (d, size int) {
 	} else if c < 0xE3 {
 		return 0, 0
 	}
-	c, size := utf8.DecodeRune(text[i:])
+	c, _ := utf8.DecodeRune(text[i:])
 	switch {
 	case c >= '０' && c <= '９':
 		return int(c - '０'), 3

@@ -268,8 +268,3 @@ func (p *zhPath) found(dst []zhFound, n int) []zhFound {
 	return dst
 }
 
-// margin is how much dearer the window is without a name at its end or
-// anywhere: how sure the name is.
-func (p *zhPath) margin(n int) int {
-	return int(p.step[n][zhInWord].cost) - int(p.step[n][zhInName].cost)
-}

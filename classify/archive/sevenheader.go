@@ -81,7 +81,6 @@ type sevenWalk struct {
 	packSizes []uint64
 	folders   []sevenCoders
 	sizes     []uint64 // unpacked, of the first folder
-	streamsIn []uint64
 }
 
 // sevenCoders is one folder.

@@ -71,7 +71,6 @@ type level struct {
 	fr      frame
 	counts  map[string]int
 	base64  bool
-	started int // where its own text begins, for members
 }
 
 func (x *xmlWalk) token() {

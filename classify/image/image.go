@@ -163,20 +163,18 @@ func (p *picture) chunk(kind string, body []byte) error {
 		return p.text("text "+string(key), string(key), inflate(rest[1:]))
 	case kind == "iTXt" && len(rest) > 2:
 		packed := rest[0] == 1
-		for rest = rest[2:]; ; { // the language, the key in it
-			_, after, more := bytes.Cut(rest, []byte{0})
-			if !more {
-				return nil
-			}
-			_, last, more := bytes.Cut(after, []byte{0})
-			if !more {
-				return nil
-			}
-			if packed {
-				last = inflate(last)
-			}
-			return p.described("text "+string(key), string(key), last)
+		_, after, more := bytes.Cut(rest[2:], []byte{0}) // the language
+		if !more {
+			return nil
 		}
+		_, last, more := bytes.Cut(after, []byte{0}) // the key in it
+		if !more {
+			return nil
+		}
+		if packed {
+			last = inflate(last)
+		}
+		return p.described("text "+string(key), string(key), last)
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (d *dump) walk() error {
 		case "COPY":
 			err = d.copy()
 		case "CREATE":
-			d.create(b)
+			d.create()
 			err = d.other()
 		default:
 			err = d.other()
@@ -229,8 +229,8 @@ func (w *words) list() []string {
 
 // create learns a table's columns from its definition, if that is not longer
 // than is looked ahead.
-func (d *dump) create(b []byte) {
-	b = d.need(64 << 10)
+func (d *dump) create() {
+	b := d.need(64 << 10)
 	w := &words{b[:min(len(b), 64<<10)]}
 	w.next()
 	for s := w.next(); !strings.EqualFold(s, "TABLE"); s = w.next() {

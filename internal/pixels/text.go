@@ -48,8 +48,6 @@ type block struct {
 	key       int
 	rect      Rect
 	rows      int
-	lastFirst int
-	lastLast  int
 }
 
 func (f *finder) find(pix []byte) []Rect {
