@@ -38,6 +38,7 @@ anonymize:
     sex: {kind: quasi}
     postcode: {kind: quasi, hierarchy: {prefix: [4, 2]}}
     diagnosis: {kind: sensitive, l: {l: 3}}
+    cost: {kind: sensitive}
 mark: {honey: 10}
 `
 

@@ -4,6 +4,7 @@ import "github.com/cordon-health/cordon/ocsf"
 
 // releaseWords are the texts about data sets that leave.
 var releaseWords = map[string]ocsf.Text{
+	"nav.group.watch": {EN: "Watch", ZH: "监测"}, "nav.group.data": {EN: "Data", ZH: "数据"}, "nav.group.proof": {EN: "Proof", ZH: "证明"}, "nav.group.setup": {EN: "Set up", ZH: "设置"},
 	"nav.releases":  {EN: "Releases", ZH: "数据发布"},
 	"releases.text": {EN: "Data sets that leave for research or for partners: de-identified, measured, attacked by Cordon itself, approved by a second person, with a fingerprint for each recipient.", ZH: "提供给科研或合作方的数据集：去标识化、度量风险、由系统自行攻击检验、经第二人审批，并为每个接收方嵌入指纹。"},
 	"releases.none": {EN: "No data set has left yet", ZH: "尚无数据发布记录"}, "releases.none.text": {EN: "Ask for one below, or with: cordon release request visits.csv --recipe recipe.yaml … (docs/release.md).", ZH: "可在下方申请，或使用命令：cordon release request visits.csv --recipe recipe.yaml …（见 docs/release.md）。"},
