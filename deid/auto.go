@@ -25,7 +25,7 @@ var _ Profile = (*autoProfile)(nil)
 func autoOffer(offers []Offer) Offer {
 	auto := Offer{
 		Name:  "auto",
-		Title: ocsf.Text{EN: "each file by its own format: DICOM, HL7 v2, FHIR, C-CDA, text; others are not passed on", ZH: "按各文件自身格式处理：DICOM、HL7 v2、FHIR、C-CDA、文本；其他文件不输出"},
+		Title: ocsf.Text{EN: "each file by its own format: DICOM, HL7 v2, FHIR, C-CDA, tables, JSON, XML, HTML, text; others are not passed on", ZH: "按各文件自身格式处理：DICOM、HL7 v2、FHIR、C-CDA、表格、JSON、XML、HTML、文本；其他文件不输出"},
 		Open:  func(s Setup) (Profile, error) { return openAuto(offers, s) },
 	}
 	for _, o := range offers {
@@ -82,6 +82,9 @@ func (p *autoProfile) of(in classify.Source) (Profile, error) {
 		if o.Claims(in.Name(), head) {
 			return p.profiles[o.Name], nil
 		}
+	}
+	if why := refusal(in.Name(), head); why != "" {
+		return nil, fmt.Errorf("%w: %s", ErrRefused, why)
 	}
 	return nil, errUnclaimed
 }

@@ -73,12 +73,13 @@ func textPseudonymOffer() Offer {
 	}
 }
 
-// claimsText takes files whose name says that they are plain text, if they are.
+// claimsText takes files whose name says that they are text of a form that is
+// cleaned value by value or as prose, if they are text.
 func claimsText(name string, head []byte) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
-	case ".txt", ".text", ".md", ".note":
+	case ".txt", ".text", ".md", ".note", ".csv", ".tsv", ".tab", ".psv", ".json", ".ndjson", ".jsonl", ".xml", ".html", ".htm", ".xhtml":
 		_, ok := classify.TextBegins(head)
-		return ok
+		return ok && refusal(name, head) == ""
 	}
 	return false
 }
@@ -93,6 +94,9 @@ func (p *textProfile) Apply(ctx context.Context, in classify.Source, out io.Writ
 	r := Report{Profile: p.name, Key: keyID(job), Records: 1, Bytes: in.Size()}
 	if job.Scanner == nil {
 		return r, errors.New("clean a text: nothing was given that finds patients in it")
+	}
+	if done, err := p.structured(ctx, in, out, job, &r); done {
+		return r, err
 	}
 	c, err := p.open(in, out, job, &r)
 	if err != nil {
