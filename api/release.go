@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/ocsf"
@@ -124,6 +125,9 @@ func (s *Services) WithdrawRelease(ctx context.Context, u identity.User, id, rea
 	if !u.May(identity.RequestReleases) {
 		return release.Release{}, forbidden()
 	}
+	if err := s.ownRelease(ctx, u, id); err != nil {
+		return release.Release{}, err
+	}
 	return s.Releases.Withdraw(ctx, id, u.Human(), reason)
 }
 
@@ -136,8 +140,23 @@ func (s *Services) TakeRelease(ctx context.Context, u identity.User, id string, 
 	if !u.May(identity.RequestReleases) {
 		return forbidden()
 	}
+	if err := s.ownRelease(ctx, u, id); err != nil {
+		return err
+	}
 	_, err := s.Releases.Take(ctx, id, u.Human(), w)
 	return err
+}
+
+// ownRelease refuses other people's releases to all but those who decide.
+func (s *Services) ownRelease(ctx context.Context, u identity.User, id string) error {
+	r, err := s.Releases.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(r.Requester, u.Human()) && !u.Role.May(identity.ApproveActions) {
+		return refuse(http.StatusForbidden, "this release is somebody else's", "这是他人的数据发布")
+	}
+	return nil
 }
 
 func (c *call) releaseProof() error {

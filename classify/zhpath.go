@@ -267,4 +267,3 @@ func (p *zhPath) found(dst []zhFound, n int) []zhFound {
 	}
 	return dst
 }
-

@@ -63,7 +63,9 @@ type Route struct {
 	// recipients are all among them does not fit.
 	Except []string `yaml:"except"`
 	// Fail is open or closed (the default): whether what cannot be inspected
-	// passes.
+	// passes: too large, too slow, a fault, or (where no rule with unread says
+	// otherwise) a part that cannot be looked into. A sender can bring most of
+	// these about, so open is for what comes in.
 	Fail Fail `yaml:"fail"`
 	// Timeout bounds the inspection of one item; usually 10s.
 	Timeout time.Duration `yaml:"timeout"`
@@ -118,7 +120,7 @@ func Default() Config {
 	}
 	in := Route{Name: "web-in", Doors: []Door{Web}, Direction: "in", Fail: Open}
 	return Config{
-		Routes:   []Route{usual("web-out", Web, Open), in, usual("mail-out", Mail, Closed), usual("http-out", HTTP, Closed)},
+		Routes:   []Route{usual("web-out", Web, Closed), in, usual("mail-out", Mail, Closed), usual("http-out", HTTP, Closed)},
 		PassLife: 8 * time.Hour, HoldLife: 72 * time.Hour,
 	}
 }

@@ -88,6 +88,8 @@ type Outcome struct {
 	// Failed says why it could not be inspected; the route's fail setting has
 	// decided then.
 	Failed *ocsf.Text `json:"failed,omitempty"`
+	// Passing says that the same content may fare better later.
+	Passing bool `json:"passing,omitempty"`
 	// Pass names the pass that coach and hold wait for, or that let it go.
 	Pass string `json:"pass,omitempty"`
 	// Took is the time of the inspection.
@@ -157,7 +159,7 @@ func (g *Guard) Judge(ctx context.Context, it Item) Outcome {
 	o := Outcome{Route: route.Name, Summary: seen.summary, Findings: seen.worst, Took: g.now().Sub(begun)}
 	if err != nil {
 		g.log.Warn("gateway could not inspect", "route", route.Name, "door", string(it.Door), "error", err)
-		o.Failed, o.Action = failure(err), Block
+		o.Failed, o.Action, o.Passing = failure(err), Block, !errors.Is(err, errLarge)
 		if route.Fail == Open {
 			o.Action = Allow
 		}
@@ -200,6 +202,9 @@ func (g *Guard) rule(route *Route, seen *sight, o *Outcome) {
 			o.Otherwise, o.RedactAt = r.Otherwise, max(r.Level, 1)
 			return
 		}
+	}
+	if seen.summary.Unread > 0 && route.Fail != Open { // no rule says what to do with it
+		o.Action, o.Failed = Block, &ocsf.Text{EN: "part of it cannot be looked into", ZH: "部分内容无法检查"}
 	}
 }
 

@@ -51,10 +51,14 @@ func deliver(c *smtp.Client, l Letter) error {
 	if c.Mail(l.From) != nil {
 		return refused
 	}
+	taken := 0
 	for _, to := range l.To {
-		if c.Rcpt(to) != nil {
-			return refused
+		if c.Rcpt(to) == nil {
+			taken++
 		}
+	}
+	if taken == 0 { // of several, those who exist get it
+		return refused
 	}
 	w, err := c.Data()
 	if err != nil {

@@ -67,10 +67,10 @@ type xmlWalk struct {
 
 // level is an open element.
 type level struct {
-	n       *node
-	fr      frame
-	counts  map[string]int
-	base64  bool
+	n      *node
+	fr     frame
+	counts map[string]int
+	base64 bool
 }
 
 func (x *xmlWalk) token() {

@@ -10,7 +10,6 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/classify/classifytest"
 )
 

@@ -201,7 +201,7 @@ func (m *mail) respond(it gateway.Item, o gateway.Outcome, data []byte) milter.R
 	switch {
 	case o.Action == gateway.Allow:
 		return milter.RespAccept
-	case o.Failed != nil:
+	case o.Failed != nil && o.Passing:
 		return reply("451 4.7.1 " + o.Line(m.Base))
 	case o.Action == gateway.Hold && o.Pass != "":
 		return m.hold(it, o, data)

@@ -331,7 +331,7 @@ func TestPostfix(t *testing.T) {
 		t.Error("approved mail lost its content")
 	}
 	big := strings.Repeat("no patient here\r\n", 100_000)
-	if err := send("rest", big); err == nil || !strings.Contains(err.Error(), "451") {
+	if err := send("rest", big); err == nil || !strings.Contains(err.Error(), "550") {
 		t.Errorf("too large on a closed route: %v", err)
 	}
 	if err := send("open", big); err != nil {

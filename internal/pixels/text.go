@@ -44,10 +44,10 @@ type chain struct{ count, first, last int }
 
 // block is rows of chains below each other.
 type block struct {
-	dark      bool
-	key       int
-	rect      Rect
-	rows      int
+	dark bool
+	key  int
+	rect Rect
+	rows int
 }
 
 func (f *finder) find(pix []byte) []Rect {
