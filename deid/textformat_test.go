@@ -172,6 +172,7 @@ func TestTextRefuses(t *testing.T) {
 		"base64":           {"a", mail + "Content-Transfer-Encoding: base64\r\n\r\n5byg5Li9IDEzODEyMzQ1Njc4\r\n"},
 		"eml":              {"a.eml", "Subject: x\r\n\r\n--b\r\nhello\r\n"},
 		"body alone":       {"a.txt", "Dear colleague,\n\n=E5=BC=A0=E4=B8=BD is well.\n"},
+		"escapes":          {"a.txt", `got \u5f20\u4e3d today`},
 		"RTF":              {"a.txt", `{\rtf1\ansi\u24352?\u20029?}`},
 		"PDF":              {"a.txt", "%PDF-1.7\n1 0 obj"},
 		"Office":           {"a.docx", string(binaryZip(t, "word/document.xml"))},

@@ -19,6 +19,9 @@ func (v *textValues) markup(data []byte, xml bool) []byte {
 	return c.out
 }
 
+// tagMost is the longest tag; what is longer is text.
+const tagMost = 16 << 20
+
 // markupCleaner is one document on its way. A block is gathered in pieces and
 // written when it ends.
 type markupCleaner struct {
@@ -100,7 +103,7 @@ func (m *markupCleaner) angle(rest []byte) int {
 		m.write(rest[:n])
 		return n
 	}
-	tag, ok := readTag(rest, m.xml)
+	tag, ok := readTag(rest[:min(len(rest), tagMost)], m.xml)
 	if !ok {
 		m.texts(rest[:1])
 		return 1
@@ -297,9 +300,18 @@ func (m *markupCleaner) tag(rest []byte, t markupTag) int {
 
 // program leaves out a script, and a style in which anything may be said.
 func (m *markupCleaner) program(rest []byte, name string) int {
-	n := bytes.Index(bytes.ToLower(rest), []byte("</"+name))
-	if n < 0 {
-		n = len(rest)
+	n := 0
+	for n < len(rest) {
+		i := bytes.Index(rest[n:], []byte("</"))
+		if i < 0 {
+			n = len(rest)
+			break
+		}
+		n += i
+		if end := n + 2 + len(name); end <= len(rest) && strings.EqualFold(string(rest[n+2:end]), name) {
+			break
+		}
+		n += 2
 	}
 	m.gone(rest[:n])
 	return n
@@ -453,7 +465,7 @@ func (m *markupCleaner) replaced(kind classify.Kind, field string) (all []pinned
 		return nil
 	}
 	core := m.text[from:to]
-	if m.whole(kind, core) || isEncoded(core) || (core[0] == '{' || core[0] == '[') && m.isJSON(core) || m.xml && m.nested < mostNested && hasMarkup(core) {
+	if m.whole(kind, core) || hasEncoded(core) || (core[0] == '{' || core[0] == '[') && m.isJSON(core) || m.xml && m.nested < mostNested && hasMarkup(core) {
 		m.nested++
 		out := m.clean(nil, kind, field, core)
 		m.nested--

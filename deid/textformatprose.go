@@ -14,7 +14,6 @@ import (
 // how many escaped bytes in a row are surely a text.
 const (
 	encodedRun    = 100
-	encodedShort  = 40
 	encodedEscape = 2
 )
 
@@ -65,13 +64,8 @@ func hidden(text []byte) string {
 	return ""
 }
 
-// isEncoded says whether a value is encoded data, whatever it says.
-func isEncoded(value []byte) bool {
-	return len(value) >= encodedShort && hasEncoded(value)
-}
-
-// hasEncoded looks for long runs of base64, and for bytes written as =E5 or
-// %E5.
+// hasEncoded looks for long runs of base64, and for bytes and characters written
+// as =E5, %E5 or \u5f20.
 func hasEncoded(text []byte) bool {
 	var r encodedLook
 	for i, c := range text {
@@ -113,14 +107,18 @@ func (r *encodedLook) base64(c byte) bool {
 
 // escape counts bytes above ASCII that are written in hexadecimal.
 func (r *encodedLook) escape(text []byte, i int, c byte) bool {
-	if c != '=' && c != '%' || i+2 >= len(text) || !isHighHex(text[i+1]) || !isHex(text[i+2]) {
+	size := 3
+	switch {
+	case c == '\\' && i+5 < len(text) && text[i+1] == 'u' && isHex(text[i+2]) && isHex(text[i+3]) && isHex(text[i+4]) && isHex(text[i+5]):
+		size = 6
+	case c != '=' && c != '%' || i+2 >= len(text) || !isHighHex(text[i+1]) || !isHex(text[i+2]):
 		return false
 	}
 	if i != r.next {
 		r.escapes = 0
 	}
 	r.escapes++
-	r.next = i + 3
+	r.next = i + size
 	return r.escapes >= encodedEscape
 }
 

@@ -120,7 +120,7 @@ func (v *textValues) clean(dst []byte, kind classify.Kind, field string, value [
 	switch {
 	case v.whole(kind, core):
 		dst = v.replace(dst, v.surer(kind, core), nameFormOf(field), core)
-	case isEncoded(core):
+	case hasEncoded(core):
 		dst = v.replace(dst, classify.None, fullName, core)
 	default:
 		dst = v.inside(dst, field, core)
