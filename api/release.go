@@ -132,7 +132,11 @@ func (s *Services) WithdrawRelease(ctx context.Context, u identity.User, id, rea
 }
 
 func (c *call) releaseTake() error {
-	return c.TakeRelease(c.r.Context(), c.user, c.id(), &late{c: c, kind: "application/octet-stream", file: "release-" + c.id()})
+	r, err := c.Releases.Get(c.r.Context(), c.id())
+	if err != nil {
+		return err
+	}
+	return c.TakeRelease(c.r.Context(), c.user, r.ID, &late{c: c, kind: "application/octet-stream", file: r.OutputName()})
 }
 
 // TakeRelease hands a copy out.

@@ -27,11 +27,12 @@ type passRow struct {
 const mostPasses = 200
 
 func (q *request) gatewayPage() error {
-	m := gatewayFile{Routes: q.Gateway.Config.Routes, May: q.ses.User.May(identity.ApproveActions), Open: q.Gateway.Config.InUse()}
+	m := gatewayFile{Routes: q.Gateway.Config.Routes, May: q.ses.User.May(identity.ApproveActions)}
 	all, err := q.Gateway.Passes(q.r.Context(), "", mostPasses, 0)
 	if err != nil {
 		return err
 	}
+	m.Open = q.Gateway.Config.InUse() || len(all) > 0
 	now := q.Now().UnixMilli()
 	for _, x := range all {
 		row := passRow{Pass: x, Kinds: gateway.Titles(x.Kinds)}
@@ -104,4 +105,15 @@ func (q *request) passAnswer() error {
 		}
 	}
 	return q.redirect("/pass/" + m.ID)
+}
+
+// passChip is the colour of a pass's state.
+func passChip(state string) string {
+	switch state {
+	case gateway.Passed:
+		return "good"
+	case gateway.Refused:
+		return "bad"
+	}
+	return "warn"
 }

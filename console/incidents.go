@@ -242,28 +242,31 @@ func (q *request) bundle() error {
 	if err := q.watchBundle(c); err != nil {
 		return err
 	}
-	w := &download{w: q.w, name: "cordon-" + c.ID + ".zip"}
-	if err := q.Bundle(q.r.Context(), c.ID, q.lang, w); err != nil {
-		if w.begun {
-			panic(http.ErrAbortHandler) // the file must not look complete
-		}
-		return err
-	}
-	return nil
+	w := &download{w: q.w, kind: "application/zip", name: "cordon-" + c.ID + ".zip"}
+	return w.whole(q.Bundle(q.r.Context(), c.ID, q.lang, w))
 }
 
 // download begins a file with its first bytes, so that an error before them
 // can still be shown as a page.
 type download struct {
-	w     http.ResponseWriter
-	name  string
-	begun bool
+	w          http.ResponseWriter
+	kind, name string
+	begun      bool
+}
+
+// whole breaks the connection where a file that has begun cannot be finished:
+// it must not look complete.
+func (d *download) whole(err error) error {
+	if err != nil && d.begun {
+		panic(http.ErrAbortHandler)
+	}
+	return err
 }
 
 func (d *download) Write(p []byte) (int, error) {
 	if !d.begun {
 		d.begun = true
-		d.w.Header().Set("Content-Type", "application/zip")
+		d.w.Header().Set("Content-Type", d.kind)
 		d.w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
 	}
 	return d.w.Write(p)

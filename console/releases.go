@@ -121,7 +121,7 @@ func (q *request) requestRelease() error {
 	if err != nil {
 		return err
 	}
-	if _, err := q.Releases.Make(q.r.Context(), r.ID, nil); err != nil {
+	if _, err := q.Releases.Make(background(q.r.Context()), r.ID, nil); err != nil {
 		q.Log.Error("release not made", "release", r.ID, "error", err)
 	}
 	return q.redirect("/releases/" + r.ID)
@@ -139,11 +139,14 @@ func (q *request) changeRelease() error {
 		if !q.ses.User.May(identity.RequestReleases) {
 			return q.refused(http.StatusForbidden, "error.role")
 		}
-		_, err = q.Releases.Make(ctx, id, nil)
+		_, err = q.Releases.Make(background(ctx), id, nil)
 	case "take":
-		q.w.Header().Set("Content-Type", "application/octet-stream")
-		q.w.Header().Set("Content-Disposition", `attachment; filename="release-`+id+`"`)
-		return q.TakeRelease(ctx, q.ses.User, id, q.w)
+		r, err := q.Releases.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		w := &download{w: q.w, kind: "application/octet-stream", name: r.OutputName()}
+		return w.whole(q.TakeRelease(ctx, q.ses.User, id, w))
 	default:
 		return q.refused(http.StatusNotFound, "error.nothing")
 	}
@@ -158,9 +161,8 @@ func (q *request) releaseProof() error {
 	if _, err := q.Releases.Get(q.r.Context(), id); err != nil {
 		return err
 	}
-	q.w.Header().Set("Content-Type", "application/zip")
-	q.w.Header().Set("Content-Disposition", `attachment; filename="release-`+id+`.zip"`)
-	return q.ReleaseProof(q.r.Context(), id, q.lang, q.w)
+	w := &download{w: q.w, kind: "application/zip", name: "release-" + id + "-proof.zip"}
+	return w.whole(q.ReleaseProof(q.r.Context(), id, q.lang, w))
 }
 
 // traceForm is the page that asks whose copy a fragment is.

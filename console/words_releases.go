@@ -10,7 +10,7 @@ var releaseWords = map[string]ocsf.Text{
 	"releases.none": {EN: "No data set has left yet", ZH: "尚无数据发布记录"}, "releases.none.text": {EN: "Ask for one below, or with: cordon release request visits.csv --recipe recipe.yaml … (docs/release.md).", ZH: "可在下方申请，或使用命令：cordon release request visits.csv --recipe recipe.yaml …（见 docs/release.md）。"},
 	"releases.new": {EN: "Ask for a release", ZH: "申请发布"},
 	"release.what": {EN: "Data set", ZH: "数据集"}, "release.state": {EN: "State", ZH: "状态"}, "release.recipient": {EN: "Recipient", ZH: "接收方"}, "release.level": {EN: "GB/T 42460", ZH: "GB/T 42460 级别"}, "release.until": {EN: "Until", ZH: "有效期至"},
-	"release.title": {EN: "What it is", ZH: "名称"}, "release.purpose": {EN: "Purpose", ZH: "用途"}, "release.basis": {EN: "Legal basis", ZH: "法律依据（如伦理批件号）"}, "release.contact": {EN: "Recipient's mail address", ZH: "接收方邮箱"},
+	"release.title": {EN: "What it is", ZH: "名称"}, "release.purpose": {EN: "Purpose", ZH: "用途"}, "release.basis.short": {EN: "Basis", ZH: "法律依据"}, "release.basis": {EN: "Legal basis", ZH: "法律依据（如伦理批件号）"}, "release.contact": {EN: "Recipient's mail address", ZH: "接收方邮箱"},
 	"release.key": {EN: "Recipient's age key", ZH: "接收方 age 公钥"}, "release.key.text": {EN: "age1…; the copy is encrypted to it. Empty hands it out in clear.", ZH: "age1…，数据将加密给该公钥；留空则以明文交付。"},
 	"release.recipe": {EN: "Recipe", ZH: "配方"}, "release.recipe.text": {EN: "What each column is and what is asked of the table; docs/release.md explains every line.", ZH: "说明每列的类型及对表格的要求；每一行的含义见 docs/release.md。"},
 	"release.file": {EN: "File", ZH: "文件"}, "release.file.text": {EN: "A CSV table, or a ZIP archive of files. It is kept encrypted and deleted when the release ends.", ZH: "CSV 表格或 ZIP 压缩包。文件加密保存，发布结束后删除。"},

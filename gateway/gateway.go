@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -315,19 +316,44 @@ func (s *sight) add(f *classify.Finding, least int) {
 	if f.Token != "" && len(s.tokens) < mostTokens {
 		s.tokens[seenToken{f.Kind, f.Token}] = struct{}{}
 	}
+	place := s.mild
 	if len(s.worst) < mostShown {
+		place = len(s.worst)
 		s.worst = append(s.worst, *f)
 	} else if s.worst[s.mild].Level < f.Level {
 		s.worst[s.mild] = *f
 	} else {
 		return
 	}
+	s.worst[place].Member = nameless(f.Member)
 	s.mild = 0
 	for i := range s.worst {
 		if s.worst[i].Level < s.worst[s.mild].Level {
 			s.mild = i
 		}
 	}
+}
+
+// nameless keeps of a path into archives and attachments what kind of file
+// each is: people name files after patients.
+func nameless(member string) string {
+	if member == "" {
+		return ""
+	}
+	steps := strings.Split(member, "!/")
+	for i, step := range steps {
+		steps[i] = "*"
+		if ext := path.Ext(step); slices.Contains(plainEndings(), strings.ToLower(ext)) {
+			steps[i] += strings.ToLower(ext)
+		}
+	}
+	return strings.Join(steps, "!/")
+}
+
+// plainEndings are endings of file names that tell nothing of anybody.
+func plainEndings() []string {
+	return strings.Fields(`.7z .bmp .bz2 .csv .dcm .doc .docx .eml .gz .hl7 .htm .html .jpeg .jpg .json .md .msg .ndjson .ods .odt .parquet .pdf .png .ppt .pptx
+		.rar .rtf .sqlite .tar .tgz .tif .tiff .tsv .txt .wps .xls .xlsx .xml .xz .zip .zst`)
 }
 
 // seenToken is a value that was found.

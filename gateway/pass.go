@@ -274,7 +274,7 @@ func (g *Guard) expire(ctx context.Context) ([]Pass, error) {
 		if p.Action != Hold || p.Until > now.UnixMilli() {
 			continue
 		}
-		p.State, p.Reason, p.Changed = Refused, "nobody answered in time", now.UnixMilli()
+		p.State, p.Reason, p.Changed = Refused, "无人按时审批 / nobody answered in time", now.UnixMilli()
 		p.Until = now.Add(time.Hour).UnixMilli()
 		if err := g.db.Update(ctx, func(tx *sql.Tx) error { return putPass(ctx, tx, p) }); err != nil {
 			return over, err

@@ -65,7 +65,10 @@ type Release struct {
 	Approver  string `json:"approver,omitempty"`
 	Decided   int64  `json:"decided,omitempty"`
 	Reason    string `json:"reason,omitempty"`
-	Changed   int64  `json:"changed"`
+	// TakenBy is who handed it out last, Ended why it ended.
+	TakenBy string     `json:"taken_by,omitempty"`
+	Ended   *ocsf.Text `json:"ended,omitempty"`
+	Changed int64      `json:"changed"`
 	// RecipeHash, Source and Output are SHA-256 in hex.
 	RecipeHash string `json:"recipe_sha256"`
 	SourceHash string `json:"source_sha256"`
@@ -321,7 +324,7 @@ func (b *Broker) Take(ctx context.Context, id, by string, w io.Writer) (Release,
 			return ErrState
 		}
 		r.Taken++
-		r.Reason = "taken by " + by
+		r.TakenBy = by
 		return nil
 	})
 	if err != nil {
@@ -356,12 +359,13 @@ func (b *Broker) Withdraw(ctx context.Context, id, by, reason string) (Release, 
 	if strings.TrimSpace(reason) == "" {
 		return Release{}, mistake("withdrawing needs its reason", "请填写撤回原因")
 	}
-	return b.end(ctx, id, by+": "+strings.TrimSpace(reason))
+	reason = strings.TrimSpace(reason)
+	return b.end(ctx, id, ocsf.Text{EN: "withdrawn by " + by + ": " + reason, ZH: by + " 撤回：" + reason})
 }
 
-func (b *Broker) end(ctx context.Context, id, reason string) (Release, error) {
+func (b *Broker) end(ctx context.Context, id string, why ocsf.Text) (Release, error) {
 	r, err := b.change(ctx, id, []string{Requested, Blocked, Measured, Approved, Refused}, func(r *Release) error {
-		r.State, r.Reason = Ended, reason
+		r.State, r.Ended = Ended, &why
 		return nil
 	})
 	if err != nil {
@@ -387,7 +391,7 @@ func (b *Broker) Tend(ctx context.Context) error {
 	for _, r := range all {
 		old := (r.State == Refused || r.State == Blocked) && r.Changed < month
 		if r.State != Ended && r.State != Making && (b.over(r) || old) {
-			_, err := b.end(ctx, r.ID, "past its time")
+			_, err := b.end(ctx, r.ID, ocsf.Text{EN: "its time is over", ZH: "已过有效期"})
 			errs = append(errs, err)
 		}
 	}
@@ -411,4 +415,17 @@ func StateTitle(state string) ocsf.Text {
 		return ocsf.Text{EN: "refused", ZH: "已拒绝"}
 	}
 	return ocsf.Text{EN: "ended", ZH: "已结束"}
+}
+
+// OutputName is a name for the copy as it is handed out, without anything that
+// tells of its content.
+func (r Release) OutputName() string {
+	name := "release-" + r.ID + ".csv"
+	if recipe, err := ReadRecipe([]byte(r.Recipe)); err == nil && recipe.Kind == FileSet {
+		name = "release-" + r.ID + ".zip"
+	}
+	if r.AgeKey != "" {
+		name += ".age"
+	}
+	return name
 }

@@ -77,7 +77,8 @@ func (b *Broker) blocks(r *Release, err error) bool {
 	case errors.As(err, &m):
 		r.Failure = &m.Text
 	case errors.Is(err, ErrRefused), errors.Is(err, deid.ErrUsage):
-		r.Failure = &ocsf.Text{EN: err.Error(), ZH: "无法按该配方生成：" + err.Error()}
+		why := strings.ReplaceAll(strings.ReplaceAll(err.Error(), ErrRefused.Error()+": ", ""), deid.ErrUsage.Error()+": ", "")
+		r.Failure = &ocsf.Text{EN: "It cannot be made by this recipe: " + why, ZH: "无法按该配方生成：" + why}
 	default:
 		return false
 	}

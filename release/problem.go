@@ -46,6 +46,17 @@ type problem struct {
 	of        []uint32    // row -> base class
 }
 
+// unknown names a column that the configuration does not name. Where it names
+// no column of the table the first line may be a row, whose cells nobody is told.
+func (c Config) unknown(t *Table, column int) string {
+	for i := range t.Columns {
+		if _, ok := c.Columns[t.Columns[i].Name]; ok {
+			return fmt.Sprintf("column %q", t.Columns[column].Name)
+		}
+	}
+	return fmt.Sprintf("column %d, nor about any other (does the table lack its header line?)", column+1)
+}
+
 // prepare checks the table against the configuration and compiles both.
 func prepare(t *Table, cfg Config, open func(string) (io.ReadCloser, error)) (*problem, error) {
 	if err := cfg.Check(); err != nil {
@@ -58,7 +69,7 @@ func prepare(t *Table, cfg Config, open func(string) (io.ReadCloser, error)) (*p
 	for i := range t.Columns {
 		col, ok := cfg.Columns[t.Columns[i].Name]
 		if !ok {
-			return nil, fmt.Errorf("%w: the configuration says nothing about column %q: is it identifying, quasi, sensitive or insensitive?", ErrRefused, t.Columns[i].Name)
+			return nil, fmt.Errorf("%w: the configuration says nothing about %s: is it identifying, quasi, sensitive or insensitive?", ErrRefused, cfg.unknown(t, i))
 		}
 		if col.Kind != Quasi {
 			continue

@@ -105,7 +105,7 @@ func (b *builder) add(row []string) error {
 		code, ok := b.index[i][v]
 		if !ok {
 			if len(v) > b.b.Cell {
-				return fmt.Errorf("a cell of column %q is longer than %d bytes", c.Name, b.b.Cell)
+				return fmt.Errorf("a cell of column %d is longer than %d bytes", i+1, b.b.Cell)
 			}
 			if b.size += int64(len(v)) + 48; b.size > b.b.Distinct {
 				return fmt.Errorf("the different values of the table take more than %d MiB: leave out columns of free text", b.b.Distinct>>20)
@@ -178,16 +178,16 @@ func names(header []string, b Bounds) ([]string, error) {
 	if len(header) > b.Columns {
 		return nil, fmt.Errorf("the table has %d columns, more than %d", len(header), b.Columns)
 	}
-	out, seen := make([]string, len(header)), map[string]bool{}
+	out, seen := make([]string, len(header)), map[string]int{}
 	for i, name := range header {
 		name = strings.Clone(strings.TrimSpace(name))
 		switch {
 		case name == "":
 			return nil, fmt.Errorf("column %d has no name: add it to the header line", i+1)
-		case seen[name]:
-			return nil, fmt.Errorf("the column %q stands twice in the header: keep one", name)
+		case seen[name] > 0: // it may be a row's cell where the header is missing
+			return nil, fmt.Errorf("columns %d and %d have the same name: keep one, or add the header line if it is missing", seen[name], i+1)
 		}
-		seen[name], out[i] = true, name
+		seen[name], out[i] = i+1, name
 	}
 	return out, nil
 }
