@@ -53,7 +53,7 @@ func splitEnding(name string) (stem, ending string) {
 }
 
 func endings() []string {
-	return strings.Fields("hl7 hl7v2 er7 msg json ndjson jsonl xml cda ccda dcm dicom ima txt text md note csv tsv tab dat bin log gz zip")
+	return strings.Fields("hl7 hl7v2 er7 msg json ndjson jsonl xml cda ccda dcm dicom ima txt text md note csv tsv tab psv html htm xhtml dat bin log gz zip")
 }
 
 // technicalID is true for a DICOM UID or a UUID.

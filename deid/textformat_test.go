@@ -36,7 +36,7 @@ func TestTextMarkup(t *testing.T) {
 	const page = "<html><head><title>x</title><!-- 张丽 --><script>var p = \"Alan Turingham\"</script></head><body class=\"col-md-6\">\r\n" +
 		"<p>患者姓名：张<b>丽</b> 联系电话 138&#49;2345678 SSN 536&ndash;22&ndash;1847</p>\r\n<p>5 &lt; 6 &amp; ok</p>" +
 		"<table><tr><th>病案号</th><th>Ward</th></tr><tr><td>00345621</td><td>ICU</td></tr></table>" +
-		"<a href=\"mailto:alan@turingham.org\">mail</a><input name=\"patientName\" value=\"Alan Turingham\"><img src=\"data:image/png;base64,AAAA\"></body></html>"
+		"<a href=\"mailto:alan@turingham.org\">mail</a><input name=\"patientName\" value=\"Alan Turingham\"><p data-patient-name=Turingham></p><img src=\"data:image/png;base64,AAAA\"></body></html>"
 	for _, profile := range bothProfiles() {
 		for _, name := range []string{"a.html", "a.txt", "a"} {
 			out, _ := cleanText(t, textJob(t), profile, name, []byte(page))

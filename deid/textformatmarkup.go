@@ -416,7 +416,7 @@ func (m *markupCleaner) field() (classify.Kind, string) {
 			return kind, m.heads[i]
 		}
 	}
-	if kind := m.heading(m.before); kind != classify.None && len(bytes.TrimSpace(m.text)) <= 96 {
+	if kind := m.heading(m.before); kind != classify.None && len(bytes.TrimSpace(m.text)) <= 64 {
 		return kind, m.before
 	}
 	return classify.None, ""
@@ -596,7 +596,8 @@ func (m *markupCleaner) attribute(a xmlscan.Attr, value []byte, said, tag string
 		if m.xml {
 			kind = m.heading(field)
 		}
-	case m.xml:
+	case m.xml || strings.HasPrefix(name, "data-"):
+		field = strings.TrimPrefix(field, "data-")
 		kind = m.heading(field)
 	case strings.Contains(" class style width height colspan rowspan align valign type rel charset http-equiv lang dir border color bgcolor method role target media for ", " "+name+" "):
 		return m.textValues.key(nil, value)
