@@ -265,6 +265,8 @@ func (t *tableWriter) headings(row []string) error {
 		t.drop = append(t.drop, c.method == Remove)
 	}
 	switch {
+	case len(unknown) == len(row): // a row, perhaps, whose cells nobody is told
+		return errors.New("the profile names none of the columns; does the table lack its header line?")
 	case len(unknown) > 0:
 		return fmt.Errorf("the profile does not name the columns %s; list them, or set default: redact", strings.Join(unknown, ", "))
 	case t.file.Patient != "" && t.patient < 0:
