@@ -26,7 +26,7 @@ func TestPatientsFromMessages(t *testing.T) {
 	}
 	s := newSite(t, filepath.Join(t.TempDir(), "data"), func(c *config.Config) {
 		c.Scan.Targets = []classify.ScanTarget{{Name: "share", Path: dir, Allowed: 5}}
-		c.Gateway.Routes = []gateway.Route{{Name: "ours", Rules: []gateway.Rule{{Patients: 1, Do: gateway.Block}}}}
+		c.Gateway.Routes = []gateway.Route{{Name: "ours", Rules: []gateway.Rule{{Honey: true, Do: gateway.Block}, {Patients: 1, Do: gateway.Block}}}}
 	})
 	v := s.start(t)
 	if run := s.scanned(t, `{"target":"share"}`); run.Totals.Patients != 0 {
@@ -50,6 +50,10 @@ func TestPatientsFromMessages(t *testing.T) {
 	if answer := s.must(t, "POST", "/api/v1/gateway/inspect", "call "+p.Number); !strings.Contains(answer, `"honey":1`) {
 		t.Errorf("the gateway says of a planted patient %s", answer)
 	}
+	eventually(t, "a critical case opens, though no sender is named", func() bool {
+		v.drained()
+		return strings.Contains(s.must(t, "GET", "/api/v1/incidents", ""), `"severity_id":5`)
+	})
 	v.stop()
 	news, err := os.ReadFile(filepath.Join(s.cfg.Data, "patients.news"))
 	if err != nil || bytes.Contains(news, []byte(number)) || bytes.Contains(news, []byte(p.Number)) {
