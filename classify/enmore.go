@@ -31,6 +31,16 @@ func (p *enPage) labelledCode(i int) {
 		if w := p.word(i + 1); w == "name" || w == "id" {
 			p.user(i + 2)
 		}
+	case "mychart":
+		p.codeBehind(i, Unique)
+	case "policy", "subscriber":
+		p.codeBehind(i, HealthPlan)
+	case "ssn":
+		p.lastFour(i)
+	case "circle": // of Willis: arteries
+		if p.word(i+1) == "of" && p.word(i+2) == "willis" {
+			p.ts[i].used, p.ts[i+2].used = true, true
+		}
 	case "at":
 		p.spelledMail(i)
 	case "transcribed", "typed", "initials", "transcriptionist", "typist":

@@ -182,7 +182,7 @@ func (s *scan) dotted(i, end int) int {
 		return k
 	}
 	switch {
-	case parts == 4 && large <= 255 && (small >= 10 || large >= 100) && byteAt(text, i-1) != '.' && !versioned(text, i):
+	case parts == 4 && large <= 255 && (small >= 10 || large >= 100) && byteAt(text, i-1) != '.' && !versioned(text, i) && !bytes.HasSuffix(text[i:k], []byte(".0.0.0")):
 		s.add(i, k, IP, 88, ByStructure)
 	case parts == 3 && length[0] == 3 && length[1] == 3 && length[2] == 4 && text[i] >= '2':
 		s.phone(i, k, 75)
@@ -196,7 +196,7 @@ func versioned(text []byte, i int) bool {
 	before := text[lo:i]
 	for k := range before {
 		switch c := folded(before[k]); {
-		case c == 'v' && lowerPrefix(before[k:], "ver"), c == 'r' && lowerPrefix(before[k:], "release"), c == 'b' && lowerPrefix(before[k:], "build"), c == 's' && lowerPrefix(before[k:], "sdk"):
+		case c == 'v' && lowerPrefix(before[k:], "ver"), c == 'r' && lowerPrefix(before[k:], "release"), c == 'b' && lowerPrefix(before[k:], "build"), c == 's' && lowerPrefix(before[k:], "sdk"), c == 'c' && (lowerPrefix(before[k:], "creator") || lowerPrefix(before[k:], "chrome/")):
 			return true
 		}
 	}

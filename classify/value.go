@@ -85,6 +85,10 @@ func (s *scan) field(k Kind, begun int) {
 	if from == to || to-from > 512 || placeholder(s.text[from:to]) {
 		return
 	}
+	if k == Condition {
+		s.coded()
+		return
+	}
 	value := s.text[from:to]
 	kind, confidence := fieldFits(k, value)
 	if kind == None {
@@ -219,6 +223,7 @@ func headings() map[Kind]string {
 		Plate:          "cph,cphm,plate no,car no",
 		SSN:            "ssn,social security number",
 		Unique:         "uuid cn",
+		Condition:      "诊断编码,疾病编码,诊断代码,疾病代码,诊断码,主要诊断编码,主诊断编码,其他诊断编码,次要诊断编码,出院诊断编码,入院诊断编码,门诊诊断编码,门急诊诊断编码,出院主要诊断编码,死因编码,icd编码,icd10编码,icd码,icd10码,疾病诊断编码,zdbm,jbbm,zddm,jbdm,diagnosis code,diagnosis codes,diag code,dx code,icd,icd10,icd 10,icd code,icd10 code,icd 10 code,icd9 or icd10 code,icd 10 cm,icd10cm,primary diagnosis code,secondary diagnosis code,principal diagnosis code,admitting diagnosis code,discharge diagnosis code,dx1,dx2,dx3,dx,diagnosis",
 	}
 }
 

@@ -156,6 +156,17 @@ func (v *zhView) bare(i int, parts zhPlaceParts) int {
 			return len(suffix)
 		}
 	}
+	return v.section(i)
+}
+
+// section gives the length of what says which part of a road a number is of:
+// 科技路|西段18号, 好吃街|旁12号楼.
+func (v *zhView) section(i int) int {
+	for _, word := range [...]string{"东段", "西段", "南段", "北段", "中段", "旁边", "旁", "对面"} {
+		if hasWide(v.text, i, word) && byteAt(v.text, i+len(word))-'0' < 10 {
+			return len(word)
+		}
+	}
 	return 0
 }
 
@@ -358,7 +369,7 @@ func (v *zhView) road(begin, at int) {
 		}
 		for _, suffix := range v.z.x.road.from(v.text, i) {
 			if n := i + len(suffix); hasWide(v.text, i, suffix) && n < at {
-				if size, _ := v.number(n, false); size > 0 {
+				if size, _ := v.number(n+v.section(n), false); size > 0 {
 					if road < 0 {
 						road = i
 					}

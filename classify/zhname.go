@@ -507,7 +507,28 @@ func (v *zhView) gender(at, end int) {
 		if f := names[0]; f.to == w.n && !f.alone && f.to-f.from >= 2 && !v.stop(w.runes[f.from:f.to]) {
 			v.add(w.at[f.from], w.at[f.to], Name, 85, ByStructure)
 		}
+	} else if v.introduced(&w, end) {
+		v.add(w.at[0], w.at[w.n], Name, 80, ByStructure)
 	}
+}
+
+// introduced says whether a word of the language is a patient's name, by all
+// that stands around it: 出院小结：林黛玉，女，29岁.
+func (v *zhView) introduced(w *zhWindow, end int) bool {
+	if w.n != 3 || !zhEnds(v.text[:w.at[0]], "：") && byteAt(v.text, w.at[0]-1) != ':' || v.stop(w.run()) {
+		return false
+	}
+	if n, _ := v.z.x.surnameAt(w.run()); n == 0 {
+		return false
+	}
+	i := end
+	for _, sign := range [...]string{"性", "，", ",", "、", " "} {
+		if hasWide(v.text, i, sign) {
+			i += len(sign)
+		}
+	}
+	n := digitsIn(v.text[min(i, len(v.text)):])
+	return n > 0 && n <= 3 && hasWide(v.text, i+n, "岁")
 }
 
 // gap goes back over what parts the cells of a line.

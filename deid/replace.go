@@ -90,6 +90,9 @@ func (j *Job) topCodeBirth(dst, value []byte) ([]byte, bool) {
 	if !ok || d.parts[0] == (place{}) || j.Today.IsZero() {
 		return dst, false
 	}
+	if d.short && d.year > j.Today.Year() {
+		d.year -= 100 // nobody is born in the future
+	}
 	latest := j.Today.AddDate(-topAge, 0, 0)
 	born := d
 	if born.month == 0 {
@@ -99,6 +102,7 @@ func (j *Job) topCodeBirth(dst, value []byte) ([]byte, bool) {
 	if !ok || t.After(latest) {
 		return dst, false
 	}
+	d.short = false // 36 would not say which
 	return d.write(dst, value, latest.AddDate(0, 1-int(latest.Month()), 1-latest.Day())), true
 }
 

@@ -148,6 +148,9 @@ func (x *xmlWalk) attributes(n *node, parent *level) {
 	case systemRole:
 		parent.fr.kind = systemKind(value)
 		return
+	case codesRole:
+		parent.fr.kind = codesKind(value)
+		return
 	case contentRole:
 		parent.fr.form = string(value)
 		return

@@ -303,6 +303,9 @@ func (f *resources) leaf(n *node, fr *frame) {
 	case systemRole:
 		fr.kind = systemKind(raw)
 		return
+	case codesRole:
+		fr.kind = codesKind(raw)
+		return
 	case contentRole:
 		fr.form, fr.document = string(raw), true
 		return
@@ -404,6 +407,17 @@ func systemKind(raw []byte) classify.Kind {
 	for _, known := range identifierSystems() {
 		if bytes.HasSuffix(raw, []byte(known.suffix)) {
 			return known.kind
+		}
+	}
+	return classify.None
+}
+
+// codesKind is what the codes of a system may mark: those of ICD-10 sensitive
+// conditions.
+func codesKind(system []byte) classify.Kind {
+	for _, name := range [...]string{"icd-10", "icd10", "ICD-10", "ICD10", "2.16.840.1.113883.6.3", "2.16.840.1.113883.6.90"} {
+		if bytes.Contains(system, []byte(name)) {
+			return classify.Condition
 		}
 	}
 	return classify.None

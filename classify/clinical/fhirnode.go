@@ -17,6 +17,7 @@ const (
 	dataRole
 	typeRole      // the type of an identifier
 	systemRole    // the system of an identifier or contact point
+	codesRole     // the system of a coding: says what the code beside it may mark
 	valueRole     // the value beside them
 	contentRole   // a contentType
 	referenceRole // a reference
@@ -114,7 +115,17 @@ func meaning(parent *node, name string) (role, classify.Kind) {
 		if parent.name == "identifier" || parent.name == "telecom" {
 			return systemRole, classify.None
 		}
+		if parent.name == "coding" {
+			return codesRole, classify.None
+		}
 		return skipped, classify.None
+	case "code":
+		switch {
+		case parent.name == "coding" && parent.root() == "Condition":
+			return valueRole, classify.Condition // its system may stand behind it
+		case parent.name == "coding":
+			return valueRole, classify.None
+		}
 	case "type":
 		if parent.name == "identifier" {
 			return typeRole, classify.None

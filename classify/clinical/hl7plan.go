@@ -20,6 +20,7 @@ const (
 	number                // CX, EI: a number that names somebody
 	simple                // a value without components
 	location              // PL: plain
+	coded                 // CWE: a code, its text, the system's name; again for another system
 )
 
 // component is the kind of a component of a field of a kind.
@@ -37,6 +38,8 @@ func (s shape) component(c int, kind classify.Kind, value []byte) classify.Kind 
 		return classify.Email
 	case s == reach && (c == 1 || c == 7 || c == 12) && len(value) > 3:
 		return classify.Phone
+	case s == coded && (c == 1 || c == 4):
+		return classify.Condition
 	case (s == number || s == simple) && c == 1:
 		return kind
 	}
@@ -137,6 +140,8 @@ func fieldGroup(group string) (all []knownField) {
 		f.shape, f.kind = home, classify.Address
 	case "reach":
 		f.shape, f.kind = reach, classify.Phone
+	case "diagnosis":
+		f.shape, f.kind = coded, classify.Condition
 	default:
 		f.kind, _ = classify.KindOf(word)
 		if f.kind == classify.MRN || f.kind == classify.Account || f.kind == classify.Visit || f.kind == classify.Accession || f.kind == classify.HealthPlan {
@@ -167,7 +172,8 @@ OBR accession-number:2,3,18,19,20,21 staff:10,16,28,32,33,34,35 reach:17
 OBX staff:16,25 device-serial:18
 SPM accession-number:2,3
 EVN staff:5
-DG1 staff:16
+DG1 diagnosis:3 staff:16
+PRB diagnosis:3
 PR1 staff:8,11,12
 ROL staff:4 home:11 reach:12
 PRT staff:5 udi:10 home:14 reach:15
@@ -176,7 +182,7 @@ SCH staff:12,16,20 reach:13,17,21 home:14,18,22
 AIP staff:3
 STF licence-number:2 name:3 birth-date:6 reach:10 home:11 email:15
 CTD name:2 home:3 reach:5
-FT1 staff:20,21
+FT1 diagnosis:19 staff:20,21
 RXA staff:10
 RXE staff:13,14
 RXO staff:14
