@@ -147,7 +147,9 @@ func errOf[T any](_ T, err error) error { return err }
 // fillGateway stops mails of many people.
 func (h *outgoing) fillGateway(n int) (held, coached string) {
 	h.t.Helper()
-	text := func(i int) string { return fmt.Sprintf("患者姓名：李四%d，身份证号：%s，电话：138001380%02d", i, someNumber, i%100) }
+	text := func(i int) string {
+		return fmt.Sprintf("患者姓名：李四%d，身份证号：%s，电话：138001380%02d", i, someNumber, i%100)
+	}
 	for i := range n {
 		held = h.mail(fmt.Sprintf("doctor%03d@hospital.example", i), text(i), "someone@partner.example").Pass
 		coached = h.mail(fmt.Sprintf("nurse%03d@hospital.example", i), text(i), "friend@elsewhere.example").Pass

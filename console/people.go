@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/cordon-health/cordon/identity"
-	"github.com/cordon-health/cordon/ocsf"
 )
 
 // The kinds of sealed words in addresses.
@@ -71,15 +70,6 @@ func (q *request) patientRef(id string) patientRef {
 }
 
 func (c *Console) patientPath(id string) string { return "/patients/" + c.seal.Seal(sealPatient, id) }
-
-// detectorTitles are the names of detectors by id.
-func (q *request) detectorTitles() map[string]ocsf.Text {
-	all := map[string]ocsf.Text{}
-	for _, i := range q.Detectors() {
-		all[i.ID] = i.Title
-	}
-	return all
-}
 
 func languageNames() [][2]string { return [][2]string{{"zh", "中文"}, {"en", "English"}} }
 

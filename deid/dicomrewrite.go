@@ -37,7 +37,6 @@ type dicomRewriter struct {
 	frames  pixels.Frames
 	actions [dicomSafeText + 1]int64
 	buf     []byte
-	folded  []byte
 	spans   []classify.Span
 }
 
