@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cordon-health/cordon/internal/keyed"
 )
@@ -216,14 +217,27 @@ func (s *sink) Part(p Part) error {
 		}
 		s.group.record = p.Record
 	}
-	if p.Column {
-		return s.cell(&p)
+	if err := s.piece(&p); err != nil {
+		return err
 	}
-	for _, sp := range s.in.search(s.in.kindOf(&p), p.Text, s.in.Mode) {
+	return s.encoded(&p)
+}
+
+// piece searches a part's text, once more without what is not seen in it.
+func (s *sink) piece(p *Part) error {
+	if unseenIn(p.Text) {
+		if err := s.unveil(p, slices.Clone(s.in.search(s.in.kindOf(p), p.Text, s.in.Mode))); err != nil {
+			return err
+		}
+	}
+	if p.Column {
+		return s.cell(p)
+	}
+	for _, sp := range s.in.search(s.in.kindOf(p), p.Text, s.in.Mode) {
 		if p.Confidence > 0 && sp.Kind == p.Kind {
 			sp.Confidence = p.Confidence
 		}
-		if err := s.found(&p, sp, nil); err != nil {
+		if err := s.found(p, sp, nil); err != nil {
 			return err
 		}
 	}

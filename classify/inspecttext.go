@@ -40,6 +40,9 @@ func (s *sink) text(ctx context.Context, src Source) error {
 	if charset == Binary {
 		return s.binary(ctx, r)
 	}
+	if err := s.encodedText(ctx, head, io.NewSectionReader(src, 0, src.Size())); err != nil {
+		return err
+	}
 	if _, err := r.Seek(int64(bom), io.SeekStart); err != nil {
 		return fmt.Errorf("pass over the mark of a text: %w", err)
 	}
@@ -78,15 +81,22 @@ func (t *textReading) found(value []byte, at Span) error {
 		}
 		return t.base + int64(off)
 	}
-	end := at.End - at.Start
-	return s.found(&p, Span{End: end, Kind: at.Kind, Confidence: at.Confidence, Reason: at.Reason}, where)
+	size := at.End - at.Start
+	place := func(off int) int64 {
+		if off > 0 { // a value without what is not seen is shorter than where it stands
+			off = size
+		}
+		return where(off)
+	}
+	return s.found(&p, Span{End: len(value), Kind: at.Kind, Confidence: at.Confidence, Reason: at.Reason}, place)
 }
 
 func (t *textReading) read(ctx context.Context, r io.Reader) error {
 	s := t.s
 	s.in.sum.Parts++
 	s.parts++
-	stream := s.in.Engine.Stream(s.in.Mode, t.found)
+	stream := &unveiling{found: t.found}
+	stream.plain = s.in.Engine.Stream(s.in.Mode, stream.first)
 	var to io.Writer = stream
 	finish := stream.Close
 	if t.charset != UTF8 {

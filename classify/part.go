@@ -33,6 +33,9 @@ type Part struct {
 	// byte of the file, and only the offset of the whole part is right.
 	Offset int64
 	Wide   bool
+	// Unpacked is true where Text is a piece of an encoded file that the reader
+	// gives as a member too.
+	Unpacked bool
 	// Text is valid until the sink returns.
 	Text []byte
 }

@@ -49,7 +49,7 @@ func (jsonReader) Read(ctx context.Context, src classify.Source, out classify.Si
 	if err != nil {
 		return err
 	}
-	j := &jsonWalk{ctx: ctx, out: out, exact: exact, in: rowReader{r: r, base: base, buf: make([]byte, 0, blockBytes)}, recordAt: -1, names: map[string]string{}}
+	j := &jsonWalk{ctx: ctx, out: out, exact: exact, in: rowReader{r: r, base: base, buf: make([]byte, 0, blockBytes)}, recordAt: -1, names: map[string]string{}, keys: map[string]bool{}}
 	return j.walk()
 }
 
@@ -70,11 +70,13 @@ type jsonWalk struct {
 	deep     int // levels beyond jsonDepth
 	path     []byte
 	names    map[string]string
+	keys     map[string]bool // those given already
 	record   int64
 	recordAt int // the depth of records, -1 until one was met
 	key      bool
 	room     []byte
 	values   int
+	ended    bool // the long string being read is
 }
 
 // peek is the next byte that is no space.
@@ -209,9 +211,17 @@ func (j *jsonWalk) text() error {
 		if whole {
 			j.in.at++
 		}
-		if j.key && j.deep == 0 {
-			j.keyIs(b)
-		} else if err := j.value(b, at); err != nil {
+		var err error
+		switch {
+		case j.key && j.deep == 0:
+			err = j.keyIs(b, at)
+		case whole:
+			err = j.value(b, at)
+		default:
+			err = j.long(b, at)
+			whole = true
+		}
+		if err != nil {
 			return err
 		}
 		if whole || j.in.eof && j.in.at >= len(j.in.buf) {
@@ -252,14 +262,6 @@ func (j *jsonWalk) stringEnd() (end int, whole bool) {
 		if !j.in.more() {
 			return len(j.in.buf), false
 		}
-	}
-}
-
-func (j *jsonWalk) keyIs(b []byte) {
-	j.key = false
-	if n := len(j.stack); n > 0 {
-		j.room = unescapeJSON(j.room[:0], b)
-		j.stack[n-1].key = j.name(j.room)
 	}
 }
 
@@ -314,6 +316,11 @@ func (j *jsonWalk) value(b []byte, at int64) error {
 	if plainNumber(b) {
 		return nil
 	}
+	return j.out.Part(j.part(b, at))
+}
+
+// part is a value with its place.
+func (j *jsonWalk) part(b []byte, at int64) classify.Part {
 	depth := len(j.stack)
 	p := classify.Part{Record: j.record, Offset: -1, Text: b}
 	if bytes.IndexByte(b, '\\') >= 0 {
@@ -336,5 +343,5 @@ func (j *jsonWalk) value(b []byte, at int64) error {
 		p.Path = j.name(j.path)
 		j.path = j.path[:before]
 	}
-	return j.out.Part(p)
+	return p
 }

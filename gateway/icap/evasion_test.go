@@ -13,6 +13,7 @@ import (
 
 	"github.com/cordon-health/cordon/classify"
 	"github.com/cordon-health/cordon/classify/archive"
+	"github.com/cordon-health/cordon/classify/table"
 	"github.com/cordon-health/cordon/classify/web"
 	"github.com/cordon-health/cordon/gateway"
 )
@@ -41,14 +42,34 @@ func packed(t *testing.T, text string) (br, zipped string) {
 	return b.String(), z.String()
 }
 
+// stored is a zip of three megabytes, the text at its end.
+func stored(t *testing.T, text string) string {
+	t.Helper()
+	var z bytes.Buffer
+	a := zip.NewWriter(&z)
+	f, err := a.CreateHeader(&zip.FileHeader{Name: "a.txt", Method: zip.Store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte(strings.Repeat("a quiet line\n", 250_000) + text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return z.String()
+}
+
 // TestEvasion sends the same number in the shapes in which a sender who knows
 // the reader would hide it.
 func TestEvasion(t *testing.T) {
 	g := guard(t, blocking())
 	in := *g.Inspector()
-	in.Readers = slices.Concat(archive.Readers(), web.Readers())
+	in.Readers = slices.Concat(archive.Readers(), web.Readers(), table.Readers())
 	g.Inspector = func() *classify.Inspector { return &in }
 	br, zipped := packed(t, "身份证号 "+someID+strings.Repeat(" the quick brown fox jumps over 0987654321 lazy dogs", 20))
+	code := base64.StdEncoding.EncodeToString([]byte(zipped))
+	large := base64.StdEncoding.EncodeToString([]byte(stored(t, "身份证号 "+someID)))
 	var escaped strings.Builder
 	for i := range len(someID) {
 		fmt.Fprintf(&escaped, "%%%02X", someID[i])
@@ -82,6 +103,19 @@ func TestEvasion(t *testing.T) {
 		"a field's name":        message(line, part(`Content-Disposition: form-data; name="`+someID+`"`, "x"), form),
 		"a file without a name": message(line, part(`Content-Disposition: form-data; name="f"`, zipped), form),
 		"base64 of a part":      message(line, part("Content-Disposition: form-data; name=\"f\"\r\nContent-Transfer-Encoding: base64", base64.StdEncoding.EncodeToString([]byte(zipped))), form),
+		"a zip in JSON":         message(line, `{"n":1,"file":"`+code+`"}`, "Content-Type: application/json"),
+		"slashes escaped":       message(line, `{"file":"`+strings.ReplaceAll(code, "/", `\/`)+`"}`, "Content-Type: application/json"),
+		"a large zip in JSON":   message(line, `{"file":"`+large+`"}`, "Content-Type: application/json"),
+		"a data URI in JSON":    message(line, `[{"url":"data:application/zip;base64,`+code+`"}]`, "Content-Type: application/json"),
+		"the other alphabet":    message(line, `{"file":"`+base64.RawURLEncoding.EncodeToString([]byte(zipped))+`"}`),
+		"a data URI in XML":     message(line, `<?xml version="1.0"?><a href="data:application/zip;base64,`+code+`"/>`, "Content-Type: text/xml"),
+		"base64 in XML":         message(line, `<?xml version="1.0"?><a>`+code+`</a>`, "Content-Type: text/xml"),
+		"base64 in a form":      message(line, "a="+base64.RawURLEncoding.EncodeToString([]byte(zipped)), "Content-Type: application/x-www-form-urlencoded"),
+		"base64 alone":          message(line, code),
+		"a key of JSON":         message(line, `{"list":[{"`+someID+`":1}]}`, "Content-Type: application/json"),
+		"unseen characters":     message(line, someID[:6]+"\u200b"+someID[6:14]+"\u200b"+someID[14:]),
+		"unseen in JSON":        message(line, `{"a":"`+someID[:6]+`\u200b`+someID[6:14]+"\u00ad"+someID[14:]+`"}`, "Content-Type: application/json"),
+		"unseen in a key":       message(line, `{"`+someID[:6]+`\u200b`+someID[6:]+`":1}`, "Content-Type: application/json"),
 	} {
 		o := g.Judge(t.Context(), gateway.Item{Door: gateway.Web, From: "a", To: []string{"e.example"}, Source: classify.BytesSource("message.http", []byte(text))})
 		if o.Action != gateway.Block {
