@@ -177,7 +177,7 @@ func (g *Guard) Judge(ctx context.Context, it Item) Outcome {
 // cannot be recorded stays stopped; what failed open without a record passes,
 // as the route wants it.
 func (g *Guard) recorded(ctx context.Context, it Item, o Outcome) Outcome {
-	if o.Action == Allow && o.Failed == nil && o.Pass == "" {
+	if o.Action == Allow && o.Failed == nil && o.Pass == "" && o.Summary.Honey == 0 {
 		return o
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)

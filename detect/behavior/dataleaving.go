@@ -40,7 +40,7 @@ func (*dataLeaving) Detect(c *detect.Context, ev *ocsf.Event) {
 	}
 	o := &ev.Resources[0]
 	door, action := o.Label("gateway"), o.Label("action")
-	if door == "" || action == "" || action == "allow" || o.Label("failed") != "" {
+	if honey := o.Label(labelHoney) != ""; door == "" || action == "" || action == "allow" && !honey || o.Label("failed") != "" && !honey {
 		return
 	}
 	number := func(name string) int {
