@@ -319,9 +319,9 @@ func (s *sight) add(f *classify.Finding, least int) {
 	place := s.mild
 	if len(s.worst) < mostShown {
 		place = len(s.worst)
-		s.worst = append(s.worst, *f)
+		s.worst = append(s.worst, placed(*f))
 	} else if s.worst[s.mild].Level < f.Level {
-		s.worst[s.mild] = *f
+		s.worst[s.mild] = placed(*f)
 	} else {
 		return
 	}
@@ -367,4 +367,20 @@ func (s *sight) found() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// placed leaves out of a finding's place what its sender may have named: keys,
+// sheets, fields of forms. What formats name themselves stays: PID-5,
+// (0010,0010), a page, a header.
+func placed(f classify.Finding) classify.Finding {
+	f.Field = ""
+	for _, known := range []string{"page ", "body", "header ", "line "} {
+		if strings.HasPrefix(f.Part, known) && len(f.Part) < 40 {
+			return f
+		}
+	}
+	if strings.Trim(f.Part, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.,()[]") != "" || len(f.Part) > 24 {
+		f.Part = ""
+	}
+	return f
 }

@@ -92,7 +92,7 @@ func TestExceptionsInForce(t *testing.T) {
 	s.load(t, "directory", people)
 	s.load(t, "watchlist", "kind,patient_id,from,until,reason\nvip,V1,,,mayor\n")
 	at := time.Now().Add(-time.Hour)
-	x, err := v.n.tuning.Create(ctx, tuning.Exception{Detector: "vip", Patient: "V1", Until: time.Now().Format(time.DateOnly),
+	x, err := v.n.tuning.Create(ctx, tuning.Exception{Detector: "vip", Patient: "V1", Until: time.Now().AddDate(0, 0, 1).Format(time.DateOnly),
 		Reason: "drill", ApprovedBy: "office"}, "anna", false)
 	if err != nil {
 		t.Fatal(err)
