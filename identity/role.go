@@ -21,6 +21,10 @@ const (
 	Sender          Role = "sender"
 	// DataSteward prepares data sets for research, and sees no cases.
 	DataSteward Role = "data-steward"
+	// NetworkEngineer keeps devices, addresses and zones, and sees no cases.
+	NetworkEngineer Role = "network-engineer"
+	// Sensor is a machine that watches a part of the network.
+	Sensor Role = "sensor"
 )
 
 // Permission is one thing a role may do. What is not granted is denied.
@@ -49,6 +53,12 @@ const (
 	// RequestReleases asks for them, makes them and hands them out.
 	SeeReleases     Permission = "see-releases"
 	RequestReleases Permission = "request-releases"
+	// SeeNetwork shows devices, conversations, zones; ChangeNetwork says whose
+	// an address is, what a device is, and puts zone policies to work.
+	SeeNetwork    Permission = "see-network"
+	ChangeNetwork Permission = "change-network"
+	// Sense is what a sensor may do beside sending events: take its orders.
+	Sense Permission = "sense"
 )
 
 // RoleInfo describes a role to people.
@@ -66,16 +76,18 @@ type RoleInfo struct {
 func Roles() []RoleInfo {
 	return []RoleInfo{
 		{Administrator, ocsf.Text{EN: "Administrator", ZH: "系统管理员"}, []Permission{
-			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, Inspect, SeeReleases, RequestReleases, HandleCases, ApproveActions, Query, SeePatients, Tune, SeeData, ScanData}},
+			SeeOverview, SeeCases, SeeSources, SeeQuarantine, SeeEvidence, Replay, ManageUsers, Import, SendEvents, Inspect, SeeReleases, RequestReleases, HandleCases, ApproveActions, Query, SeePatients, Tune, SeeData, ScanData, SeeNetwork, ChangeNetwork, Sense}},
+		{NetworkEngineer, ocsf.Text{EN: "Network engineer", ZH: "网络管理员"}, []Permission{SeeOverview, SeeSources, SeeNetwork, ChangeNetwork}},
 		{SecurityOfficer, ocsf.Text{EN: "Security officer", ZH: "安全管理员"}, []Permission{
-			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune, SeeData, ScanData}},
+			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeQuarantine, SeeEvidence, Query, HandleCases, ApproveActions, Replay, Import, Tune, SeeData, ScanData, SeeNetwork, ChangeNetwork}},
 		{PrivacyOfficer, ocsf.Text{EN: "Privacy officer", ZH: "隐私保护专员"}, []Permission{
-			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune, SeeData}},
+			SeeReleases, RequestReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, HandleCases, ApproveActions, Tune, SeeData, SeeNetwork}},
 		{Auditor, ocsf.Text{EN: "Auditor (read only)", ZH: "审计员（只读）"}, []Permission{
-			SeeReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, SeeData}},
+			SeeReleases, SeeOverview, SeeCases, SeePatients, SeeSources, SeeEvidence, Query, SeeData, SeeNetwork}},
 		{DepartmentHead, ocsf.Text{EN: "Department head", ZH: "科室负责人"}, []Permission{SeeOverview, SeeCases}},
 		{DataSteward, ocsf.Text{EN: "Data steward (releases)", ZH: "数据管理员（数据发布）"}, []Permission{SeeOverview, SeeData, SeeReleases, RequestReleases}},
 		{Sender, ocsf.Text{EN: "Sender (machines)", ZH: "数据接入（机器）"}, []Permission{SendEvents, Inspect}},
+		{Sensor, ocsf.Text{EN: "Sensor (machines)", ZH: "网络探针（机器）"}, []Permission{SendEvents, Sense}},
 	}
 }
 

@@ -43,6 +43,7 @@ const (
 	HTTPActivity         Class = 4002
 	DNSActivity          Class = 4003
 	DHCPActivity         Class = 4004
+	InventoryInfo        Class = 5001
 	WebResourcesActivity Class = 6001
 	ApplicationLifecycle Class = 6002
 	APIActivity          Class = 6003
