@@ -56,13 +56,15 @@ const (
 	FactSerial       FactName = "serial"          //
 	FactDescription  FactName = "description"     // LLDP, CDP, SNMP sysDescr
 	FactObjectID     FactName = "object-id"       // SNMP sysObjectID, dotted
+	FactChassis      FactName = "chassis-id"      // LLDP chassis id, CDP device id
 	FactSwitchPort   FactName = "switch-port"     // where it is plugged in, by LLDP or CDP
 	FactService      FactName = "service"         // "tcp/104 dicom": it answers there
 	FactClientOf     FactName = "client-of"       // "dicom": it calls such services
 	FactAETitle      FactName = "ae-title"        // DICOM PS3.8 9.3.2
 	FactImplUID      FactName = "dicom-impl-uid"  // Implementation Class UID, PS3.7 D.3.3.2
 	FactImplVersion  FactName = "dicom-impl"      // Implementation Version Name
-	FactSOPClass     FactName = "dicom-sop"       // abstract syntax proposed or accepted, UID
+	FactSOPClass     FactName = "dicom-sop"       // abstract syntax it proposed when calling, UID
+	FactSOPServed    FactName = "dicom-sop-scp"   // abstract syntax it accepted when called, UID
 	FactTransfer     FactName = "dicom-transfer"  // transfer syntax UID
 	FactHL7App       FactName = "hl7-application" // MSH-3
 	FactHL7Facility  FactName = "hl7-facility"    // MSH-4
