@@ -5,6 +5,7 @@ package zone
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -36,6 +37,16 @@ type Zone struct {
 	// FailOpen keeps what the zone does now working when enforcement fails:
 	// for life support.
 	FailOpen bool `yaml:"fail_open"`
+	// Isolated devices may not talk to each other either: pumps, guests.
+	Isolated bool `yaml:"isolated"`
+	// DNS and NTP are servers in this zone that every zone may ask (an
+	// infrastructure zone); empty in a zone of kind dns or ntp: all of it.
+	DNS []netip.Prefix `yaml:"dns_servers"`
+	NTP []netip.Prefix `yaml:"ntp_servers"`
+	// NoImplicit leaves the zone without the conduits every zone gets.
+	NoImplicit bool `yaml:"no_implicit"`
+	// Line is where it stands in the file, 0 unknown.
+	Line int `yaml:"-" json:"-"`
 }
 
 // Conduit is what may pass from a zone to another, with who wants it and why.
@@ -54,6 +65,14 @@ type Conduit struct {
 	Reason string   `yaml:"reason"`
 	// Expires ends it at the end of that day in the site's zone; zero never.
 	Expires time.Time `yaml:"expires"`
+	// LevelReason says why a zone of a lower target level may open
+	// connections into one of a higher.
+	LevelReason string `yaml:"level_reason"`
+	// Implicit conduits are those every zone needs (DNS, NTP): made by
+	// [Policy.Implicit], never written, always listed.
+	Implicit bool `yaml:"-"`
+	// Line is where it stands in the file, 0 unknown.
+	Line int `yaml:"-" json:"-"`
 }
 
 // Tuple is a packet that opens a conversation, as a router sees it.
@@ -77,22 +96,52 @@ type Verdict struct {
 	OutsideZones bool // an end is in no zone
 }
 
+// SameZone is the Conduit of what passes because both ends are in one zone.
+const SameZone = "same-zone"
+
 // Ruleset is a policy compiled, before any syntax. Elements are sorted and
-// unique; Hash is the hex SHA-256 of their canonical text.
+// unique; Hash is the hex SHA-256 of their canonical text. It is not copied:
+// it carries the index of [Ruleset.Decide].
 type Ruleset struct {
-	Policy   string
-	Hash     string
-	Made     time.Time
-	Zones    []Zone
-	Elements []Element
+	Policy   string    `json:"policy"`
+	Hash     string    `json:"hash"`
+	Made     time.Time `json:"made"`
+	Zones    []Zone    `json:"zones"`
+	Elements []Element `json:"elements"`
+	// Conduits are those in force, the implicit ones included, by id.
+	Conduits []Conduit `json:"conduits"`
+	// Notes say what was left out, and why: expired conduits.
+	Notes []ocsf.Text `json:"notes,omitempty"`
+
+	once  sync.Once
+	index *index
 }
 
-// Element allows one kind of conversation. Interfaces or prefixes may be
-// empty, not both. Low and High bound the port.
+// Element allows one kind of conversation. There are two forms: by interfaces,
+// with In and Out and no prefix, and by addresses, with From and To of one
+// family and no interface. A tuple is allowed if any element covers it.
+//
+// No two elements of equal interfaces or equal prefixes overlap in their ports.
+// Elements of different prefixes may overlap; nft refuses some of that within
+// one set, so [Ruleset.Layers] deals them out.
 type Element struct {
-	In, Out   string
-	From, To  netip.Prefix
-	Proto     uint8
-	Low, High uint16
-	Conduit   string
+	In   string       `json:"in,omitempty"`
+	Out  string       `json:"out,omitempty"`
+	From netip.Prefix `json:"from,omitzero"`
+	To   netip.Prefix `json:"to,omitzero"`
+	// Proto is the layer-4 protocol; 0 is any, with every port: only for what
+	// stays in its zone (Conduit [SameZone]).
+	Proto uint8 `json:"proto"`
+	// Low and High bound the port. They are 0 for protocols without ports; of
+	// ICMP and ICMPv6, an element means the echo request (answers and errors
+	// are established or related).
+	Low     uint16 `json:"low,omitempty"`
+	High    uint16 `json:"high,omitempty"`
+	Conduit string `json:"conduit"`
 }
+
+// ByInterface reports whether the element goes by interfaces.
+func (e Element) ByInterface() bool { return e.In != "" }
+
+// HasPorts reports whether the element's protocol has ports.
+func (e Element) HasPorts() bool { return e.Proto == 6 || e.Proto == 17 }

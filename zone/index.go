@@ -1,0 +1,4 @@
+package zone
+
+// index finds the elements that cover a tuple.
+type index struct{}
