@@ -123,6 +123,8 @@ type Services struct {
 	ReleaseProof func(ctx context.Context, id, lang string, w io.Writer) error
 	// Data is where patient data lies, and the scans that find it.
 	Data DataGuard
+	// Network is what is on the network, and how departments are kept apart.
+	Network Network
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
 	// KeepDispute makes a patient's dispute durable: its record, then its
