@@ -152,4 +152,6 @@ const (
 	AgingDevice  AlarmKind = "aging-device"   // past its end of life or support; Args: what, date
 	WeakSoftware AlarmKind = "weak-software"  // known vulnerability; Args: CVE, product, exploited or not
 	ChangedKind  AlarmKind = "changed-device" // an address or MAC whose behaviour is that of another kind of device
+	// Of other sensors (Zeek notices, Suricata alerts).
+	IDSAlert AlarmKind = "ids-alert" // Args: what it is called, category, severity 1 (high) to 3
 )

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,20 @@ const (
 	CodeSeen = "seen"
 )
 
-// OwnEvent says whether an event is the word of one of Cordon's own sensors,
-// or of what Cordon makes of other sensors' logs.
+// OwnEvent says whether an event is the word of one of Cordon's own sensors.
 func OwnEvent(ev *ocsf.Event) bool {
 	return ev.Metadata.LogName == LogName && ev.Metadata.Product.Name == Product
 }
+
+// Heard says whether an event tells of the network: the word of one of
+// Cordon's own sensors, or what normalize made of another sensor's log. What
+// others tell adds devices and conversations, and no alarm but [IDSAlert].
+func Heard(ev *ocsf.Event) bool {
+	return OwnEvent(ev) || slices.Contains(ForeignLogs(), ev.Metadata.LogName)
+}
+
+// ForeignLogs are the formats of other sensors' logs.
+func ForeignLogs() []string { return []string{"zeek", "suricata", "dhcp-log", "radius-log"} }
 
 // NewEvent makes the frame of an event of the network: class, code, time (ns)
 // and sensor. The uid is set by [Sign], last.
@@ -72,7 +82,7 @@ func (o Observation) Event() *ocsf.Event {
 // ObservationOf reads an observation back; false where ev is none.
 func ObservationOf(ev *ocsf.Event) (Observation, bool) {
 	var r seenRest
-	if ev.ClassUID != ocsf.InventoryInfo || ev.Metadata.EventCode != CodeSeen || !OwnEvent(ev) || json.Unmarshal(ev.Unmapped, &r) != nil {
+	if ev.ClassUID != ocsf.InventoryInfo || ev.Metadata.EventCode != CodeSeen || !Heard(ev) || json.Unmarshal(ev.Unmapped, &r) != nil {
 		return Observation{}, false
 	}
 	return Observation{
@@ -104,7 +114,8 @@ func (a Alarm) Event() *ocsf.Event {
 func AlarmOf(ev *ocsf.Event) (Alarm, bool) {
 	var r alarmRest
 	code := ev.Metadata.EventCode
-	if ev.ClassUID != ocsf.NetworkActivity || ev.ActivityID != ocsf.ActivityOther || code == "" || !OwnEvent(ev) || json.Unmarshal(ev.Unmapped, &r) != nil {
+	mine := OwnEvent(ev) || code == string(IDSAlert) && Heard(ev)
+	if ev.ClassUID != ocsf.NetworkActivity || ev.ActivityID != ocsf.ActivityOther || code == "" || !mine || json.Unmarshal(ev.Unmapped, &r) != nil {
 		return Alarm{}, false
 	}
 	return Alarm{
