@@ -55,7 +55,7 @@ func (c Conversation) Event() *ocsf.Event {
 
 // Of reads a conversation back; false where ev is none.
 func Of(ev *ocsf.Event) (Conversation, bool) {
-	if ev.ClassUID != ocsf.NetworkActivity || ev.ActivityID != trafficActivity || ev.Metadata.EventCode != CodeConversation || !asset.OwnEvent(ev) {
+	if ev.ClassUID != ocsf.NetworkActivity || ev.ActivityID != trafficActivity || ev.Metadata.EventCode != CodeConversation || !asset.Heard(ev) {
 		return Conversation{}, false
 	}
 	var r rest

@@ -97,7 +97,9 @@ func (in *intake) normalize(it collect.Item, told func(*normalize.Person)) ([]*o
 	evs, rjs := in.norm.Normalize(input)
 	for _, ev := range evs {
 		in.identify(ev)
-		disown(ev)
+		if it.Format != normalize.FormatSensor {
+			disown(ev)
+		}
 	}
 	if len(it.Data) > longInput {
 		evs, rjs = withoutGiants(it, evs, rjs)

@@ -139,6 +139,9 @@ func Formats() []Format {
 		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
 			EN: "OCSF events: an object, an array or NDJSON",
 			ZH: "OCSF 事件：对象、数组或 NDJSON"}},
+		{Name: FormatSensor, parse: (*Normalizer).parseSensor, split: splitMarkup, About: ocsf.Text{
+			EN: "what Cordon's own sensors send, and `cordon capture --json` prints",
+			ZH: "Cordon 探针发送的数据，即 `cordon capture --json` 的输出"}},
 		{Name: "json", parse: (*Normalizer).parseMappedJSON, split: splitMarkup, Mapped: true, About: ocsf.Text{
 			EN: "a hospital's own audit records as JSON, read by a mapping",
 			ZH: "医院自有审计记录（JSON），按映射文件解析"}},
