@@ -10,35 +10,55 @@ type Device struct {
 	MACs []string `json:"macs,omitempty"`
 	IPs  []string `json:"ips,omitempty"`
 	Name string   `json:"name,omitempty"`
-	// What is what we take it to be.
-	What Classification `json:"what"`
+	// What is what we take it to be, Uncertain what else it might be.
+	What      Classification `json:"what"`
+	Uncertain []Guess        `json:"other_guesses,omitempty"`
+	// Decided says that a person said what it is.
+	Decided bool `json:"decided,omitempty"`
 
-	// The rest is what people or imports said.
-	Owner       string      `json:"owner,omitempty"` // person_id
-	Department  string      `json:"department,omitempty"`
-	Location    string      `json:"location,omitempty"`
-	Criticality int         `json:"criticality,omitempty"` // 1 low to 4 critical
-	LifeSupport bool        `json:"life_support,omitempty"`
-	Decided     bool        `json:"decided,omitempty"` // a person said what it is
-	Retired     bool        `json:"retired,omitempty"`
-	Serial      string      `json:"serial,omitempty"`
-	Firmware    string      `json:"firmware,omitempty"`
-	EndOfLife   string      `json:"end_of_life,omitempty"`   // date
-	SupportEnds string      `json:"support_ends,omitempty"`  // date
-	Software    []Software  `json:"software,omitempty"`      //
-	Weaknesses  []Weakness  `json:"weaknesses,omitempty"`    //
-	Facts       []KnownFact `json:"facts,omitempty"`         // what was seen
-	Addresses   []Address   `json:"addresses,omitempty"`     // history, newest first
-	Switch      string      `json:"switch_port,omitempty"`   //
-	Zone        string      `json:"zone,omitempty"`          // filled by who knows zones
-	Imported    []string    `json:"imported_from,omitempty"` // names of lists
-	First       int64       `json:"first"`                   //
-	Last        int64       `json:"last"`                    //
-	Sensors     []string    `json:"sensors,omitempty"`       //
-	Uncertain   []Guess     `json:"other_guesses,omitempty"` // what else it might be
-	Notes       string      `json:"notes,omitempty"`         //
-	Changed     []Change    `json:"changes,omitempty"`       // what people changed, newest first
-	Extra       bool        `json:"more,omitempty"`          // lists were cut
+	// What was seen.
+	First   int64       `json:"first"`
+	Last    int64       `json:"last"`
+	Sensors []string    `json:"sensors,omitempty"`
+	Facts   []KnownFact `json:"facts,omitempty"`
+	// Addresses is the history, newest first.
+	Addresses []Address `json:"addresses,omitempty"`
+	Switch    string    `json:"switch_port,omitempty"`
+	// Private says that its MAC is made up by the device (locally
+	// administered), as phones do.
+	Private bool `json:"private_address,omitempty"`
+	// Together are the parts one device was put together from, and why.
+	Together []Part `json:"parts,omitempty"`
+	// More says that facts or addresses were left out, the oldest first.
+	More bool `json:"more,omitempty"`
+
+	// What people and imports said. Owner is a person_id, Criticality 1 (low)
+	// to 4 (critical), EndOfLife and SupportEnds are dates.
+	Owner       string   `json:"owner,omitempty"`
+	Department  string   `json:"department,omitempty"`
+	Location    string   `json:"location,omitempty"`
+	Criticality int      `json:"criticality,omitempty"`
+	LifeSupport bool     `json:"life_support,omitempty"`
+	Retired     bool     `json:"retired,omitempty"`
+	Serial      string   `json:"serial,omitempty"`
+	Firmware    string   `json:"firmware,omitempty"`
+	EndOfLife   string   `json:"end_of_life,omitempty"`
+	SupportEnds string   `json:"support_ends,omitempty"`
+	Notes       string   `json:"notes,omitempty"`
+	Imported    []string `json:"imported_from,omitempty"`
+	// Changed is what people changed, newest first.
+	Changed []Change `json:"changes,omitempty"`
+
+	Software   []Software `json:"software,omitempty"`
+	Weaknesses []Weakness `json:"weaknesses,omitempty"`
+	// Zone is filled by who knows zones.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Part is one network card or address of a device, and why it belongs to it.
+type Part struct {
+	ID  string    `json:"id"`
+	Why ocsf.Text `json:"why"`
 }
 
 // Classification says what a device is, why, and how sure that is. An empty
