@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/binding"
 	"github.com/cordon-health/cordon/flow"
+	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/zone"
 )
 
@@ -20,6 +21,8 @@ type Network struct {
 	// Device is one with everything; fs.ErrNotExist for none. The key is an id,
 	// a MAC or an IP that it has now.
 	Device func(ctx context.Context, key string) (asset.Device, error)
+	// Kinds are the kinds of devices there may be, medical ones first.
+	Kinds func() []DeviceKind
 	// Edit changes what people say of a device, and leaves a record.
 	Edit func(ctx context.Context, id string, e DeviceEdit, by string) error
 	// Facts lists all devices' facts of a kind.
@@ -70,6 +73,13 @@ type Network struct {
 	// says that one is ours, or no longer.
 	Wireless func(ctx context.Context) ([]AccessPoint, error)
 	Know     func(ctx context.Context, bssid string, ours bool, by string) error
+}
+
+// DeviceKind is a kind of device, such as ct.
+type DeviceKind struct {
+	Name    string    `json:"name"`
+	Title   ocsf.Text `json:"title"`
+	Medical bool      `json:"medical,omitempty"`
 }
 
 // DeviceEdit is what somebody says of a device; what is nil stays. Kind ""

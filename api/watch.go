@@ -20,6 +20,7 @@ const (
 	LookedAtHidden     = "hidden-findings" // what an exception hides
 	LookedAtData       = "data-map"        // where patient data lies
 	LookedAtPasses     = "gateway-list"    // what was stopped on its way out
+	LookedAtAddresses  = "address-holders" // whose an address is or was
 )
 
 // shows says which operation a route is that shows something about people
@@ -47,6 +48,10 @@ func shows(id string) (operation string, known bool) {
 	case "listDataObjects", "getDataObject", "exportData", "listScanChanges":
 		return LookedAtData, true
 	case "listDataTargets", "listScans", "getScan", "getLevels", "getPatientIndex": // show nobody
+		return "", true
+	case "listBindings", "addressHistory":
+		return LookedAtAddresses, true
+	case "listDevices", "getDevice", "listConversations", "listAddressConflicts", "listSubnets", "getPolicies", "checkPolicy", "listSimulations", "getSimulation", "proveSegmentation", "listSensors", "listAccessPoints", "getTransport", "listIsolations": // show nobody's doings
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true

@@ -10,7 +10,7 @@ import (
 // TestReadsAreWatched: every route that may show something about people is
 // known to shows, so that who reads it becomes an event.
 func TestReadsAreWatched(t *testing.T) {
-	reads := []identity.Permission{identity.SeeCases, identity.SeePatients, identity.SeeQuarantine, identity.SeeEvidence, identity.Query, identity.SeeSources}
+	reads := []identity.Permission{identity.SeeCases, identity.SeePatients, identity.SeeQuarantine, identity.SeeEvidence, identity.Query, identity.SeeSources, identity.SeeNetwork}
 	told := 0
 	for _, r := range (&API{}).table() {
 		if !slices.Contains(reads, r.may) {
