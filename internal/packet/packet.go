@@ -75,6 +75,8 @@ type Frame struct {
 	// Payload is what follows layer 4; for IP protocols without ports what
 	// follows layer 3, for others what follows layer 2.
 	Payload []byte
+	// Cut is how many bytes of the payload were on the wire and are not in Data.
+	Cut int
 	// Short says that Data ends before the headers or the payload do.
 	Short bool
 }
