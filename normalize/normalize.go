@@ -139,6 +139,18 @@ func Formats() []Format {
 		{Name: "ocsf", parse: (*Normalizer).parseOCSF, split: splitMarkup, About: ocsf.Text{
 			EN: "OCSF events: an object, an array or NDJSON",
 			ZH: "OCSF 事件：对象、数组或 NDJSON"}},
+		{Name: "zeek", parse: (*Normalizer).parseZeek, split: splitMarkup, About: ocsf.Text{
+			EN: "logs of Zeek as JSON: conn, dhcp, known_*, software, http, ssl, ssh, ntlm, rdp, snmp, mysql, notice",
+			ZH: "Zeek JSON 日志：conn、dhcp、known_*、software、http、ssl、ssh、ntlm、rdp、snmp、mysql、notice"}},
+		{Name: "suricata", parse: (*Normalizer).parseSuricata, split: splitMarkup, About: ocsf.Text{
+			EN: "eve.json of Suricata: flow, alert, dhcp, http, tls, ssh, smb, rdp, snmp",
+			ZH: "Suricata eve.json：flow、alert、dhcp、http、tls、ssh、smb、rdp、snmp"}},
+		{Name: "dhcp-log", parse: (*Normalizer).parseDHCPLog, split: splitLines, About: ocsf.Text{
+			EN: "leases as DHCP servers log them: ISC dhcpd, Kea, dnsmasq, Windows Server",
+			ZH: "DHCP 服务器的租约日志：ISC dhcpd、Kea、dnsmasq、Windows Server"}},
+		{Name: "radius-log", parse: (*Normalizer).parseRADIUSLog, split: splitRADIUS, About: ocsf.Text{
+			EN: "sign-ins to the network: detail files of FreeRADIUS, DTS compliant log of Windows NPS",
+			ZH: "网络准入登录：FreeRADIUS detail 文件、Windows NPS DTS 日志"}},
 		{Name: FormatSensor, parse: (*Normalizer).parseSensor, split: splitMarkup, About: ocsf.Text{
 			EN: "what Cordon's own sensors send, and `cordon capture --json` prints",
 			ZH: "Cordon 探针发送的数据，即 `cordon capture --json` 的输出"}},
