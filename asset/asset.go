@@ -69,6 +69,8 @@ const (
 	FactHL7App       FactName = "hl7-application" // MSH-3
 	FactHL7Facility  FactName = "hl7-facility"    // MSH-4
 	FactHL7Type      FactName = "hl7-type"        // MSH-9
+	FactHL7Version   FactName = "hl7-version"     // MSH-12
+	FactHL7Charset   FactName = "hl7-charset"     // MSH-18
 	FactJA4          FactName = "ja4"             // of a TLS client
 	FactSNI          FactName = "sni"             // a server this client asks for
 	FactUserAgent    FactName = "user-agent"      //
@@ -137,11 +139,11 @@ const (
 	ClearPassword    AlarmKind = "clear-password"     // a sign-in unencrypted; Args: protocol
 	OldTLS           AlarmKind = "old-tls"            // below TLS 1.2; Args: version, SNI
 	Certificate      AlarmKind = "certificate-expiry" // Args: subject, not after
-	UnknownAETitle   AlarmKind = "unknown-ae-title"   // an AE title never seen from that address, to a known PACS
-	DICOMSweep       AlarmKind = "dicom-sweep"        // C-FIND for everything, or very many
-	DICOMMove        AlarmKind = "dicom-move"         // C-MOVE to a destination never used before
-	UnknownSender    AlarmKind = "hl7-unknown-sender" // MSH-3/4 never seen from that address
-	DirectSQL        AlarmKind = "direct-sql"         // a database asked by a device that never asked it before
+	UnknownAETitle   AlarmKind = "unknown-ae-title"   // an AE title never seen from that address, to a known PACS; names are AE titles
+	DICOMSweep       AlarmKind = "dicom-sweep"        // C-FIND for everything, or very many; Args: everything, often or results
+	DICOMMove        AlarmKind = "dicom-move"         // C-MOVE to a destination never used before; Args: destination
+	UnknownSender    AlarmKind = "hl7-unknown-sender" // MSH-3/4 never seen from that address; names are MSH-3 and MSH-5; Args: MSH-4
+	DirectSQL        AlarmKind = "direct-sql"         // a database asked by a device that never asked it before; Args: product, account, database
 	SNMPDefault      AlarmKind = "snmp-default"       // community public or private
 	// Zones, by package zone.
 	ZoneViolation AlarmKind = "zone-violation"  // a conversation that no conduit allows; Args: zone, zone, service

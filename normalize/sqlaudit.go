@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/internal/jsonscan"
 	"github.com/cordon-health/cordon/internal/keyed"
 	"github.com/cordon-health/cordon/ocsf"
@@ -160,7 +161,12 @@ func (n *Normalizer) statementOf(e *ocsf.Event) string {
 	if e.ClassUID != ocsf.DatastoreActivity {
 		return n.maskNumbers(e.QueryInfo.Text)
 	}
-	d := statement.DialectOf(e.Metadata.Product.Name + " " + e.Metadata.LogName + " " + e.Metadata.LogProvider)
+	d := statement.DialectOf(e.Metadata.Product.Name + " " + e.Metadata.LogName)
+	if asset.OwnEvent(e) { // whoever names a sensor does not choose how it is read
+		d = statement.DialectOf(e.DstEndpoint.Name)
+	} else if d == statement.Generic {
+		d = statement.DialectOf(e.Metadata.LogProvider + " " + e.DstEndpoint.Name)
+	}
 	return n.statementText(e.QueryInfo.Text, d)
 }
 

@@ -200,7 +200,7 @@ func account(ev *ocsf.Event) string { return strings.ToLower(ev.Actor.User.Accou
 
 // dialectOf is what the source says of itself.
 func dialectOf(ev *ocsf.Event) statement.Dialect {
-	for _, name := range []string{ev.Metadata.LogName, ev.Metadata.Product.Name, ev.Metadata.Product.VendorName, ev.Metadata.LogProvider} {
+	for _, name := range []string{ev.Metadata.LogName, ev.Metadata.Product.Name, ev.Metadata.Product.VendorName, ev.Metadata.LogProvider, ev.DstEndpoint.Name} {
 		if d := statement.DialectOf(name); d != statement.Generic {
 			return d
 		}
