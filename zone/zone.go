@@ -13,10 +13,13 @@ import (
 
 // Policy is the file of zones and conduits.
 type Policy struct {
-	Version  int       `yaml:"version"`
-	Name     string    `yaml:"name"`
-	Zones    []Zone    `yaml:"zones"`
-	Conduits []Conduit `yaml:"conduits"`
+	Version int    `yaml:"version"`
+	Name    string `yaml:"name"`
+	// Services gives names of the site's own, or other ports to known ones:
+	// "hl7" to tcp/2575 and tcp/6661.
+	Services map[string][]string `yaml:"services"`
+	Zones    []Zone              `yaml:"zones"`
+	Conduits []Conduit           `yaml:"conduits"`
 }
 
 // Zone groups what has the same need of protection (IEC 62443-3-2).
@@ -68,6 +71,9 @@ type Conduit struct {
 	// LevelReason says why a zone of a lower target level may open
 	// connections into one of a higher.
 	LevelReason string `yaml:"level_reason"`
+	// Despite names rules (see [Rules]) that it breaks on purpose, for a reason
+	// and until it expires.
+	Despite []string `yaml:"despite"`
 	// Implicit conduits are those every zone needs (DNS, NTP): made by
 	// [Policy.Implicit], never written, always listed.
 	Implicit bool `yaml:"-"`
@@ -122,8 +128,8 @@ type Ruleset struct {
 // family and no interface. A tuple is allowed if any element covers it.
 //
 // No two elements of equal interfaces or equal prefixes overlap in their ports.
-// Elements of different prefixes may overlap; nft refuses some of that within
-// one set, so [Ruleset.Layers] deals them out.
+// Elements of different prefixes may overlap, which interval sets of the kernel
+// refuse: enforcers keep a set for each pair of prefix lengths.
 type Element struct {
 	In   string       `json:"in,omitempty"`
 	Out  string       `json:"out,omitempty"`
