@@ -2,6 +2,7 @@ package zone
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,11 @@ import (
 // usage warns of zones that no conduit uses.
 func (c *checking) usage() {
 	used := map[string]bool{}
-	for _, x := range c.p.Conduits {
+	for _, x := range slices.Concat(c.p.Conduits, c.p.Implicit()) {
+		if x.Implicit {
+			used[x.To] = true // every zone has them: they make none used but the servers
+			continue
+		}
 		used[x.From], used[x.To] = true, true
 	}
 	for _, z := range c.p.Zones {

@@ -170,7 +170,7 @@ func (p *Policy) nearService(word string) string {
 // near is " (did you mean X?)" for the nearest of names, "" if none is near.
 func near(word string, names []string) string {
 	slices.Sort(names)
-	best, least := "", 3
+	best, least := "", max(3, len(word)/2)
 	for _, n := range names {
 		if d := distance(word, n); d < least {
 			best, least = n, d
