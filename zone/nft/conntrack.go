@@ -13,7 +13,6 @@ import (
 	vnl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/cordon-health/cordon/internal/packet"
 	"github.com/cordon-health/cordon/zone"
 )
 
@@ -69,10 +68,6 @@ func (k *Kernel) cutDenied(ctx context.Context, r *zone.Ruleset) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m, err := newMatcher(r)
-	if err != nil {
-		return 0, err
-	}
 	return k.cut(ctx, func(f conntrack.Flow) bool {
 		t := tupleOf(f.TupleOrig)
 		t.In, t.Out = where.leg(t.From), where.leg(t.To)
@@ -80,64 +75,12 @@ func (k *Kernel) cutDenied(ctx context.Context, r *zone.Ruleset) (int, error) {
 			return false // not forwarded
 		}
 		back := zone.Tuple{In: t.Out, Out: t.In, From: t.To, To: t.From, Proto: t.Proto, Port: f.TupleOrig.Proto.SourcePort}
-		return !m.allows(t) && !m.allows(back)
+		return !r.Decide(t).Allow && !r.Decide(back).Allow
 	})
 }
 
 func tupleOf(t conntrack.Tuple) zone.Tuple {
 	return zone.Tuple{From: t.IP.SourceAddress, To: t.IP.DestinationAddress, Proto: t.Proto.Protocol, Port: t.Proto.DestinationPort}
-}
-
-// matcher judges a tuple as the loaded sets do.
-type matcher struct {
-	shapes []shape
-	owner  map[string]string
-	ranges []zone.Element
-}
-
-func newMatcher(r *zone.Ruleset) (*matcher, error) {
-	list, owner, err := groups(r.Elements)
-	if err != nil {
-		return nil, err
-	}
-	m := &matcher{owner: owner}
-	for _, g := range list {
-		if g.ports != portRange {
-			m.shapes = append(m.shapes, g.shape)
-		}
-	}
-	for _, e := range r.Elements {
-		if portsOf(e) == portRange {
-			m.ranges = append(m.ranges, e)
-		}
-	}
-	return m, nil
-}
-
-func (m *matcher) allows(t zone.Tuple) bool {
-	for _, s := range m.shapes {
-		e := zone.Element{In: t.In, Out: t.Out, Proto: t.Proto, Low: t.Port, High: t.Port}
-		if s.family != 0 {
-			if (s.family == 4) != (t.From.Is4() && t.To.Is4()) {
-				continue
-			}
-			e = zone.Element{From: netip.PrefixFrom(t.From, s.from), To: netip.PrefixFrom(t.To, s.to), Proto: t.Proto, Low: t.Port, High: t.Port}
-		}
-		if s.ports == echo && t.Proto != packet.ICMP && t.Proto != packet.ICMPv6 {
-			continue
-		}
-		key, end := s.key(e)
-		if _, ok := m.owner[elementName(s.String(), key, end)]; ok {
-			return true
-		}
-	}
-	for _, e := range m.ranges {
-		if e.Proto == t.Proto && e.Low <= t.Port && t.Port <= e.High &&
-			(e.ByInterface() && e.In == t.In && e.Out == t.Out || !e.ByInterface() && e.From.Contains(t.From) && e.To.Contains(t.To)) {
-			return true
-		}
-	}
-	return false
 }
 
 // legs knows by which interface an address is reached.

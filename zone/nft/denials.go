@@ -45,6 +45,7 @@ type denialKey struct {
 	staged   bool
 	in, out  string
 	mac      packet.MAC
+	claimed  packet.MAC
 	from, to netip.Addr
 	proto    uint8
 	port     uint16
@@ -302,7 +303,7 @@ const (
 
 // add counts a denial, and tells it when it is the first of its kind.
 func (d *Denials) add(den zone.Denial) {
-	key := denialKey{den.Kind, den.Staged, den.In, den.Out, den.MAC, den.From, den.To, den.Proto, den.Port}
+	key := denialKey{den.Kind, den.Staged, den.In, den.Out, den.MAC, den.Claimed, den.From, den.To, den.Proto, den.Port}
 	d.mu.Lock()
 	e := d.fold[key]
 	if e == nil && len(d.fold) >= mostTuples {

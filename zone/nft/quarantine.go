@@ -195,8 +195,18 @@ func (k *Kernel) Isolate(ctx context.Context, list []zone.Isolation) (a zone.App
 		return a, fmt.Errorf("isolate: %w", err)
 	}
 	a.Elements, a.Took = len(list), monotonic()-begun
+	exempt := map[netip.Addr]bool{}
+	err = k.elements(true, func(_ string, e nftables.SetElement) {
+		ip, _ := netip.AddrFromSlice(e.Key)
+		exempt[ip] = true
+	})
+	if err != nil {
+		return a, err
+	}
 	a.Ended, err = k.cut(ctx, func(f conntrack.Flow) bool {
-		return slices.ContainsFunc(list, func(i zone.Isolation) bool { return i.IP.IsValid() && touches(f, i.IP.Unmap()) })
+		return slices.ContainsFunc(list, func(i zone.Isolation) bool {
+			return i.IP.IsValid() && !exempt[i.IP.Unmap()] && touches(f, i.IP.Unmap())
+		})
 	})
 	return a, err
 }
