@@ -108,12 +108,12 @@ var ruleTable = []Rule{
 	{"management-from-elsewhere", title("management ports are used from elsewhere than the jump host", "不经堡垒机使用运维端口"),
 		title("let only the management zone use them", "只允许运维管理区使用"), false,
 		func(t talk) bool {
-			return !t.sameZone && !t.to.Outside && !t.fromIs("management", "supplier", "security", "backup") && (t.remote() || t.does("ssh", "snmp"))
+			return !t.sameZone && !t.to.Outside && !t.fromIs("management", "supplier", "security", "backup") && !(t.fromIs("building-server") && t.toIs("building")) && (t.remote() || t.does("ssh", "snmp"))
 		}},
 	{"hl7-past-engine", title("HL7 messages go past the integration engine", "HL7 消息绕过集成平台"),
 		title("send them to the integration engine", "改为发送到集成平台"), false,
 		func(t talk) bool {
-			return !t.sameZone && t.does("hl7") && !t.fromIs("integration", "middleware") && !t.toIs("integration", "middleware")
+			return !t.sameZone && t.does("hl7") && !t.fromIs("integration", "middleware") && !t.toIs("integration", "middleware", "iomt-gateway")
 		}},
 	{"unencrypted-shell", title("telnet or FTP show passwords to everyone on the way", "telnet、FTP 会在途中暴露口令"),
 		title("use SSH or SFTP", "改用 SSH 或 SFTP"), false,
