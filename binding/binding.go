@@ -17,8 +17,8 @@
 // written down as decided by "dhcp" and the server's address. In a locked
 // network a pair that no binding covers is an alarm.
 //
-// What it owns: the tables binding_entries, binding_networks and binding_known,
-// and records of the kind "binding" in the evidence: one version for every
+// What it owns: the tables binding_entries, binding_networks, binding_known and
+// binding_conflicts, and records of the kind "binding" in the evidence: one version for every
 // decision of a person, with who, when and why. What was merely learnt is no
 // record; the events it was learnt from are.
 //

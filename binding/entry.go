@@ -32,6 +32,8 @@ type Binding struct {
 	// Decided says who bound or locked it last, and when.
 	DecidedBy string `json:"decided_by,omitempty"`
 	Decided   int64  `json:"decided,omitempty"`
+	// Until is when it ended, 0 while it holds.
+	Until int64 `json:"until,omitempty"`
 	// Before is the binding it took the place of.
 	Before string `json:"before,omitempty"`
 }
