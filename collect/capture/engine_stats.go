@@ -3,6 +3,7 @@ package capture
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Stats is what an engine has done so far.
@@ -49,6 +50,9 @@ type Place struct {
 	Source string
 	Frame  int64
 	At     int64 // ns since 1970 UTC
+	// Offset is where a record of the file begins that could not be read; 0 for
+	// frames.
+	Offset int64
 }
 
 // Stats returns the numbers of now.
@@ -68,6 +72,10 @@ func (e *Engine) Stats() Stats {
 type reasons map[string]*Wrong
 
 func (e *Engine) wrong(at int64, why string) {
+	e.wrongAt(Place{Source: e.name, Frame: e.stats.Packets, At: at}, why)
+}
+
+func (e *Engine) wrongAt(p Place, why string) {
 	const most, places = 256, 8
 	e.stats.Bad++
 	if e.bad == nil {
@@ -75,7 +83,7 @@ func (e *Engine) wrong(at int64, why string) {
 	}
 	w := e.bad[why]
 	if w == nil {
-		if len(e.bad) >= most {
+		if len(e.bad) >= most && !strings.HasPrefix(why, "file: ") {
 			why = "other"
 		}
 		if w = e.bad[why]; w == nil {
@@ -85,6 +93,6 @@ func (e *Engine) wrong(at int64, why string) {
 	}
 	w.Count++
 	if len(w.First) < places {
-		w.First = append(w.First, Place{e.name, e.stats.Packets, at})
+		w.First = append(w.First, p)
 	}
 }
