@@ -205,6 +205,29 @@ func TestParserEndsEarly(t *testing.T) {
 	}
 }
 
+// lazy wants what upper wants, but only when the server has answered.
+type lazy struct{ upper }
+
+func (lazy) Name() string { return "lazy" }
+func (u lazy) Probe(s *Stream, client, server []byte) Verdict {
+	if len(server) == 0 {
+		return Maybe
+	}
+	return u.upper.Probe(s, client, server)
+}
+
+func TestTwoDissectorsReadOneStream(t *testing.T) {
+	u, v := newUpper(), lazy{newUpper()}
+	u.most = 5
+	h := replay(t, talk, v, u)
+	if u.text() != "c:UP hello" || v.text() != "c:UP hello|s:OK fine|c:bye" || h.stats.Streams != 1 || h.stats.Held != 0 {
+		t.Errorf("%q %q %+v", u.text(), v.text(), h.stats)
+	}
+	if f := h.flow("10.2.0.9", 104); f.App != "upper" { // who knew it first
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestDefectDoesNotEndTheEngine(t *testing.T) {
 	for _, fault := range []string{"probe", "data"} {
 		u := newUpper()

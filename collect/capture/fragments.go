@@ -194,8 +194,9 @@ func (e *Engine) complete(d *datagram) {
 	e.pieces.close(d)
 	e.stats.Datagrams++
 	e.decodeWhole(d, e.pieces.packet(d, d.size))
-	if e.whole.Fragment || e.whole.MoreFragments { // a fragment of fragments
+	if e.whole.Fragment || e.whole.MoreFragments { // within fragments
 		e.wrong(d.at, "fragment that fits nowhere")
+		e.account(&e.whole, d.frames, d.bytes)
 		return
 	}
 	e.handle(&e.whole, d.frames, d.bytes)

@@ -34,12 +34,18 @@ type stream struct {
 	conn       uint32
 	sides      [2]streamSide // 0 is the client
 	candidates uint64        // dissectors that may still want it
-	parser     Parser
-	by         int
+	parsers    []streamParser
+	parsed     bool          // by one at least
 	order      []streamChunk // who said what in the prefixes
 	over       bool          // nobody reads on; notes are kept
 	holed      bool          // is in the list of those that wait
 	resets     uint8
+}
+
+// streamParser reads for a dissector.
+type streamParser struct {
+	Parser
+	by int
 }
 
 // streamSide is one direction.
@@ -368,21 +374,22 @@ func (e *Engine) overdue() {
 	t.holed = left
 }
 
-// deliver hands bytes in order to the parser, or to probes while there is none.
+// deliver hands bytes in order to the parsers, and to probes while there are
+// dissectors that may still want them.
 func (e *Engine) deliver(s *stream, dir int, at int64, b []byte) {
-	if s.parser != nil {
-		if !e.parse(s, dir, at, b) {
-			e.finish(s)
-		}
-		return
+	s.parsers = slices.DeleteFunc(s.parsers, func(p streamParser) bool { return !e.parse(p, dir, at, b) })
+	if s.candidates != 0 {
+		e.probe(s, dir, at, b)
 	}
-	e.probe(s, dir, at, b)
+	if len(s.parsers) == 0 && s.candidates == 0 {
+		e.finish(s)
+	}
 }
 
-// parse guards the parser's reading.
-func (e *Engine) parse(s *stream, dir int, at int64, b []byte) (more bool) {
-	defer e.caught(e.cfg.Streams[s.by].Name)
-	return s.parser.Data(dir == 0, at, b)
+// parse guards a parser's reading.
+func (e *Engine) parse(p streamParser, dir int, at int64, b []byte) (more bool) {
+	defer e.caught(e.cfg.Streams[p.by].Name)
+	return p.Data(dir == 0, at, b)
 }
 
 // skip announces a gap. While nobody reads the stream, the beginning that was
@@ -392,23 +399,24 @@ func (e *Engine) skip(s *stream, dir, n int) {
 	if n != lostTrack {
 		e.stats.Lost += int64(n)
 	}
-	if s.parser != nil {
-		if !e.gap(s, dir, n) {
-			e.finish(s)
-		}
-		return
-	}
-	if s.resets++; s.resets > 8 {
-		e.finish(s)
-		return
-	}
-	s.Whole, s.candidates = false, e.everybody
 	e.dropPrefixes(s)
+	s.Whole = false
+	if s.parsed {
+		s.candidates = 0
+		s.parsers = slices.DeleteFunc(s.parsers, func(p streamParser) bool { return !e.gap(p, dir, n) })
+	} else if s.resets++; s.resets > 8 {
+		s.candidates = 0
+	} else {
+		s.candidates = e.everybody
+	}
+	if len(s.parsers) == 0 && s.candidates == 0 {
+		e.finish(s)
+	}
 }
 
-func (e *Engine) gap(s *stream, dir, n int) (more bool) {
-	defer e.caught(e.cfg.Streams[s.by].Name)
-	return s.parser.Gap(dir == 0, n)
+func (e *Engine) gap(p streamParser, dir, n int) (more bool) {
+	defer e.caught(e.cfg.Streams[p.by].Name)
+	return p.Gap(dir == 0, n)
 }
 
 func (e *Engine) dropPrefixes(s *stream) {
@@ -419,33 +427,38 @@ func (e *Engine) dropPrefixes(s *stream) {
 	s.order = nil
 }
 
-// probe asks the dissectors about what both sides said so far.
+// probe asks the dissectors about what both sides said so far. Those that want
+// the stream read it side by side, each from its beginning.
 func (e *Engine) probe(s *stream, dir int, at int64, b []byte) {
 	h := &s.sides[dir]
 	views := [2][]byte{s.sides[0].prefix, s.sides[1].prefix}
-	if len(h.prefix) == 0 {
-		views[dir] = b // most are decided now; no copy
-	} else {
+	kept := len(h.prefix) > 0
+	if kept { // else most are decided now, without a copy
 		e.keep(s, h, b)
 		views[dir] = h.prefix
+	} else {
+		views[dir] = b
 	}
 	for left, i := s.candidates, 0; left != 0; i, left = i+1, left>>1 {
 		if left&1 == 0 {
 			continue
 		}
-		switch e.ask(i, s, views) {
-		case Yes:
-			e.accept(s, i, dir, at, b)
-			return
-		case No:
+		v := e.ask(i, s, views)
+		if v != Maybe {
 			s.candidates &^= 1 << i
 		}
+		if v == Yes {
+			e.accept(s, i, dir, at, b)
+		}
 	}
-	if s.candidates == 0 || len(views[dir]) >= mostPrefix || e.streams.held >= e.cfg.Memory {
-		e.finish(s)
+	if len(views[dir]) >= mostPrefix || e.streams.held >= e.cfg.Memory {
+		s.candidates = 0
+	}
+	if s.candidates == 0 {
+		e.dropPrefixes(s)
 		return
 	}
-	if len(h.prefix) == 0 {
+	if !kept {
 		e.keep(s, h, b)
 	}
 	if n := len(s.order); n > 0 && s.order[n-1].side == dir {
@@ -466,39 +479,37 @@ func (e *Engine) ask(i int, s *stream, views [2][]byte) (v Verdict) {
 	return d.Probe(&s.Stream, views[0][:min(len(views[0]), mostPrefix)], views[1][:min(len(views[1]), mostPrefix)])
 }
 
-// accept has a dissector read the stream, from its beginning.
+// accept has a dissector read the stream: what was said before, then b.
 func (e *Engine) accept(s *stream, i, dir int, at int64, b []byte) {
-	e.stats.Streams++
-	s.by = i
-	c := e.flows.at(s.conn)
-	if !e.start(s) || s.parser == nil {
-		e.finish(s)
+	p := streamParser{by: i}
+	if p.Parser = e.start(s, i); p.Parser == nil {
 		return
+	}
+	if !s.parsed {
+		e.stats.Streams++
+		s.parsed = true
+		e.refresh(s.conn, e.flows.at(s.conn))
 	}
 	if s.notes.App == "" {
 		s.notes.App = e.cfg.Streams[i].Name()
 	}
-	e.refresh(s.conn, c)
 	var from [2]int
 	for _, o := range s.order {
 		part := s.sides[o.side].prefix[from[o.side]:][:o.n]
 		from[o.side] += o.n
-		if !e.parse(s, o.side, o.at, part) {
-			e.finish(s)
+		if !e.parse(p, o.side, o.at, part) {
 			return
 		}
 	}
-	e.dropPrefixes(s)
-	if !e.parse(s, dir, at, b) {
-		e.finish(s)
+	if e.parse(p, dir, at, b) {
+		s.parsers = append(s.parsers, p)
 	}
 }
 
-func (e *Engine) start(s *stream) (ok bool) {
-	d := e.cfg.Streams[s.by]
+func (e *Engine) start(s *stream, i int) (p Parser) {
+	d := e.cfg.Streams[i]
 	defer e.caught(d.Name)
-	s.parser = d.Open(&s.Stream, e.out)
-	return true
+	return d.Open(&s.Stream, e.out)
 }
 
 // finish ends reading: nobody wants the stream, its parser has seen enough, or
@@ -513,10 +524,9 @@ func (e *Engine) finish(s *stream) {
 	for dir := range s.sides {
 		e.release(&s.sides[dir])
 	}
-	parsed := s.parser != nil
-	s.parser = nil
+	s.parsers, s.candidates = nil, 0
 	c := e.flows.at(s.conn)
-	if !parsed && s.notes.App == "" {
+	if !s.parsed && s.notes.App == "" {
 		c.state |= connIgnored
 		e.dropStream(c)
 	}
@@ -538,15 +548,15 @@ func (e *Engine) endStream(c *conn, at int64) {
 			e.jump(s, dir, at)
 		}
 	}
-	if !s.over && s.parser != nil {
-		e.close(s, at)
+	for _, p := range s.parsers {
+		e.close(p, at)
 	}
 	e.finish(s)
 }
 
-func (e *Engine) close(s *stream, at int64) {
-	defer e.caught(e.cfg.Streams[s.by].Name)
-	s.parser.Close(at)
+func (e *Engine) close(p streamParser, at int64) {
+	defer e.caught(e.cfg.Streams[p.by].Name)
+	p.Close(at)
 }
 
 // endIfWhole ends a stream both sides of which said so, unless pieces are
