@@ -82,6 +82,11 @@ const (
 	FactRole         FactName = "role"            // router, dhcp-server, dns-server, ntp-server, switch, access-point
 	FactDatabase     FactName = "database"        // "postgresql 15.4" as a server says it
 	FactCommunity    FactName = "snmp-community"  // "public" or "private" only: others are secrets
+	FactSSID         FactName = "ssid"            // an access point's network, "" hidden
+	FactChannel      FactName = "channel"         // of an access point
+	FactSecurity     FactName = "security"        // of an access point: open, wep, wpa, owe, wpa2, wpa3
+	FactSignal       FactName = "signal"          // dBm, in tens
+	FactJoined       FactName = "joined"          // BSSID of the access point a station uses
 )
 
 // Alarm is something a sensor found wrong on the network.
