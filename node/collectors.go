@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-health/cordon/collect"
 	"github.com/cordon-health/cordon/collect/file"
 	"github.com/cordon-health/cordon/collect/mllp"
+	"github.com/cordon-health/cordon/collect/netflow"
 	"github.com/cordon-health/cordon/collect/sqlpoll"
 	"github.com/cordon-health/cordon/collect/syslog"
 )
@@ -27,6 +28,9 @@ func (n *Node) collectorKinds() map[string]func(yaml.Node) (collect.Collector, e
 		}),
 		"file": section(file.Default(), func(c file.Config) (collect.Collector, error) {
 			return file.New(c, n.split, cursors{n.db}, n.now, n.log)
+		}),
+		"netflow": section(netflow.Default(), func(c netflow.Config) (collect.Collector, error) {
+			return netflow.New(c, n.now, n.log)
 		}),
 		"sqlpoll": section(sqlpoll.Default(), func(c sqlpoll.Config) (collect.Collector, error) {
 			return sqlpoll.New(c, cursors{n.db}, n.now, n.log)
