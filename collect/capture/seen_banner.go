@@ -269,19 +269,21 @@ func (telnetDissector) Open(s *Stream, out Out) Parser {
 }
 
 type telnetParser struct {
-	s    *Stream
-	out  Out
-	text []byte
-	told bool
+	s              *Stream
+	out            Out
+	client, server []byte // as it came: commands may be cut anywhere
+	told           bool
 }
 
+const telnetMost = 2 << 10 // of one side
+
 func (p *telnetParser) Data(fromClient bool, at int64, b []byte) bool {
-	if !fromClient {
-		p.text = telnetText(p.text, b)
-		if len(p.text) < bannerMostLine {
-			return true
-		}
-	} else if len(telnetText(nil, b)) == 0 {
+	side := &p.server
+	if fromClient {
+		side = &p.client
+	}
+	*side = append(*side, b[:min(len(b), telnetMost-len(*side))]...)
+	if len(*side) < telnetMost && (!fromClient || len(telnetText(p.client)) == 0) {
 		return true
 	}
 	p.tell(at)
@@ -297,16 +299,15 @@ func (p *telnetParser) tell(at int64) {
 	}
 	p.told = true
 	o := seenServes(p.s, at, "telnet")
-	seenAdd(&o, asset.FactServerBanner, seenText(p.text))
+	seenAdd(&o, asset.FactServerBanner, seenText(telnetText(p.server)))
 	seenTell(p.out, o)
 	o = seenClient(p.s, at, "telnet")
 	seenAdd(&o, asset.FactClientOf, "telnet")
 	seenTell(p.out, o)
 }
 
-// telnetText adds the text of b to out, without commands and what steers a
-// terminal.
-func telnetText(out, b []byte) []byte {
+// telnetText is b without commands and what steers a terminal.
+func telnetText(b []byte) (out []byte) {
 	for i := 0; i < len(b) && len(out) < bannerMostLine; i++ {
 		switch c := b[i]; {
 		case c == telnetIAC:

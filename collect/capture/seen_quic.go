@@ -48,24 +48,33 @@ func quicExpand(h func() hash.Hash, secret []byte, label string, n int) ([]byte,
 	return hkdf.Expand(h, secret, string(append(info, 0)), n)
 }
 
-func newQUICKeys(version uint32, dcid []byte) (k quicKeys, err error) {
+// quicSecrets derives the key, the nonce and the key of header protection of a
+// client's first packets.
+func quicSecrets(version uint32, dcid []byte) (parts [3][]byte, err error) {
 	salt, prefix := quicSalt(version)
 	initial, err := hkdf.Extract(sha256.New, dcid, salt)
 	if err != nil {
-		return k, err
+		return parts, err
 	}
 	client, err := quicExpand(sha256.New, initial, "client in", 32)
 	if err != nil {
-		return k, err
+		return parts, err
 	}
-	var parts [3][]byte
 	for i, part := range []struct {
 		label string
 		n     int
 	}{{"key", 16}, {"iv", 12}, {"hp", 16}} {
 		if parts[i], err = quicExpand(sha256.New, client, prefix+part.label, part.n); err != nil {
-			return k, err
+			return parts, err
 		}
+	}
+	return parts, nil
+}
+
+func newQUICKeys(version uint32, dcid []byte) (k quicKeys, err error) {
+	parts, err := quicSecrets(version, dcid)
+	if err != nil {
+		return k, err
 	}
 	block, err := aes.NewCipher(parts[0])
 	if err != nil {

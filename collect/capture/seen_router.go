@@ -120,15 +120,31 @@ func parseHSRP(b []byte) (m hsrpMessage, ok bool, err error) {
 		m.address = r.ip4()
 		m.active = state == 16
 		return m, op <= 2 && !r.short, r.err()
-	case 1:
-		return parseHSRP2(&r)
+	case 1, 2, 3, 4:
+		return parseHSRP2(b)
 	}
 	return m, false, errSeenForm
 }
 
-func parseHSRP2(r *seenBytes) (m hsrpMessage, ok bool, err error) {
-	v := seenBytes{b: r.take(int(r.u8()))}
-	if r.short || v.u8() != 2 {
+// parseHSRP2 looks for the state of a group among the fields; other messages
+// are of an interface's state.
+func parseHSRP2(b []byte) (m hsrpMessage, ok bool, err error) {
+	r := seenBytes{b: b}
+	for len(r.b) > 0 {
+		kind := r.u8()
+		v := seenBytes{b: r.take(int(r.u8()))}
+		if r.short {
+			return m, false, errSeenShort
+		}
+		if kind == 1 {
+			return hsrpGroup(&v)
+		}
+	}
+	return m, false, nil
+}
+
+func hsrpGroup(v *seenBytes) (m hsrpMessage, ok bool, err error) {
+	if v.u8() != 2 {
 		return m, false, errSeenForm
 	}
 	op, state, family := v.u8(), v.u8(), v.u8()
