@@ -121,6 +121,10 @@ type Weakness struct {
 	Summary   string  `json:"summary,omitempty"`
 	Fixed     string  `json:"fixed,omitempty"`
 	From      string  `json:"from"`
+	// Why says which versions are affected. Unsure says that only the product
+	// fits: the list names no versions.
+	Why    ocsf.Text `json:"why,omitzero"`
+	Unsure bool      `json:"version_not_compared,omitempty"`
 }
 
 // Change is what somebody changed by hand.
@@ -128,4 +132,5 @@ type Change struct {
 	At   int64  `json:"at"`
 	By   string `json:"by"`
 	What string `json:"what"` // field: old -> new
+	Why  string `json:"why,omitempty"`
 }
