@@ -152,8 +152,8 @@ func Formats() []Format {
 			EN: "sign-ins to the network: detail files of FreeRADIUS, DTS compliant log of Windows NPS",
 			ZH: "网络准入登录：FreeRADIUS detail 文件、Windows NPS DTS 日志"}},
 		{Name: FormatSensor, parse: (*Normalizer).parseSensor, split: splitMarkup, About: ocsf.Text{
-			EN: "what Cordon's own sensors send, and `cordon capture --json` prints",
-			ZH: "Cordon 探针发送的数据，即 `cordon capture --json` 的输出"}},
+			EN: "what Cordon's own sensors send",
+			ZH: "Cordon 探针发送的数据"}},
 		{Name: "json", parse: (*Normalizer).parseMappedJSON, split: splitMarkup, Mapped: true, About: ocsf.Text{
 			EN: "a hospital's own audit records as JSON, read by a mapping",
 			ZH: "医院自有审计记录（JSON），按映射文件解析"}},
