@@ -31,7 +31,7 @@ func Compile(p Policy, now time.Time) (*Ruleset, error) {
 			return nil, fmt.Errorf("compile the policy: %w", problem)
 		}
 	}
-	set := &Ruleset{Policy: p.Name, Made: now, Zones: p.Zones, Conduits: p.inForce(now)}
+	set := &Ruleset{Policy: p.Name, Made: now, Zones: p.Zones, Services: p.Services, Conduits: p.inForce(now)}
 	c := compiler{plan: planOf(&p), set: set}
 	set.Elements = make([]Element, 0, 2*len(set.Conduits)) // most allow one or two things
 	for i := range set.Conduits {

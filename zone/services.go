@@ -50,11 +50,11 @@ func title(en, zh string) ocsf.Text { return ocsf.Text{EN: en, ZH: zh} }
 var serviceTable = []Service{
 	{"dicom", title("DICOM images", "DICOM 影像"), tcp(104, 11112), []string{"dicom"}},
 	{"dicom-tls", title("DICOM images, encrypted", "加密的 DICOM 影像"), tcp(2762), nil},
-	{"dicomweb", title("DICOMweb", "DICOMweb 影像服务"), tcp(443, 8042, 8080), nil},
 	{"hl7", title("HL7 messages", "HL7 消息"), tcp(2575), []string{"hl7", "mllp"}},
 	{"astm", title("analyser results (ASTM)", "检验仪器结果（ASTM）"), tcp(3000, 5000, 5001), []string{"astm"}},
 	{"https", title("HTTPS", "HTTPS 网页"), tcp(443), []string{"tls"}},
 	{"http", title("HTTP", "HTTP 网页"), tcp(80), []string{"http"}},
+	{"dicomweb", title("DICOMweb", "DICOMweb 影像服务"), tcp(443, 8042, 8080), nil},
 	{"dns", title("names (DNS)", "域名解析（DNS）"), both(portDNS), []string{"dns"}},
 	{"ntp", title("time (NTP)", "时间同步（NTP）"), udp(portNTP), []string{"ntp"}},
 	{"dhcp", title("addresses (DHCP)", "地址分配（DHCP）"), udp(67, 547), []string{"dhcp", "dhcpv6"}},

@@ -109,11 +109,13 @@ const SameZone = "same-zone"
 // unique; Hash is the hex SHA-256 of their canonical text. It is not copied:
 // it carries the index of [Ruleset.Decide].
 type Ruleset struct {
-	Policy   string    `json:"policy"`
-	Hash     string    `json:"hash"`
-	Made     time.Time `json:"made"`
-	Zones    []Zone    `json:"zones"`
-	Elements []Element `json:"elements"`
+	Policy string    `json:"policy"`
+	Hash   string    `json:"hash"`
+	Made   time.Time `json:"made"`
+	Zones  []Zone    `json:"zones"`
+	// Services are the policy's own names.
+	Services map[string][]string `json:"services,omitempty"`
+	Elements []Element           `json:"elements"`
 	// Conduits are those in force, the implicit ones included, by id.
 	Conduits []Conduit `json:"conduits"`
 	// Notes say what was left out, and why: expired conduits.
