@@ -125,6 +125,8 @@ type Services struct {
 	Data DataGuard
 	// Network is what is on the network, and how departments are kept apart.
 	Network Network
+	// Assets is the book of devices, for lists that come in and go out.
+	Assets AssetBook
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
 	// KeepDispute makes a patient's dispute durable: its record, then its

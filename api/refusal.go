@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/gateway"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/lake"
@@ -67,6 +68,9 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 		return r, true
 	}
 	if m := (tuning.Mistake{}); errors.As(err, &m) {
+		return Refusal{http.StatusBadRequest, ocsf.Text{EN: m.EN, ZH: m.ZH}}, true
+	}
+	if m := (asset.Mistake{}); errors.As(err, &m) {
 		return Refusal{http.StatusBadRequest, ocsf.Text{EN: m.EN, ZH: m.ZH}}, true
 	}
 	switch {

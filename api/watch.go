@@ -53,6 +53,8 @@ func shows(id string) (operation string, known bool) {
 		return LookedAtAddresses, true
 	case "listDevices", "getDevice", "listConversations", "listAddressConflicts", "listSubnets", "getPolicies", "checkPolicy", "listSimulations", "getSimulation", "proveSegmentation", "listSensors", "listAccessPoints", "getTransport", "listIsolations": // show nobody's doings
 		return "", true
+	case "listDeviceKinds", "countDevices", "exportDevices", "listSoftware": // show devices
+		return "", true
 	case "disputeAccess": // is an event
 		return "", true
 	case "listWaitingSettings", "listSources", "listRules", "getRule", "listActions", "listPlaybooks", "evidenceHead", "verifyEvidence", "listReleases", "getRelease", "proveRelease", "listDeidProfiles", "listReidentifications": // show nobody

@@ -44,6 +44,9 @@ type Device struct {
 	Firmware    string   `json:"firmware,omitempty"`
 	EndOfLife   string   `json:"end_of_life,omitempty"`
 	SupportEnds string   `json:"support_ends,omitempty"`
+	// SupportOf is the operating system from which SupportEnds follows where
+	// nobody said it.
+	SupportOf string `json:"support_ends_of,omitempty"`
 	Notes       string   `json:"notes,omitempty"`
 	Imported    []string `json:"imported_from,omitempty"`
 	// Changed is what people changed, newest first.

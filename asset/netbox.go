@@ -46,6 +46,9 @@ func exportCSV(w io.Writer, list []Device) error {
 	_ = out.Write([]string{fieldMAC, fieldIP, fieldName, fieldKind, fieldVendor, fieldModel, fieldOS, fieldSerial, fieldFirmware, fieldOwner, fieldDepartment,
 		fieldLocation, fieldCriticality, fieldLifeSupport, fieldEndOfLife, fieldSupportEnds, fieldNotes, fieldRetired})
 	for _, d := range list {
+		if d.SupportOf != "" { // a conclusion, which a list should not say
+			d.SupportEnds = ""
+		}
 		level := ""
 		if d.Criticality > 0 {
 			level = fmt.Sprint(d.Criticality)

@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -76,20 +77,13 @@ type ending struct {
 	args  []string // what, date
 }
 
-// aging says what of a device reaches its end: what people said first, then
-// what its operating system tells.
+// aging says what of a device reaches its end.
 func (b *Book) aging(d *Device, now time.Time) *ending {
 	day, limit := now.Format(time.DateOnly), now.Add(soon).Format(time.DateOnly)
-	for _, x := range [][2]string{{"end of life", d.EndOfLife}, {"support", d.SupportEnds}} {
+	for _, x := range [][2]string{{"end of life", d.EndOfLife}, {cmp.Or(d.SupportOf, "support"), d.SupportEnds}} {
 		if x[1] != "" && x[1] <= limit {
-			return &ending{about: x[0] + " " + x[1] + past(x[1], day), args: []string{x[0], x[1]}}
+			return &ending{about: x[0] + " " + x[1] + past(x[1], day), args: x[:]}
 		}
-	}
-	if d.SupportEnds != "" || d.EndOfLife != "" { // somebody knows better than the table
-		return nil
-	}
-	if os, date := b.know.EndOf(d.What.OS); date != "" && date <= limit {
-		return &ending{about: "os " + os + past(date, day), args: []string{d.What.OS, date}}
 	}
 	return nil
 }

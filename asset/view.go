@@ -220,6 +220,11 @@ func (b *Book) device(lead *unit, all bool) Device {
 	}
 	b.showFacts(&d, units, all)
 	b.showWords(&d, units)
+	if d.SupportEnds == "" && d.EndOfLife == "" { // else somebody knows better than the table
+		if _, date := b.know.EndOf(d.What.OS); date != "" {
+			d.SupportEnds, d.SupportOf = date, d.What.OS
+		}
+	}
 	for _, u := range units {
 		d.Weaknesses = append(d.Weaknesses, b.weak[u.ID]...)
 		if all {
