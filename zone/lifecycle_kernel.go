@@ -3,7 +3,6 @@ package zone
 import (
 	"context"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/cordon-health/cordon/asset"
@@ -49,15 +48,17 @@ type Applied struct {
 // packet meets the old rules or the new ones. All methods may be called
 // concurrently.
 type Enforcer interface {
-	// Apply takes the place of what was loaded before.
+	// Apply takes the place of what was loaded before. Staging leaves an
+	// enforced ruleset in force; trial and enforce end staging.
 	Apply(ctx context.Context, r *Ruleset, o Order) (Applied, error)
-	// Remove takes the rules away, in one step; nothing there is no error.
-	Remove(ctx context.Context) error
-	// Loaded reads back what the kernel has and compares it with r, which may
-	// be nil.
-	Loaded(ctx context.Context, r *Ruleset) (Loaded, error)
+	// Remove takes the staged rules away, or with any other mode all, in one
+	// step; nothing there is no error.
+	Remove(ctx context.Context, mode Mode) error
+	// Loaded reads back what the kernel has staged, or with any other mode
+	// enforces, and compares it with r, which may be nil.
+	Loaded(ctx context.Context, r *Ruleset, mode Mode) (Loaded, error)
 	// Counters reads what passed and what did not since Apply.
-	Counters(ctx context.Context, r *Ruleset) (Counters, error)
+	Counters(ctx context.Context, r *Ruleset, mode Mode) (Counters, error)
 	// Beat keeps fail-open zones enforced for ttl more: when nobody beats any
 	// longer, what they do passes again.
 	Beat(ctx context.Context, ttl time.Duration) error
@@ -157,9 +158,9 @@ type Denial struct {
 	Folded bool
 }
 
-// Denied says what a denial means to detection: an alarm, or for the layer-2
-// guard a claim as well. ok is false where it means nothing: fail-open traffic
-// is an alarm too, because a person has to decide.
+// Denied is the alarm that a denial of a policy or a quarantine is to
+// detection; zoneOf names the zone of an address that came or went by a leg.
+// What the layer-2 guard denies is a claim instead: see [Denial.Claim].
 func (d Denial) Denied(sensor string, zoneOf func(netip.Addr, string) string) (asset.Alarm, bool) {
 	a := asset.Alarm{At: d.First, Sensor: sensor, Count: d.Count,
 		Culprit: asset.Party{MAC: d.MAC, IP: d.From, Port: d.FromPort}, Victim: asset.Party{IP: d.To, Port: d.Port}}
@@ -174,7 +175,7 @@ func (d Denial) Denied(sensor string, zoneOf func(netip.Addr, string) string) (a
 	default:
 		return a, false
 	}
-	a.Args = []string{zoneOf(d.From, d.In), zoneOf(d.To, d.Out), denialService(d.Proto, d.Port)}
+	a.Args = []string{zoneOf(d.From, d.In), zoneOf(d.To, d.Out), ServiceName(d.Proto, d.Port, "")}
 	return a, true
 }
 
@@ -216,16 +217,4 @@ type Guard struct {
 	// IPv6 also demands a binding of every global IPv6 address. Without it
 	// only advertisements of bound addresses are guarded.
 	IPv6 bool
-}
-
-// denialService names what was tried: "tcp/3389".
-func denialService(proto uint8, port uint16) string {
-	name := map[uint8]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP: "icmp", packet.ICMPv6: "icmpv6"}[proto]
-	if name == "" {
-		name = "ip/" + strconv.Itoa(int(proto))
-	}
-	if port != 0 {
-		name += "/" + strconv.Itoa(int(port))
-	}
-	return name
 }

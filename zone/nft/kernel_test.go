@@ -82,7 +82,7 @@ func TestKernelAgreesWithTheSimulator(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.apply(k, r, zone.Order{Mode: zone.Enforce})
-		l.intact(k, r)
+		l.intact(k, r, zone.Enforce)
 		want := map[uint32]bool{}
 		what := map[uint32]zone.Tuple{}
 		var mu sync.Mutex

@@ -193,9 +193,9 @@ func (l *lab) apply(k *Kernel, r *zone.Ruleset, o zone.Order) zone.Applied {
 	return a
 }
 
-func (l *lab) counters(k *Kernel, r *zone.Ruleset) zone.Counters {
+func (l *lab) counters(k *Kernel, r *zone.Ruleset, mode zone.Mode) zone.Counters {
 	l.t.Helper()
-	n, err := k.Counters(context.Background(), r)
+	n, err := k.Counters(context.Background(), r, mode)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -203,9 +203,9 @@ func (l *lab) counters(k *Kernel, r *zone.Ruleset) zone.Counters {
 }
 
 // intact fails where the kernel does not hold what was loaded.
-func (l *lab) intact(k *Kernel, r *zone.Ruleset) {
+func (l *lab) intact(k *Kernel, r *zone.Ruleset, mode zone.Mode) {
 	l.t.Helper()
-	got, err := k.Loaded(context.Background(), r)
+	got, err := k.Loaded(context.Background(), r, mode)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func (k *Kernel) arm(_ context.Context, key uint32, ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
-	s := armedSet(zoneTable())
+	s := armedSet(zoneTable(zone.Enforce))
 	e := []nftables.SetElement{{Key: native32(key), Timeout: ttl}}
 	if err := errors.Join(c.SetAddElements(s, e), c.SetDeleteElements(s, e), c.SetAddElements(s, e)); err != nil {
 		return err

@@ -6,6 +6,8 @@
 //
 //   - table inet cordon: the policy. Chain forward; one set per shape of
 //     element; the set armed. Replaced as a whole, in one transaction.
+//   - table inet cordon-staged: the same for a policy that only counts and
+//     records, behind the one that holds.
 //   - table inet cordon-quarantine and, for what is switched and not routed,
 //     table bridge cordon-quarantine: isolated addresses, with the kernel's own
 //     timeouts, so that they end and outlive Cordon by themselves. A policy

@@ -36,15 +36,15 @@ func (*Kernel) Apply(context.Context, *zone.Ruleset, zone.Order) (zone.Applied, 
 }
 
 // Remove cannot be done here.
-func (*Kernel) Remove(context.Context) error { return errNotLinux }
+func (*Kernel) Remove(context.Context, zone.Mode) error { return errNotLinux }
 
 // Loaded cannot be done here.
-func (*Kernel) Loaded(context.Context, *zone.Ruleset) (zone.Loaded, error) {
+func (*Kernel) Loaded(context.Context, *zone.Ruleset, zone.Mode) (zone.Loaded, error) {
 	return zone.Loaded{}, errNotLinux
 }
 
 // Counters cannot be done here.
-func (*Kernel) Counters(context.Context, *zone.Ruleset) (zone.Counters, error) {
+func (*Kernel) Counters(context.Context, *zone.Ruleset, zone.Mode) (zone.Counters, error) {
 	return zone.Counters{}, errNotLinux
 }
 
@@ -93,3 +93,11 @@ func (*Denials) Run(context.Context, func()) error { return errNotLinux }
 
 // Stats are empty.
 func (*Denials) Stats() zone.LogStats { return zone.LogStats{} }
+
+// Prober cannot send probes here.
+type Prober struct{ Wait time.Duration }
+
+// Probe is not sent.
+func (Prober) Probe(_ context.Context, p zone.Probe) zone.ProbeResult {
+	return zone.ProbeResult{Probe: p, Unsure: true, Said: "not sent: " + errNotLinux.Error()}
+}

@@ -85,7 +85,7 @@ func TestIsolationCutsLiveConversations(t *testing.T) {
 	if err != nil || n != 0 || dropped == 0 {
 		t.Errorf("%d conversations, %d dropped, %v", n, dropped, err)
 	}
-	if c := l.counters(k, r); c.Quarantined < dropped {
+	if c := l.counters(k, r, zone.Enforce); c.Quarantined < dropped {
 		t.Errorf("counters %+v, dropped %d", c, dropped)
 	}
 	// A policy that is replaced or removed lets nobody out; nor does a restart

@@ -19,7 +19,7 @@ import (
 )
 
 // Loaded reads the policy's table back and compares it with what r would be.
-func (k *Kernel) Loaded(_ context.Context, r *zone.Ruleset) (l zone.Loaded, err error) {
+func (k *Kernel) Loaded(_ context.Context, r *zone.Ruleset, mode zone.Mode) (l zone.Loaded, err error) {
 	c, err := k.conn()
 	if err != nil {
 		return l, err
@@ -27,7 +27,7 @@ func (k *Kernel) Loaded(_ context.Context, r *zone.Ruleset) (l zone.Loaded, err 
 	if l.Others, err = others(c); err != nil {
 		return l, err
 	}
-	t := zoneTable()
+	t := zoneTable(mode)
 	rules, err := rulesOf(c, t, "forward")
 	if missing(err) {
 		return l, nil
@@ -257,13 +257,13 @@ func others(c *nftables.Conn) (list []string, err error) {
 }
 
 // Counters reads the counters of the policy and of the quarantine.
-func (k *Kernel) Counters(_ context.Context, r *zone.Ruleset) (n zone.Counters, err error) {
+func (k *Kernel) Counters(_ context.Context, r *zone.Ruleset, mode zone.Mode) (n zone.Counters, err error) {
 	c, err := k.conn()
 	if err != nil {
 		return n, err
 	}
 	n.Quarantined = quarantined(c)
-	rules, err := rulesOf(c, zoneTable(), "forward")
+	rules, err := rulesOf(c, zoneTable(mode), "forward")
 	if missing(err) {
 		return n, nil
 	}
@@ -278,7 +278,7 @@ func (k *Kernel) Counters(_ context.Context, r *zone.Ruleset) (n zone.Counters, 
 		return n, err
 	}
 	n.Conduits = map[string]uint64{}
-	sets, err := c.GetSets(zoneTable())
+	sets, err := c.GetSets(zoneTable(mode))
 	if err != nil {
 		return n, fmt.Errorf("read counters: %w", err)
 	}

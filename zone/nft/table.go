@@ -28,7 +28,12 @@ const (
 // snaplen is how much of a packet a record holds: headers, never content.
 const snaplen = 96
 
-func zoneTable() *nftables.Table {
+// zoneTable is where a policy goes. A staged one has a table of its own behind
+// the enforced one, so that the next version can be tried while this one holds.
+func zoneTable(mode zone.Mode) *nftables.Table {
+	if mode == zone.Stage {
+		return &nftables.Table{Name: "cordon-staged", Family: nftables.TableFamilyINet}
+	}
 	return &nftables.Table{Name: "cordon", Family: nftables.TableFamilyINet}
 }
 
@@ -57,7 +62,7 @@ type ruled struct {
 
 // zoneContent is the table of a ruleset, and whose each element is.
 func (k *Kernel) zoneContent(r *zone.Ruleset, mode zone.Mode) (content, map[string]string, error) {
-	c := content{table: zoneTable()}
+	c := content{table: zoneTable(mode)}
 	list, owner, err := groups(r.Elements)
 	if err != nil {
 		return c, nil, err
@@ -72,12 +77,15 @@ func (k *Kernel) zoneContent(r *zone.Ruleset, mode zone.Mode) (content, map[stri
 		rules = append(rules, g.lookup())
 	}
 	rules = append(rules, k.refusal(r, mode)...)
-	policy := nftables.ChainPolicyAccept
-	if mode == zone.Enforce {
+	policy, priority := nftables.ChainPolicyAccept, nftables.ChainPriorityFilter
+	switch mode {
+	case zone.Enforce:
 		policy = nftables.ChainPolicyDrop
+	case zone.Stage:
+		priority = nftables.ChainPriorityRef(1)
 	}
 	chain := &nftables.Chain{Name: "forward", Table: c.table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward,
-		Priority: nftables.ChainPriorityFilter, Policy: &policy}
+		Priority: priority, Policy: &policy}
 	c.chains = append(c.chains, ruled{chain, named(c.table, chain, rules, "cordon "+string(mode)+" "+r.Hash)})
 	return c, owner, nil
 }
@@ -211,7 +219,11 @@ func (k *Kernel) Apply(ctx context.Context, r *zone.Ruleset, o zone.Order) (a zo
 	case o.Mode == zone.Trial:
 		c.sets[0].elements = []nftables.SetElement{{Key: native32(armedTrial), Timeout: o.Trial}}
 	}
-	if err := k.replace(c); err != nil {
+	var gone []*nftables.Table
+	if o.Mode != zone.Stage {
+		gone = append(gone, zoneTable(zone.Stage))
+	}
+	if err := k.replace(c, gone...); err != nil {
 		return a, fmt.Errorf("load policy %s: %w", r.Policy, err)
 	}
 	a.Elements, a.Took = len(r.Elements), monotonic()-begun
@@ -224,36 +236,45 @@ func (k *Kernel) Apply(ctx context.Context, r *zone.Ruleset, o zone.Order) (a zo
 	return a, err
 }
 
-// replace swaps a table in one transaction.
-func (k *Kernel) replace(c content) error {
+// replace swaps a table, and removes others, in one transaction.
+func (k *Kernel) replace(c content, gone ...*nftables.Table) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	conn, err := k.conn()
 	if err != nil {
 		return err
 	}
-	conn.AddTable(c.table)
-	conn.DelTable(c.table)
+	for _, t := range append(gone, c.table) {
+		conn.AddTable(t)
+		conn.DelTable(t)
+	}
 	if err := c.put(conn); err != nil {
 		return err
 	}
 	return conn.Flush()
 }
 
-// Remove takes the policy away.
-func (k *Kernel) Remove(context.Context) error { return k.remove(zoneTable()) }
+// Remove takes the policy away: the staged one, or all.
+func (k *Kernel) Remove(_ context.Context, mode zone.Mode) error {
+	if mode == zone.Stage {
+		return k.remove(zoneTable(zone.Stage))
+	}
+	return k.remove(zoneTable(zone.Stage), zoneTable(zone.Enforce))
+}
 
-func (k *Kernel) remove(t *nftables.Table) error {
+func (k *Kernel) remove(tables ...*nftables.Table) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	conn, err := k.conn()
 	if err != nil {
 		return err
 	}
-	conn.AddTable(t)
-	conn.DelTable(t)
+	for _, t := range tables {
+		conn.AddTable(t)
+		conn.DelTable(t)
+	}
 	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("remove table %s: %w", t.Name, err)
+		return fmt.Errorf("remove table %s: %w", tables[0].Name, err)
 	}
 	return nil
 }

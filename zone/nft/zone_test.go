@@ -62,30 +62,30 @@ func TestThreeZones(t *testing.T) {
 	}
 	r := rules(conduit("his", "img", 11112), conduit("img", "his", 2575), conduit("his", "gst", 443))
 	l.apply(k, r, zone.Order{Mode: zone.Stage})
-	l.intact(k, r)
+	l.intact(k, r, zone.Stage)
 	if passed, _ := tryAll(func(string, string, int) bool { return true }, 2*time.Second); passed != 36 {
 		t.Fatalf("staged, %d of 36 pass", passed)
 	}
-	if n := l.counters(k, r); n.Would == 0 || n.Denied != 0 {
+	if n := l.counters(k, r, zone.Stage); n.Would == 0 || n.Denied != 0 {
 		t.Fatalf("staged counters %+v", n)
 	}
 	a := l.apply(k, r, zone.Order{Mode: zone.Enforce})
-	l.intact(k, r)
+	l.intact(k, r, zone.Enforce)
 	passed, denied := tryAll(func(from, to string, port int) bool {
 		return from == "his" && to == "img" && port == 11112 || from == "img" && to == "his" && port == 2575 || from == "his" && to == "gst" && port == 443
 	}, 700*time.Millisecond)
-	n := l.counters(k, r)
+	n := l.counters(k, r, zone.Enforce)
 	t.Logf("loaded in %s; %d pass, %d denied; counters %+v", a.Took, passed, denied, n)
 	if passed != 6 || denied != 30 || n.Conduits["his-img"] != 2 || n.Denied < 30 {
 		t.Errorf("%d pass and %d are denied; counters %+v", passed, denied, n)
 	}
-	if err := k.Remove(context.Background()); err != nil {
+	if err := k.Remove(context.Background(), zone.Enforce); err != nil {
 		t.Fatal(err)
 	}
 	if passed, _ := tryAll(func(string, string, int) bool { return true }, 2*time.Second); passed != 36 {
 		t.Fatalf("after removal %d of 36 pass", passed)
 	}
-	if got, err := k.Loaded(context.Background(), nil); err != nil || got.Present {
+	if got, err := k.Loaded(context.Background(), nil, zone.Enforce); err != nil || got.Present {
 		t.Fatal(got, err)
 	}
 }
@@ -106,20 +106,20 @@ func TestForeignChangesAreNamed(t *testing.T) {
 		"is not ours":     "nft add set inet cordon extra '{ type ipv4_addr; }'",
 	} {
 		l.apply(k, r, zone.Order{Mode: zone.Enforce})
-		l.intact(k, r)
+		l.intact(k, r, zone.Enforce)
 		l.sh("ip netns exec %s %s", l.ns("core"), change)
-		if got, err := k.Loaded(context.Background(), r); err != nil || !has(got.Faults, what) {
+		if got, err := k.Loaded(context.Background(), r, zone.Enforce); err != nil || !has(got.Faults, what) {
 			t.Errorf("%s: %+v %v", change, got, err)
 		}
 	}
 	l.apply(k, r, zone.Order{Mode: zone.Enforce})
 	other := rules(conduit("his", "img", 104))
-	if got, err := k.Loaded(context.Background(), other); err != nil || !has(got.Faults, "the kernel holds ruleset") {
+	if got, err := k.Loaded(context.Background(), other, zone.Enforce); err != nil || !has(got.Faults, "the kernel holds ruleset") {
 		t.Errorf("%+v %v", got, err)
 	}
 	l.sh("ip netns exec %s nft add table ip other", l.ns("core"))
 	l.sh("ip netns exec %s nft add chain ip other f '{ type filter hook forward priority 0; policy drop; }'", l.ns("core"))
-	if got, err := k.Loaded(context.Background(), r); err != nil || !has(got.Others, "drops by default") {
+	if got, err := k.Loaded(context.Background(), r, zone.Enforce); err != nil || !has(got.Others, "drops by default") {
 		t.Errorf("%+v %v", got, err)
 	}
 }
@@ -131,11 +131,11 @@ func TestTrialEndsInTheKernel(t *testing.T) {
 	l.serve("img", 443)
 	r := rules(conduit("his", "img", 11112))
 	l.apply(k, r, zone.Order{Mode: zone.Trial, Trial: 2 * time.Second})
-	l.intact(k, r)
+	l.intact(k, r, zone.Enforce)
 	if _, err := l.dial("his", l.ip4("img"), 443, 500*time.Millisecond); err == nil {
 		t.Fatal("passes during the trial")
 	}
-	if got, err := k.Loaded(context.Background(), r); err != nil || got.Armed <= 0 || got.Mode != zone.Trial {
+	if got, err := k.Loaded(context.Background(), r, zone.Enforce); err != nil || got.Armed <= 0 || got.Mode != zone.Trial {
 		t.Fatal(got, err)
 	}
 	time.Sleep(2 * time.Second)
@@ -144,10 +144,10 @@ func TestTrialEndsInTheKernel(t *testing.T) {
 		t.Fatal("does not pass after the trial:", err)
 	}
 	_ = c.Close()
-	if got, err := k.Loaded(context.Background(), r); err != nil || got.Armed != 0 {
+	if got, err := k.Loaded(context.Background(), r, zone.Enforce); err != nil || got.Armed != 0 {
 		t.Fatal(got, err)
 	}
-	if n := l.counters(k, r); n.Open == 0 {
+	if n := l.counters(k, r, zone.Enforce); n.Open == 0 {
 		t.Errorf("not counted: %+v", n)
 	}
 }
@@ -162,7 +162,7 @@ func TestFailOpen(t *testing.T) {
 	r := rules(conduit("icu", "img", 11112))
 	r.Zones = []zone.Zone{{Name: "icu", Interface: "z-icu", FailOpen: true}, {Name: "gst", Networks: []netip.Prefix{netip.MustParsePrefix("fd77:3::/64")}, FailOpen: true}}
 	l.apply(k, r, zone.Order{Mode: zone.Enforce})
-	l.intact(k, r)
+	l.intact(k, r, zone.Enforce)
 	passes := func(from string, to netip.Addr) bool {
 		c, err := l.dial(from, to, 443, 400*time.Millisecond)
 		if err == nil {
@@ -245,10 +245,10 @@ func TestReplaceLosesNothing(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	if n := l.counters(k, r); n.Denied != 0 {
+	if n := l.counters(k, r, zone.Enforce); n.Denied != 0 {
 		t.Errorf("dropped: %+v", n)
 	}
-	l.intact(k, r)
+	l.intact(k, r, zone.Enforce)
 }
 
 // TestRevokedConduitIsCut: a live conversation ends with its conduit, others
