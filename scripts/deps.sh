@@ -27,6 +27,12 @@ check() {
 	need p7zip-full 'find_program 7z' 'archives made by 7z, encrypted ones among them'
 	need dcmtk 'find_program dcmdump && find_program dcmdjpeg' 'an independent reader of the DICOM files we write, and decoder of their pixels'
 	need tesseract-ocr 'find_program tesseract' 'reading writing in images'
+	need iproute2 'find_program ip' 'everything that is tested in network namespaces'
+	need dnsmasq-base 'find_program dnsmasq' 'DHCP of a real server, as the sensor sees it'
+	need udhcpc 'find_program udhcpc' 'DHCP of a real client, as the sensor sees it'
+	need openssl 'find_program openssl' 'TLS of a real server and client, as the sensor sees it'
+	need snmpd 'find_program snmpd' 'SNMP of a real agent, as the sensor sees it'
+	need snmp 'find_program snmpget' 'SNMP of a real manager, as the sensor sees it'
 	need ripgrep 'find_program rg' 'ripgrep beside the scanner in make bench-scan'
 	need libre2-dev 'ls /usr/include/re2/re2.h' 'RE2 beside the scanner in make bench-scan'
 }

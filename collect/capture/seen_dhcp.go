@@ -285,9 +285,7 @@ func (m *dhcpMessage) tellClient(f *packet.Frame, out Out) {
 		seenAdd(&o, asset.FactClientID, hex.EncodeToString(m.clientID))
 	}
 	seenAdd(&o, asset.FactSwitchPort, seenPort(m.remote, m.circuit))
-	if len(o.Facts) > 0 || o.IP.IsValid() {
-		seenThere(out, o)
-	}
+	seenThere(out, o)
 }
 
 // seenPort names a port of a switch.

@@ -279,6 +279,9 @@ func (d *snmpDissector) Packet(f *packet.Frame, out Out) error {
 	if err != nil {
 		return err
 	}
+	if m.version == 3 && m.pdu == 0 && f.FromPort == 161 {
+		m.pdu = snmpResponse // encrypted; the port says as much
+	}
 	d.alarm(f, m, out)
 	if !m.ofAgent() || d.told(f, m) {
 		return nil
