@@ -178,20 +178,24 @@ func (w *Watch) speaks(c Claim) {
 	a.join(c.MAC)
 }
 
-// denied turns what a guard dropped into the alarm that it is.
+// denied turns what a guard dropped into the alarm that it is. The rule's last
+// word says what it was.
 func (w *Watch) denied(c Claim, emit func(asset.Alarm)) {
-	kind := asset.UnboundAddress
 	rule := strings.ToLower(c.Rule)
-	for _, k := range []struct {
-		word string
-		kind asset.AlarmKind
-	}{
-		{"dhcp", asset.RogueDHCP}, {"-ra", asset.RogueRA}, {"arp", asset.ARPSpoof}, {"-nd", asset.NDPSpoof}, {"mac", asset.ClonedMAC},
-	} {
-		if strings.Contains(rule, k.word) {
-			kind = k.kind
-			break
-		}
+	kind := asset.UnboundAddress
+	switch rule[strings.LastIndexByte(rule, '-')+1:] {
+	case "arp":
+		kind = asset.ARPSpoof
+	case "na", "nd":
+		kind = asset.NDPSpoof
+	case "dhcp":
+		kind = asset.RogueDHCP
+	case "ra":
+		kind = asset.RogueRA
+	case "mac":
+		kind = asset.ClonedMAC
+	case "tag": // two VLAN tags: out of one VLAN into another
+		kind = asset.BridgingHost
 	}
 	al := w.against(kind, c, c.Frame, packet.MAC{}, WhyDropped, c.Rule)
 	if b, ok := w.table.owner(c.IP, c.VLAN); ok && b.mac != c.Frame {

@@ -31,7 +31,7 @@ import (
 // All lists the detectors. Each call makes new ones, with empty memories.
 func All() []detect.Detector {
 	sql := newStatements()
-	return []detect.Detector{
+	return slices.Concat([]detect.Detector{
 		&selfAccess{},
 		&family{},
 		&neighbour{},
@@ -71,9 +71,10 @@ func All() []detect.Detector {
 		newResultSize(sql),
 		newDrugScreen(),
 		&dataPlace{}, &dataLeaving{},
+	}, networkDetectors(), []detect.Detector{
 		&sameSurname{}, // looks at what the others found
 		newRepeat(),    // looks at what the others found
-	}
+	})
 }
 
 const (
