@@ -4,6 +4,7 @@
 package capture
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/cordon-health/cordon/asset"
@@ -31,9 +32,13 @@ type PacketDissector interface {
 	Match() Match
 	// Packet reads one; f lives until it returns. What it cannot read is an
 	// error without values in it, which is counted and kept with the frame's
-	// place.
+	// place; ErrOther is not.
 	Packet(f *packet.Frame, out Out) error
 }
+
+// ErrOther says that a packet at a known port is of another protocol, which is
+// nothing wrong.
+var ErrOther = errors.New("packet of another protocol")
 
 // Match selects packets; one condition that holds is enough.
 type Match struct {

@@ -170,11 +170,11 @@ func (e *Engine) datagram(id uint32, mask, ports uint64, f *packet.Frame) {
 func (e *Engine) dissect(i int, f *packet.Frame) (ok bool) {
 	d := e.cfg.Packets[i]
 	defer e.caught(d.Name)
-	if err := d.Packet(f, e.out); err != nil {
+	err := d.Packet(f, e.out)
+	if err != nil && err != ErrOther { //nolint:errorlint // it is ours, and this is the hot path
 		e.wrong(f.At, d.Name()+": "+err.Error())
-		return false
 	}
-	return true
+	return err == nil
 }
 
 func (e *Engine) wifi(link int, f *packet.Frame) {

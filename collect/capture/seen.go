@@ -12,7 +12,7 @@ func Discovery() (packets []PacketDissector, streams []StreamDissector) {
 		newARP(), newNDP(), newLLDP(), newCDP(), newLACP(), newEAPOL(),
 		newVRRP(), newHSRP(),
 		newDHCP(), newDHCP6(), newDNS(), newMDNS(), newSSDP(), newWSD(),
-		newNBNS(), newNBDGM(), newSNMP(), newNTP(), newRADIUS(), newQUIC(), newBACnet(),
+		newNBNS(), newNBDGM(), newSNMP(), newNTP(), newRADIUS(), newQUIC(), newDTLS(), newBACnet(),
 	}
 	streams = []StreamDissector{
 		newTLS(), newHTTP(), newSMB(), newRDP(),

@@ -34,14 +34,26 @@ func (h dnsHeader) response() bool { return h.flags&0x8000 != 0 }
 func (h dnsHeader) opcode() uint16 { return h.flags >> 11 & 15 }
 func (h dnsHeader) failed() bool   { return h.flags&15 != 0 }
 
-// dnsRecord is an answer. Its data begins at offset from of the message, which
-// names inside it may point back into.
+// dnsRecord is an answer. Its name is at offset at of the message, its data
+// begins at from; names inside it may point back.
 type dnsRecord struct {
-	name string
-	kind uint16
-	ttl  uint32
-	from int
-	data []byte
+	message  []byte
+	at, from int
+	kind     uint16
+	ttl      uint32
+	data     []byte
+}
+
+// name is whose record it is; "" where that cannot be read.
+func (r dnsRecord) name() string {
+	name, _, _ := dnsName(r.message, r.at)
+	return name
+}
+
+// points is the name at a place of the data.
+func (r dnsRecord) points(at int) string {
+	name, _, _ := dnsName(r.message, r.from+at)
+	return name
 }
 
 // dnsName decodes a name at offset off and gives the offset after it. Labels
@@ -117,32 +129,26 @@ func parseDNSHeader(b []byte) (h dnsHeader, err error) {
 
 // parseDNS reads a message and calls each for its records, those of all
 // sections after the questions, except opt and others that nobody wants.
-func parseDNS(b []byte, each func(dnsRecord)) (h dnsHeader, question string, err error) {
-	h, err = parseDNSHeader(b)
+func parseDNS(b []byte, each func(dnsRecord)) error {
+	h, err := parseDNSHeader(b)
 	if err != nil {
-		return h, "", err
+		return err
 	}
 	off := 12
-	for i := range h.questions {
-		if i == 0 {
-			question, off, err = dnsName(b, off)
-		} else {
-			off, err = dnsSkip(b, off)
-		}
-		if err != nil {
-			return h, question, err
+	for range h.questions {
+		if off, err = dnsSkip(b, off); err != nil {
+			return err
 		}
 		if off += 4; off > len(b) {
-			return h, question, errSeenShort
+			return errSeenShort
 		}
 	}
 	for range min(h.answers+h.authorities+h.extra, dnsMostRecords) {
-		off, err = dnsReadRecord(b, off, each)
-		if err != nil {
-			return h, question, err
+		if off, err = dnsReadRecord(b, off, each); err != nil {
+			return err
 		}
 	}
-	return h, question, nil
+	return nil
 }
 
 func dnsReadRecord(b []byte, off int, each func(dnsRecord)) (next int, err error) {
@@ -154,7 +160,7 @@ func dnsReadRecord(b []byte, off int, each func(dnsRecord)) (next int, err error
 		return 0, errSeenShort
 	}
 	r := seenBytes{b: b[after:]}
-	rec := dnsRecord{kind: r.u16()}
+	rec := dnsRecord{message: b, at: off, kind: r.u16()}
 	r.u16() // class
 	rec.ttl = r.u32()
 	length := int(r.u16())
@@ -164,9 +170,6 @@ func dnsReadRecord(b []byte, off int, each func(dnsRecord)) (next int, err error
 	}
 	switch rec.kind {
 	case dnsA, dnsAAAA, dnsPTR, dnsSRV, dnsTXT, dnsHINFO:
-		if rec.name, _, err = dnsName(b, off); err != nil {
-			return 0, err
-		}
 		each(rec)
 	}
 	return rec.from + length, nil
@@ -228,11 +231,10 @@ func (d *dnsDissector) names(f *packet.Frame, llmnr bool, out Out) error {
 		name string
 	}
 	n := 0
-	_, question, err := parseDNS(f.Payload, func(r dnsRecord) {
+	err := parseDNS(f.Payload, func(r dnsRecord) {
 		ip, name := r.addr(), ""
 		if r.kind == dnsPTR {
-			ip = dnsReverse(r.name)
-			name, _, _ = dnsName(f.Payload, r.from)
+			ip, name = dnsReverse(r.name()), r.points(0)
 		}
 		if n < len(found) && dnsInside(ip) {
 			found[n].ip, found[n].name = ip, name
@@ -240,8 +242,8 @@ func (d *dnsDissector) names(f *packet.Frame, llmnr bool, out Out) error {
 		}
 	})
 	for _, a := range found[:n] {
-		if a.name == "" {
-			a.name = question
+		if a.name == "" { // what was asked for, not what that is an alias of
+			a.name, _, _ = dnsName(f.Payload, 12)
 		}
 		d.tell(f, llmnr, a.ip, strings.ToLower(a.name), out)
 	}

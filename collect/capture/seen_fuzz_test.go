@@ -115,6 +115,7 @@ func FuzzQUIC(f *testing.F) {
 			b = quicSeal(t, quicV1, 1, b)
 		}
 		_ = newQUIC().Packet(seenUDP(50000, 443, b), &seenSink{t: t})
+		_ = newDTLS().Packet(seenUDP(50000, 443, b), &seenSink{t: t})
 	})
 }
 

@@ -46,11 +46,11 @@ func parseMDNS(b []byte) (m mdnsMessage, ok bool, err error) {
 	if err != nil || !h.response() || h.opcode() != 0 {
 		return m, false, err
 	}
-	_, _, err = parseDNS(b, func(r dnsRecord) { m.record(b, r) })
+	err = parseDNS(b, m.record)
 	return m, err == nil || len(m.facts.Facts) > 0, err
 }
 
-func (m *mdnsMessage) record(b []byte, r dnsRecord) {
+func (m *mdnsMessage) record(r dnsRecord) {
 	if r.ttl == 0 {
 		return // goodbye
 	}
@@ -58,16 +58,16 @@ func (m *mdnsMessage) record(b []byte, r dnsRecord) {
 	case dnsA, dnsAAAA:
 		if ip := r.addr(); ip.IsValid() && len(m.addresses) < 16 {
 			m.addresses = append(m.addresses, ip)
-			seenAdd(&m.facts, asset.FactHostname, mdnsHost(r.name))
+			seenAdd(&m.facts, asset.FactHostname, mdnsHost(r.name()))
 		}
 	case dnsPTR:
-		seenAdd(&m.facts, asset.FactMDNS, mdnsService(r.name))
-		if strings.HasPrefix(r.name, "_services._dns-sd.") {
-			listed, _, _ := dnsName(b, r.from)
-			seenAdd(&m.facts, asset.FactMDNS, mdnsService(listed))
+		name := r.name()
+		seenAdd(&m.facts, asset.FactMDNS, mdnsService(name))
+		if strings.HasPrefix(name, "_services._dns-sd.") {
+			seenAdd(&m.facts, asset.FactMDNS, mdnsService(r.points(0)))
 		}
 	case dnsSRV:
-		m.service(b, r)
+		m.service(r)
 	case dnsTXT:
 		m.text(r)
 	case dnsHINFO:
@@ -79,8 +79,8 @@ func (m *mdnsMessage) record(b []byte, r dnsRecord) {
 }
 
 // service reads where an instance of a service answers.
-func (m *mdnsMessage) service(b []byte, r dnsRecord) {
-	service := mdnsService(r.name)
+func (m *mdnsMessage) service(r dnsRecord) {
+	service := mdnsService(r.name())
 	v := seenBytes{b: r.data}
 	v.u32()
 	port := v.u16()
@@ -92,13 +92,11 @@ func (m *mdnsMessage) service(b []byte, r dnsRecord) {
 	if port != 0 {
 		seenAdd(&m.facts, asset.FactService, seenService(strings.TrimPrefix(transport, "_"), port, strings.TrimPrefix(name, "_")))
 	}
-	if host, _, err := dnsName(b, r.from+6); err == nil {
-		seenAdd(&m.facts, asset.FactHostname, mdnsHost(host))
-	}
+	seenAdd(&m.facts, asset.FactHostname, mdnsHost(r.points(6)))
 }
 
 func (m *mdnsMessage) text(r dnsRecord) {
-	if mdnsService(r.name) == "" {
+	if mdnsService(r.name()) == "" {
 		return
 	}
 	for rest := r.data; len(rest) > 0; {

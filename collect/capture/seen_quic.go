@@ -249,9 +249,12 @@ func newQUIC() PacketDissector {
 }
 
 func (*quicDissector) Name() string { return "quic" }
-func (*quicDissector) Match() Match { return Match{UDP: []uint16{443, 80, 8443, 4433}} }
+func (*quicDissector) Match() Match { return Match{UDP: []uint16{443, 80, 853, 8443, 4433}} }
 
 func (d *quicDissector) Packet(f *packet.Frame, out Out) error {
+	if len(f.Payload) == 0 || f.Payload[0]&0x40 == 0 { // a bit that all of QUIC has
+		return ErrOther
+	}
 	q, ok, err := parseQUIC(f.Payload)
 	if !ok {
 		return err
@@ -293,6 +296,51 @@ func (d *quicDissector) tell(f *packet.Frame, body []byte, out Out) error {
 	}
 	o := seenFrom(f, "quic")
 	seenAdd(&o, asset.FactJA4, h.ja4('q'))
+	d.memory.asks(&o, h.sni)
+	seenTell(out, o)
+	return nil
+}
+
+// dtlsDissector reads what a client says first in TLS over datagrams. Source:
+// RFC 6347, RFC 9147.
+type dtlsDissector struct{ memory *tlsMemory }
+
+func newDTLS() PacketDissector { return &dtlsDissector{newTLSMemory()} }
+
+func (*dtlsDissector) Name() string { return "dtls" }
+func (*dtlsDissector) Match() Match {
+	return Match{UDP: []uint16{443, 3391, 4433, 5349, 5684, 8443}}
+}
+
+// parseDTLS finds a ClientHello; ok is false for other messages and for pieces
+// of one.
+func parseDTLS(b []byte) (h tlsHello, ok bool, err error) {
+	r := seenBytes{b: b}
+	kind, major := r.u8(), r.u8()
+	if kind < 20 || kind > 26 || major != 0xfe {
+		return h, false, ErrOther
+	}
+	r.take(9) // minor version, epoch, number
+	r = seenBytes{b: r.take(int(r.u16()))}
+	if kind != tlsRecordHandshake || r.u8() != tlsClientHello {
+		return h, false, r.err()
+	}
+	whole := r.u24()
+	r.u16()
+	if at, part := r.u24(), r.u24(); at != 0 || part != whole {
+		return h, false, r.err()
+	}
+	h, err = parseTLSHello(r.take(whole), true)
+	return h, err == nil, err
+}
+
+func (d *dtlsDissector) Packet(f *packet.Frame, out Out) error {
+	h, ok, err := parseDTLS(f.Payload)
+	if !ok {
+		return err
+	}
+	o := seenFrom(f, "dtls")
+	seenAdd(&o, asset.FactJA4, h.ja4('d'))
 	d.memory.asks(&o, h.sni)
 	seenTell(out, o)
 	return nil

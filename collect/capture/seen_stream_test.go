@@ -309,6 +309,21 @@ func TestQUIC(t *testing.T) {
 	}
 }
 
+func TestDTLS(t *testing.T) {
+	body := append([]byte{0xfe, 0xfd}, make([]byte, 34)...) // random, no session, no cookie
+	body = append(body, 0, 2, 0xc0, 0x2b, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3)
+	n := byte(len(body))
+	hello := append([]byte{1, 0, 0, n, 0, 0, 0, 0, 0, 0, 0, n}, body...)
+	record := append([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(hello))}, hello...)
+	facts := seenRead(t, newDTLS(), seenUDP(50000, 4433, record)).facts("dtls")
+	if len(facts) != 1 || !strings.HasPrefix(facts[0], "ja4=dd2i010100_") {
+		t.Errorf("%v", facts)
+	}
+	if err := newQUIC().Packet(seenUDP(50000, 4433, record), &seenSink{t: t}); err != ErrOther {
+		t.Errorf("QUIC says %v", err)
+	}
+}
+
 func TestHTTP(t *testing.T) {
 	chunked := "POST /store?patient=P0001 HTTP/1.1\r\nHost: pacs.hosp:8080\r\nUser-Agent: Viewer/2\r\nTransfer-Encoding: chunked\r\n\r\n" +
 		"5\r\nGET /\r\n3;x=y\r\nabc\r\n0\r\n\r\n"
