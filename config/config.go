@@ -33,6 +33,7 @@ import (
 	"github.com/cordon-health/cordon/lake"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/release"
+	"github.com/cordon-health/cordon/zone"
 )
 
 // Config is the whole configuration.
@@ -71,6 +72,8 @@ type Config struct {
 	Canary canary.Config `yaml:"canary"`
 	// Gateway is what may leave by mail and web.
 	Gateway gateway.Config `yaml:"gateway"`
+	// Zone is how departments are kept apart.
+	Zone zone.Settings `yaml:"zone"`
 	// Release is about data sets that leave.
 	Release release.Settings `yaml:"release"`
 	// Directory is where people come from besides CSV imports.
@@ -205,7 +208,7 @@ func (c Config) Check() error {
 		}
 	}
 	_, err := c.Site.Location()
-	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Gateway.Check(), c.Release.Check(), c.Retention.Check())
+	errs = append(errs, err, c.Lake.Check(), c.Detect.Check(), c.Incident.Check(), c.Playbook.Check(), c.Identity.Check(), c.Canary.Check(), c.Gateway.Check(), c.Release.Check(), c.Zone.Check(), c.Retention.Check())
 	fail(c.Data == "", "data is empty; name a folder")
 	fail(!slices.Contains([]string{"zh", "en"}, c.Site.Language), "site.language: use zh or en")
 	fail((c.Console.Cert == "") != (c.Console.Key == ""), "console: cert and key belong together")

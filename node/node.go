@@ -98,6 +98,7 @@ type Node struct {
 	inspector  *liveInspector
 	gateway    *gateway.Guard
 	releases   *release.Broker
+	network    *network
 	tested     testedAlerts
 	checked    selfChecked
 
@@ -116,7 +117,7 @@ func Open(ctx context.Context, cfg config.Config, version string, now func() tim
 	}
 	n := &Node{cfg: cfg, version: version, log: log, now: func() time.Time { return now().In(zone) }, metrics: prometheus.NewRegistry(), notices: &notices{}}
 	for _, step := range []func(context.Context) error{
-		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openPipeline, n.openPeople, n.openScans, n.openOutgoing,
+		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openNetwork, n.openPipeline, n.openPeople, n.openScans, n.openOutgoing,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -268,7 +269,7 @@ func (n *Node) openPipeline(ctx context.Context) (err error) {
 		clerk: &clerk{db: n.db, lake: n.lake, log: n.evidence, desk: n.desk, tuning: n.tuning, told: n.runner.Notice, now: n.now, slog: n.log, count: count},
 		db:    n.db, bus: n.bus, lake: n.lake, log: n.evidence, care: n.care, detect: n.detect,
 		src: n.sources, now: n.now, slog: n.log, count: count, aside: n.setAside,
-		canaries: canary.NewSigner(n.key), every: 10 * time.Second, join: normalize.NewJoiner(),
+		canaries: canary.NewSigner(n.key), network: n.network, every: 10 * time.Second, join: normalize.NewJoiner(),
 	}
 	return n.pipe.restore(ctx)
 }

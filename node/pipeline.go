@@ -48,6 +48,7 @@ type pipeline struct {
 	count  *counters
 
 	canaries canary.Signer
+	network  *network
 
 	every time.Duration // between checkpoints, at most
 
@@ -288,6 +289,7 @@ func (p *pipeline) judge(seq uint64, evs []*ocsf.Event) step {
 			s.find(p.detect.Half(ev))
 			continue
 		}
+		p.network.follow(ev)
 		if len(ev.Care) > 0 {
 			s.heal(p.heal(p.care.Apply(ev), ev.Metadata.LoggedTime)...)
 		}
@@ -366,6 +368,7 @@ type moment struct {
 	care    care.Changes
 	sources []api.Source
 	memory  *detect.Taken
+	network networkChanges
 	state   map[string]string
 }
 
@@ -388,7 +391,7 @@ func (p *pipeline) capture() (*moment, error) {
 		return nil, err
 	}
 	return &moment{
-		seq: p.seen, rows: p.lake.Seal(), care: p.care.Changes(), sources: p.src.take(), memory: memory,
+		seq: p.seen, rows: p.lake.Seal(), care: p.care.Changes(), sources: p.src.take(), memory: memory, network: p.network.changes(p.now().UnixMilli()),
 		state: map[string]string{"position": strconv.FormatUint(p.seen, 10), "join": string(joined)},
 	}, nil
 }
@@ -426,6 +429,9 @@ func (p *pipeline) commit(ctx context.Context, m *moment) error {
 	if err := p.clerk.settled(ctx, m.seq); err != nil {
 		return fmt.Errorf("store findings: %w", err)
 	}
+	if err := p.network.settle(ctx); err != nil {
+		return err
+	}
 	if err := p.log.Flush(ctx); err != nil {
 		return fmt.Errorf("write evidence: %w", err)
 	}
@@ -438,6 +444,7 @@ func (p *pipeline) commit(ctx context.Context, m *moment) error {
 	}
 	m.rows.Done()
 	p.care.Saved()
+	p.network.saved()
 	return nil
 }
 
@@ -451,6 +458,9 @@ func (p *pipeline) write(ctx context.Context, tx *sql.Tx, m *moment) error {
 		}
 	}
 	if err := m.care.Write(tx); err != nil {
+		return err
+	}
+	if err := m.network.write(ctx, tx); err != nil {
 		return err
 	}
 	for _, s := range m.sources {
@@ -514,6 +524,16 @@ func (p *pipeline) restore(ctx context.Context) error {
 func (p *pipeline) drain(ctx context.Context) error {
 	_, last, err := p.bus.Span(ctx, topic)
 	if err != nil {
+		return err
+	}
+	if err := p.clerk.settled(ctx, last); err != nil {
+		return err
+	}
+	// What the network told of itself meanwhile is worked on, too.
+	if err := p.network.settle(ctx); err != nil {
+		return err
+	}
+	if _, last, err = p.bus.Span(ctx, topic); err != nil {
 		return err
 	}
 	if err := p.clerk.settled(ctx, last); err != nil {

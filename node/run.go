@@ -67,6 +67,7 @@ func (n *Node) startBack(g *group) {
 func (n *Node) startFront(g *group) {
 	g.run("intake", func(ctx context.Context) error { n.intake.run(ctx); return nil })
 	g.run("pipeline", n.pipe.run)
+	g.run("network", func(ctx context.Context) error { return n.network.run(ctx, n.now) })
 }
 
 // Run serves until ctx ends: collectors first stop, then the pipeline, then

@@ -1,0 +1,45 @@
+package zone
+
+import (
+	"errors"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Settings are how departments are kept apart by this server and its sensors.
+type Settings struct {
+	// Policy is a file of zones and conduits that conversations are judged by,
+	// as long as none was staged or enforced through Cordon.
+	Policy string `yaml:"policy"`
+	// Enforce says that this machine is a router between zones: policies are
+	// loaded into its kernel. It needs Linux and root (CAP_NET_ADMIN). Sensors
+	// on other routers say so themselves (cordon sensor --enforce).
+	Enforce bool `yaml:"enforce"`
+	// NetNS is the network namespace it routes in; empty is its own.
+	NetNS string `yaml:"netns"`
+	// Strict also refuses TCP connections whose beginning was not seen
+	// (net.netfilter.nf_conntrack_tcp_loose=0).
+	Strict bool `yaml:"strict"`
+	// Guard puts locked addresses to work in the bridges of this machine:
+	// forged ARP, unbound addresses, cloned MACs and rogue DHCP are dropped.
+	Guard bool `yaml:"guard"`
+	// Most bounds how many devices are isolated at a time; 0 takes 5.
+	Most int `yaml:"most"`
+	// RADIUS lists equipment that ends sessions on request: name, address,
+	// secret (see zone/radius).
+	RADIUS yaml.Node `yaml:"radius"`
+	// SNMP lists switches whose ports may be shut: name, address, and a
+	// community or a user (see zone/snmp).
+	SNMP yaml.Node `yaml:"snmp"`
+}
+
+// Check says what is wrong with the settings.
+func (s Settings) Check() error {
+	switch {
+	case s.Most < 0:
+		return errors.New("zone.most must not be negative")
+	case s.NetNS != "" && !s.Enforce && !s.Guard:
+		return errors.New("zone.netns is set, but neither zone.enforce nor zone.guard")
+	}
+	return nil
+}
