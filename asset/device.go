@@ -34,21 +34,21 @@ type Device struct {
 
 	// What people and imports said. Owner is a person_id, Criticality 1 (low)
 	// to 4 (critical), EndOfLife and SupportEnds are dates.
-	Owner       string   `json:"owner,omitempty"`
-	Department  string   `json:"department,omitempty"`
-	Location    string   `json:"location,omitempty"`
-	Criticality int      `json:"criticality,omitempty"`
-	LifeSupport bool     `json:"life_support,omitempty"`
-	Retired     bool     `json:"retired,omitempty"`
-	Serial      string   `json:"serial,omitempty"`
-	Firmware    string   `json:"firmware,omitempty"`
-	EndOfLife   string   `json:"end_of_life,omitempty"`
-	SupportEnds string   `json:"support_ends,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	Department  string `json:"department,omitempty"`
+	Location    string `json:"location,omitempty"`
+	Criticality int    `json:"criticality,omitempty"`
+	LifeSupport bool   `json:"life_support,omitempty"`
+	Retired     bool   `json:"retired,omitempty"`
+	Serial      string `json:"serial,omitempty"`
+	Firmware    string `json:"firmware,omitempty"`
+	EndOfLife   string `json:"end_of_life,omitempty"`
+	SupportEnds string `json:"support_ends,omitempty"`
 	// SupportOf is the operating system from which SupportEnds follows where
 	// nobody said it.
-	SupportOf string `json:"support_ends_of,omitempty"`
-	Notes       string   `json:"notes,omitempty"`
-	Imported    []string `json:"imported_from,omitempty"`
+	SupportOf string   `json:"support_ends_of,omitempty"`
+	Notes     string   `json:"notes,omitempty"`
+	Imported  []string `json:"imported_from,omitempty"`
 	// Changed is what people changed, newest first.
 	Changed []Change `json:"changes,omitempty"`
 

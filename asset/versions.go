@@ -13,8 +13,21 @@ func compareVersions(ecosystem, a, b string) int {
 	switch eco, _, _ := strings.Cut(ecosystem, ":"); eco {
 	case "Debian", "Ubuntu", "deb":
 		return compareDebian(a, b)
+	case "PyPI", "Maven":
+		return compareDotted(spelled(a), spelled(b))
 	}
 	return compareDotted(a, b)
+}
+
+// spelled writes out the letters that stand for early editions between digits
+// (PEP 440: 2.0b1 is 2.0beta1).
+func spelled(v string) string {
+	for i := 1; i+1 < len(v); i++ {
+		if w := map[byte]string{'a': "alpha", 'b': "beta", 'c': "rc"}[v[i]]; w != "" && isDigit(v[i-1]) && isDigit(v[i+1]) {
+			return v[:i] + w + v[i+1:]
+		}
+	}
+	return v
 }
 
 // compareDebian is deb-version(7): epoch, upstream version, revision.
@@ -136,7 +149,10 @@ func compareTokens(a, b string) int {
 	if c := cmp.Compare(rankOf(a), rankOf(b)); c != 0 {
 		return c
 	}
-	if a != "" && isDigit(a[0]) {
+	switch rankOf(a) {
+	case 1: // nothing and zero are the same: 1.0 is 1.0.0
+		return 0
+	case 3:
 		return compareNumbers(a, b)
 	}
 	return cmp.Or(cmp.Compare(early(a), early(b)), strings.Compare(a, b))
