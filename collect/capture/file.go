@@ -67,7 +67,8 @@ func (e *Engine) Read(ctx context.Context, from io.Reader, progress func()) erro
 		return err
 	}
 	known := int64(0)
-	for n, p := 1, (pcap.Packet{}); r.Next(&p); n++ {
+	var p pcap.Packet // outside the loop, or each turn makes one
+	for n := 1; r.Next(&p); n++ {
 		e.Frame(p.At, p.Link, p.Size, p.Data)
 		if n%pause != 0 {
 			continue

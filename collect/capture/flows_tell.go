@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"maps"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"slices"
@@ -19,39 +19,45 @@ const (
 	mostFresh = 1 << 14
 )
 
-// convKey is what joins connections to one conversation.
-type convKey struct {
-	flow.Key
-	vlan uint16
-	vni  uint32
-}
-
-// conversations is what is to be told.
+// conversations is what is to be told. What joins connections to one is a keyed
+// hash of it, see [Engine.convHash].
 type conversations struct {
 	dirty []uint32 // connections with something to tell
 	fresh []uint32 // connections that may be new conversations
-	sums  map[convKey]*flow.Conversation
-	// known were told lately: those before the last, and before that.
-	known, knownOnce map[convKey]struct{}
+	sums  []*flow.Conversation
+	index map[uint64]int // of sums
+	known [1 << 16]uint64
+	macs  map[packet.MAC]string
 }
 
 func (v *conversations) init() {
-	v.sums = map[convKey]*flow.Conversation{}
-	v.known, v.knownOnce = map[convKey]struct{}{}, map[convKey]struct{}{}
+	v.index, v.macs = map[uint64]int{}, map[packet.MAC]string{}
 }
 
-// isNew says whether a conversation was never told, as far as is remembered,
-// and remembers it.
-func (v *conversations) isNew(k convKey) bool {
-	if _, ok := v.known[k]; ok {
-		return false
+// isNew says whether a conversation was not told, as far as is remembered, and
+// remembers it.
+func (v *conversations) isNew(h uint64) bool {
+	p := &v.known[h%uint64(len(v.known))]
+	was := *p
+	*p = h
+	return was != h
+}
+
+// mac writes an address as text.
+func (v *conversations) mac(m packet.MAC, otherwise string) string {
+	const most = 1 << 12
+	if m == (packet.MAC{}) || m[0]&1 != 0 {
+		return otherwise
 	}
-	_, before := v.knownOnce[k]
-	if len(v.known) >= mostTold {
-		v.known, v.knownOnce = map[convKey]struct{}{}, v.known
+	s, ok := v.macs[m]
+	if !ok {
+		if len(v.macs) >= most {
+			clear(v.macs)
+		}
+		s = net.HardwareAddr(m[:]).String()
+		v.macs[m] = s
 	}
-	v.known[k] = struct{}{}
-	return !before
+	return s
 }
 
 // soil notes that a connection has something to tell.
@@ -93,39 +99,68 @@ func (e *Engine) tellFresh() {
 		if c.state&connDirty == 0 {
 			continue
 		}
-		k := e.convKeyOf(c)
-		if e.convs.isNew(k) {
+		if h := e.convHash(c); e.convs.isNew(h) {
 			e.fold(c)
-			e.tell(k)
+			e.tellFirst(h)
 		}
 	}
 	e.convs.fresh = left
 }
 
-func (e *Engine) convKeyOf(c *conn) convKey {
+// app is the protocol of a connection by content.
+func (e *Engine) app(c *conn) string {
+	if n := e.notes(c); n != nil {
+		return n.App
+	}
+	if c.app != 0 {
+		return e.cfg.Packets[c.app-1].Name()
+	}
+	return ""
+}
+
+// convHash is the same for the connections of a conversation.
+func (e *Engine) convHash(c *conn) uint64 {
+	k, seed := &c.key, &e.flows.seed
+	port := k.ports & 0xffff
+	aHi, aLo, bHi, bLo := k.aHi, k.aLo, k.bHi, k.bLo
+	if c.state&connServerA != 0 {
+		port = k.ports >> 16
+		aHi, aLo, bHi, bLo = bHi, bLo, aHi, aLo
+	}
+	h := flowMix(aLo^seed[0], aHi^seed[1])
+	h = flowMix(h^bLo, seed[0]^0x9e3779b97f4a7c15)
+	h = flowMix(h^bHi^port<<48, seed[1]^0xd1342543de82ef95)
+	h = flowMix(h^k.rest, seed[0])
+	if app := e.app(c); app != "" {
+		h ^= maphash.String(e.out.seed, app)
+	}
+	return h
+}
+
+// sum finds or begins the conversation of a connection.
+func (e *Engine) sum(c *conn) *flow.Conversation {
+	h := e.convHash(c)
+	if i, ok := e.convs.index[h]; ok && e.convs.sums[i] != nil {
+		return e.convs.sums[i]
+	}
+	if len(e.convs.sums) >= mostTold {
+		e.tellAll()
+	}
 	s := c.server()
 	server := c.key.end(s)
-	k := convKey{vlan: uint16(c.key.rest >> 32), vni: uint32(c.key.rest>>8) & 0xffffff}
-	k.Client, k.Server, k.Proto, k.Port = c.key.end(1-s).Addr(), server.Addr(), c.key.proto(), server.Port()
-	if n := e.notes(c); n != nil {
-		k.App = n.App
-	} else if c.app != 0 {
-		k.App = e.cfg.Packets[c.app-1].Name()
+	v := &flow.Conversation{
+		Key:    flow.Key{Client: c.key.end(1 - s).Addr(), Server: server.Addr(), Proto: c.key.proto(), Port: server.Port(), App: e.app(c)},
+		Sensor: e.cfg.Sensor, VLAN: uint16(c.key.rest >> 32), From: c.since / 1e6,
 	}
-	return k
+	e.convs.index[h] = len(e.convs.sums)
+	e.convs.sums = append(e.convs.sums, v)
+	e.convs.isNew(h)
+	return v
 }
 
 // fold adds what a connection has to tell to its conversation.
 func (e *Engine) fold(c *conn) {
-	k := e.convKeyOf(c)
-	v := e.convs.sums[k]
-	if v == nil {
-		if len(e.convs.sums) >= mostTold {
-			e.tellAll()
-		}
-		v = &flow.Conversation{Key: k.Key, Sensor: e.cfg.Sensor, VLAN: k.vlan, From: c.since / 1e6}
-		e.convs.sums[k] = v
-	}
+	v := e.sum(c)
 	s := c.server()
 	v.From, v.Until = min(v.From, c.since/1e6), max(v.Until, c.last/1e6, c.since/1e6)
 	v.Sessions += int64(c.sessions)
@@ -134,7 +169,7 @@ func (e *Engine) fold(c *conn) {
 	v.PacketsIn += int64(c.packets[s])
 	v.BytesOut += int64(c.bytes[1-s])
 	v.BytesIn += int64(c.bytes[s])
-	v.ClientMAC, v.ServerMAC = flowMAC(c.mac[1-s], v.ClientMAC), flowMAC(c.mac[s], v.ServerMAC)
+	v.ClientMAC, v.ServerMAC = e.convs.mac(c.mac[1-s], v.ClientMAC), e.convs.mac(c.mac[s], v.ServerMAC)
 	e.foldNotes(c, v)
 	c.sessions, c.refusals, c.packets, c.bytes, c.claimed = 0, 0, [2]uint32{}, [2]uint64{}, [2]bool{}
 	c.state &^= connDirty
@@ -171,13 +206,6 @@ func (e *Engine) foldNotes(c *conn, v *flow.Conversation) {
 	n.Calls = nil
 }
 
-func flowMAC(m packet.MAC, otherwise string) string {
-	if m == (packet.MAC{}) || m[0]&1 != 0 {
-		return otherwise
-	}
-	return net.HardwareAddr(m[:]).String()
-}
-
 // report tells every conversation that something was added to.
 func (e *Engine) report() {
 	e.foldAll()
@@ -193,38 +221,34 @@ func (e *Engine) foldAll() {
 	e.convs.dirty = e.convs.dirty[:0]
 }
 
-func (e *Engine) tellAll() {
-	keys := slices.SortedFunc(maps.Keys(e.convs.sums), convKey.compare)
-	for _, k := range keys {
-		e.convs.isNew(k)
-		e.tell(k)
+// tellFirst tells one conversation before the others.
+func (e *Engine) tellFirst(h uint64) {
+	i, ok := e.convs.index[h]
+	if !ok || e.convs.sums[i] == nil {
+		return
 	}
+	e.tell(e.convs.sums[i])
+	e.convs.sums[i] = nil
+	delete(e.convs.index, h)
 }
 
-func (e *Engine) tell(k convKey) {
-	v := e.convs.sums[k]
-	delete(e.convs.sums, k)
+// tellAll tells them in the order in which they began.
+func (e *Engine) tellAll() {
+	for _, v := range e.convs.sums {
+		if v != nil {
+			e.tell(v)
+		}
+	}
+	clear(e.convs.sums)
+	e.convs.sums = e.convs.sums[:0]
+	clear(e.convs.index)
+}
+
+func (e *Engine) tell(v *flow.Conversation) {
 	if e.cfg.Flow != nil {
 		e.stats.Conversations++
 		e.cfg.Flow(*v)
 	}
-}
-
-// compare orders what is told, so that the same file tells the same.
-func (k convKey) compare(o convKey) int {
-	for _, c := range [...]int{k.Client.Compare(o.Client), k.Server.Compare(o.Server), int(k.Proto) - int(o.Proto),
-		int(k.Port) - int(o.Port), int(k.vlan) - int(o.vlan), int(k.vni) - int(o.vni)} {
-		if c != 0 {
-			return c
-		}
-	}
-	switch {
-	case k.App < o.App:
-		return -1
-	case k.App > o.App:
-		return 1
-	}
-	return 0
 }
 
 // flowOrdinary says whether this is an address that one machine can have.

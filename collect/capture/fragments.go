@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/cordon-health/cordon/internal/packet"
 )
@@ -149,7 +150,7 @@ func (e *Engine) open(k pieceKey, f *packet.Frame) *datagram {
 func (d *datagram) put(at int, b []byte) {
 	end := at + len(b)
 	if end > len(d.data) {
-		d.data = append(d.data, make([]byte, end-len(d.data))...)
+		d.data = slices.Grow(d.data, end-len(d.data))[:end]
 	}
 	merged := pieceSpan{at, end}
 	var rest []pieceSpan

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,7 +223,7 @@ func TestLive(t *testing.T) {
 			tags = append(tags, f.VLAN)
 		}
 	}
-	if fmt.Sprint(tags) != "[0 30 31]" {
+	if fmt.Sprint(slices.Sorted(slices.Values(tags))) != "[0 30 31]" {
 		t.Errorf("VLANs %v", tags)
 	}
 }

@@ -80,6 +80,7 @@ type streamTable struct {
 	holed []uint32
 	open  int // not over
 	held  int // bytes
+	spare [][]byte
 }
 
 func (t *streamTable) init() { t.list = make([]*stream, 1) }
@@ -421,8 +422,11 @@ func (e *Engine) gap(p streamParser, dir, n int) (more bool) {
 
 func (e *Engine) dropPrefixes(s *stream) {
 	for dir := range s.sides {
-		e.streams.held -= len(s.sides[dir].prefix)
-		s.sides[dir].prefix = nil
+		p := s.sides[dir].prefix
+		e.streams.held -= len(p)
+		if s.sides[dir].prefix = nil; cap(p) > 0 && len(e.streams.spare) < 64 {
+			e.streams.spare = append(e.streams.spare, p[:0])
+		}
 	}
 	s.order = nil
 }
@@ -469,6 +473,9 @@ func (e *Engine) probe(s *stream, dir int, at int64, b []byte) {
 }
 
 func (e *Engine) keep(s *stream, h *streamSide, b []byte) {
+	if n := len(e.streams.spare); h.prefix == nil && n > 0 {
+		h.prefix, e.streams.spare = e.streams.spare[n-1], e.streams.spare[:n-1]
+	}
 	h.prefix = append(h.prefix, b...)
 	e.streams.held += len(b)
 }
