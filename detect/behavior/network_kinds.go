@@ -10,11 +10,11 @@ import (
 
 // networkKinds is the table of alarms: what each means, and what to do.
 func networkKinds() []networkKind {
-	return slices.Concat(layer2Kinds(), airKinds(), clinicalKinds(), wireKinds())
+	return slices.Concat(claimKinds(), addressKinds(), placeKinds(), airKinds(), clearKinds(), clinicalKinds(), zoneKinds(), deviceKinds())
 }
 
-// layer2Kinds are what package binding finds.
-func layer2Kinds() []networkKind {
+// claimKinds are about false claims of an address.
+func claimKinds() []networkKind {
 	return []networkKind{
 		{
 			kind: asset.ARPSpoof, severity: ocsf.SeverityHigh, risk: 80,
@@ -82,6 +82,12 @@ func layer2Kinds() []networkKind {
 			},
 			references: []string{"GB/T 22239-2019 8.1.3.1", "IEC 62443-3-3 SR 3.1", "ISO/IEC 27001:2022 A.8.20", "IEC 62443-3-3 SR 1.2", "45 CFR 164.312(d)", "MITRE ATT&CK T1200"},
 		},
+	}
+}
+
+// addressKinds are about servers, and addresses that are not in order.
+func addressKinds() []networkKind {
+	return []networkKind{
 		{
 			kind: asset.RogueDHCP, severity: ocsf.SeverityHigh, risk: 70,
 			weakFor: []string{binding.WhySecond},
@@ -136,6 +142,12 @@ func layer2Kinds() []networkKind {
 			},
 			references: []string{"GB/T 22239-2019 8.1.3.1", "IEC 62443-3-3 SR 3.1", "ISO/IEC 27001:2022 A.8.20", "MITRE ATT&CK T1557.002"},
 		},
+	}
+}
+
+// placeKinds are about devices where they should not be.
+func placeKinds() []networkKind {
+	return []networkKind{
 		{
 			kind: asset.BridgingHost, severity: ocsf.SeverityHigh, risk: 70,
 			weakFor: []string{binding.WhyVLANs},
@@ -238,8 +250,8 @@ func airKinds() []networkKind {
 	}
 }
 
-// clinicalKinds are what collect/capture finds.
-func clinicalKinds() []networkKind {
+// clearKinds are about what passes in clear.
+func clearKinds() []networkKind {
 	return []networkKind{
 		{
 			kind: asset.ClearPatientData, severity: ocsf.SeverityMedium, risk: 35, weak: true, byIP: true,
@@ -297,6 +309,12 @@ func clinicalKinds() []networkKind {
 			args:       ocsf.Text{EN: "Certificate {0}, valid until {1}", ZH: "证书 {0}，有效期至 {1}"},
 			references: []string{"GB/T 22239-2019 8.1.2.2", "IEC 62443-3-3 SR 4.1", "ISO/IEC 27001:2022 A.8.24"},
 		},
+	}
+}
+
+// clinicalKinds are about DICOM, HL7, SQL and management on the wire.
+func clinicalKinds() []networkKind {
+	return []networkKind{
 		{
 			kind: asset.UnknownAETitle, severity: ocsf.SeverityMedium, risk: 45, byIP: true,
 			title: ocsf.Text{EN: "Unknown DICOM application", ZH: "未知的 DICOM 应用"},
@@ -384,8 +402,8 @@ func clinicalKinds() []networkKind {
 	}
 }
 
-// wireKinds are what zone, asset and other sensors find.
-func wireKinds() []networkKind {
+// zoneKinds are what package zone finds.
+func zoneKinds() []networkKind {
 	return []networkKind{
 		{
 			kind: asset.ZoneViolation, severity: ocsf.SeverityMedium, risk: 40, byIP: true,
@@ -428,6 +446,12 @@ func wireKinds() []networkKind {
 			},
 			references: []string{"GB/T 22239-2019 8.1.3.2", "IEC 62443-3-3 SR 5.2"},
 		},
+	}
+}
+
+// deviceKinds are what package asset and other sensors find.
+func deviceKinds() []networkKind {
+	return []networkKind{
 		{
 			kind: asset.NewDevice, severity: ocsf.SeverityLow, risk: 15, weak: true,
 			title: ocsf.Text{EN: "New device", ZH: "新设备接入"},

@@ -11,9 +11,10 @@ package dot11
 import (
 	"encoding/binary"
 	"errors"
-
-	"github.com/cordon-health/cordon/internal/packet"
 )
+
+// MAC is an EUI-48 address.
+type MAC = [6]byte
 
 // The errors.
 var (
@@ -58,7 +59,7 @@ type Frame struct {
 	Type                                    Type
 	ToDS, FromDS, Retry, Protected, MoreFrg bool
 	// A1 receives, A2 transmits, A3 depends on the direction.
-	A1, A2, A3 packet.MAC
+	A1, A2, A3 MAC
 	Seq        uint16
 	Fragment   uint8
 	QoS        bool
@@ -89,12 +90,12 @@ const (
 )
 
 // BSSID is the access point of the frame, zero where the header does not say.
-func (f *Frame) BSSID() packet.MAC {
+func (f *Frame) BSSID() MAC {
 	switch {
 	case f.Type.Management():
 		return f.A3
 	case !f.Type.Data() || f.ToDS && f.FromDS:
-		return packet.MAC{}
+		return MAC{}
 	case f.ToDS:
 		return f.A1
 	case f.FromDS:
@@ -105,10 +106,10 @@ func (f *Frame) BSSID() packet.MAC {
 
 // Station is the end of a data frame that is not the access point; zero where
 // there is none.
-func (f *Frame) Station() packet.MAC {
+func (f *Frame) Station() MAC {
 	switch {
 	case !f.Type.Data() || f.ToDS == f.FromDS:
-		return packet.MAC{}
+		return MAC{}
 	case f.ToDS:
 		return f.A2
 	}
@@ -127,17 +128,17 @@ func Parse(b []byte, f *Frame) error {
 	f.Type = Type(b[0]>>2&3<<4 | b[0]>>4)
 	f.ToDS, f.FromDS, f.MoreFrg = b[1]&1 != 0, b[1]&2 != 0, b[1]&4 != 0
 	f.Retry, f.Protected = b[1]&8 != 0, b[1]&0x40 != 0
-	f.A1 = packet.MAC(b[4:10])
+	f.A1 = MAC(b[4:10])
 	if f.Type.Control() || f.Type>>4 == 3 {
 		if len(b) >= 16 {
-			f.A2 = packet.MAC(b[10:16])
+			f.A2 = MAC(b[10:16])
 		}
 		return nil
 	}
 	if len(b) < 24 {
 		return ErrShort
 	}
-	f.A2, f.A3 = packet.MAC(b[10:16]), packet.MAC(b[16:22])
+	f.A2, f.A3 = MAC(b[10:16]), MAC(b[16:22])
 	f.Seq, f.Fragment = binary.LittleEndian.Uint16(b[22:])>>4, b[22]&15
 	n := 24
 	if f.Type.Data() {

@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
-
-	"github.com/cordon-health/cordon/internal/packet"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -60,7 +58,7 @@ func TestDeauth(t *testing.T) {
 	if err := Parse(unhex(t, deauth), &f); err != nil {
 		t.Fatal(err)
 	}
-	if f.Type != Deauth || f.Reason != 7 || f.Seq != 0x12f || f.BSSID() != (packet.MAC{2, 0, 0, 0, 1, 1}) || f.A1[0] != 0xff {
+	if f.Type != Deauth || f.Reason != 7 || f.Seq != 0x12f || f.BSSID() != (MAC{2, 0, 0, 0, 1, 1}) || f.A1[0] != 0xff {
 		t.Errorf("%+v", f)
 	}
 }
