@@ -69,7 +69,7 @@ func (s *seat) move(to string, at int64, within time.Duration) (back bool) {
 }
 
 const (
-	echoWithin  = int64(2 * time.Millisecond)
+	echoWithin  = int64(50 * time.Millisecond) // two mirrors of one frame
 	portsWithin = 3 * time.Second
 	feetWithin  = 10 * time.Minute
 	manyForeign = 3
@@ -87,6 +87,10 @@ func (w *Watch) machine(c Claim, emit func(asset.Alarm)) (copied bool) {
 	m.echo, m.at = echo{c.At, c.Kind, c.MAC, c.IP, c.Target, c.Port}, c.At
 	if c.Kind == LACP {
 		m.teamed = true
+		if station(c.MAC) && c.MAC != c.Frame { // the port speaks, the team is meant
+			t, _ := w.machines.at(c.MAC)
+			t.teamed = true
+		}
 		return false
 	}
 	if virtualMAC(c.Frame) || m.teamed || w.table.team(c.Frame, c.Frame) {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
 	"strconv"
@@ -22,6 +23,7 @@ const (
 	dhcpOptDNS      = 6
 	dhcpOptHostname = 12
 	dhcpOptAddress  = 50
+	dhcpOptLease    = 51
 	dhcpOptOverload = 52
 	dhcpOptMessage  = 53
 	dhcpOptServer   = 54
@@ -41,6 +43,7 @@ type dhcpMessage struct {
 	mac                      packet.MAC
 	client, your, relay      netip.Addr
 	asked, server            netip.Addr
+	lease                    uint32 // seconds
 	router, dns              netip.Addr
 	hostname, fqdn, class    string
 	params, clientID         []byte
@@ -137,6 +140,8 @@ func (m *dhcpMessage) address(code uint8, v []byte) {
 	}
 	a := seenAddr(v[:4])
 	switch code {
+	case dhcpOptLease:
+		m.lease = binary.BigEndian.Uint32(v)
 	case dhcpOptAddress:
 		m.asked = a
 	case dhcpOptServer:
@@ -231,12 +236,12 @@ func (m *dhcpMessage) claim(f *packet.Frame, out Out) {
 	case m.reply && m.kind == dhcpOffer:
 		c.Kind = binding.DHCPOffer
 	case m.reply && m.kind == dhcpAck:
-		c.Kind = binding.DHCPAck
+		c.Kind, c.Lease = binding.DHCPAck, m.lease
 		if !c.IP.IsValid() {
 			c.IP = m.client // an answer to who has an address already
 		}
 	case !m.reply && m.kind == dhcpRequest:
-		c.Kind, c.IP = binding.DHCPRequest, m.asked
+		c.Kind, c.IP, c.Client = binding.DHCPRequest, m.asked, m.hostname
 		if !c.IP.IsValid() {
 			c.IP = m.client
 		}

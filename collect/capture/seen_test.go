@@ -196,17 +196,22 @@ func TestDHCPClient(t *testing.T) {
 	if sink.seen[0].MAC != seenB {
 		t.Errorf("told of %x, not of the client", sink.seen[0].MAC)
 	}
-	want := binding.Claim{At: seenNow, Kind: binding.DHCPRequest, Frame: seenA, MAC: seenB, IP: netip.MustParseAddr("10.1.0.77"), VLAN: 12}
+	want := binding.Claim{At: seenNow, Kind: binding.DHCPRequest, Frame: seenA, MAC: seenB, IP: netip.MustParseAddr("10.1.0.77"),
+		VLAN: 12, Client: "CT-ROOM-2"}
 	seenWant(t, "claims", sink.claims, []binding.Claim{want})
 }
 
 func TestDHCPServer(t *testing.T) {
 	for kind, want := range map[byte]binding.ClaimKind{2: binding.DHCPOffer, 5: binding.DHCPAck} {
-		body := dhcpBytes(2, kind, "10.1.0.77", seenTLV(1, 54, []byte{10, 1, 0, 10}), seenTLV(1, 3, []byte{10, 1, 0, 1}))
+		body := dhcpBytes(2, kind, "10.1.0.77", seenTLV(1, 54, []byte{10, 1, 0, 10}), seenTLV(1, 3, []byte{10, 1, 0, 1}), seenTLV(1, 51, []byte{0, 0, 14, 16}))
+		lease := uint32(0)
+		if kind == 5 {
+			lease = 3600
+		}
 		d := newDHCP()
 		sink := seenRead(t, d, seenUDP(67, 68, body))
 		seenWant(t, "claims", sink.claims, []binding.Claim{{At: seenNow, Kind: want, Frame: seenA, MAC: seenB,
-			IP: netip.MustParseAddr("10.1.0.77"), Server: netip.MustParseAddr("10.1.0.10"), VLAN: 12}})
+			IP: netip.MustParseAddr("10.1.0.77"), Server: netip.MustParseAddr("10.1.0.10"), VLAN: 12, Lease: lease}})
 		seenWant(t, "facts", sink.facts("dhcp"), []string{"role=dhcp-server", "role=router"})
 		if again := seenRead(t, d, seenUDP(67, 68, body)); len(again.claims) != 1 || len(again.seen) != 0 {
 			t.Errorf("the same again: %+v", again)
@@ -239,13 +244,13 @@ func TestDHCPv6ThroughARelay(t *testing.T) {
 }
 
 func TestDHCPv6Reply(t *testing.T) {
-	address := append(netip.MustParseAddr("fd00::77").AsSlice(), make([]byte, 8)...)
+	address := append(netip.MustParseAddr("fd00::77").AsSlice(), 0, 0, 0, 60, 0, 0, 0, 90)
 	ia := append(make([]byte, 12), seenTLV(2, 5, address)...)
 	f := seenUDP(547, 546, append([]byte{7, 1, 2, 3}, seenTLV(2, 3, ia)...))
 	f.From, f.Dst = netip.MustParseAddr("fe80::a"), seenB
 	sink := seenRead(t, newDHCP6(), f)
 	seenWant(t, "claims", sink.claims, []binding.Claim{{At: seenNow, Kind: binding.DHCPv6Reply, Frame: seenA, MAC: seenB,
-		IP: netip.MustParseAddr("fd00::77"), Server: f.From, VLAN: 12}})
+		IP: netip.MustParseAddr("fd00::77"), Server: f.From, VLAN: 12, Lease: 90}})
 	seenWant(t, "facts", sink.facts("dhcpv6"), []string{"role=dhcp-server"})
 }
 

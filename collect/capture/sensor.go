@@ -205,8 +205,14 @@ func (r *running) keep(ctx context.Context) {
 // Seen, Claim, Alarm and Event implement Out.
 func (r *running) Seen(o asset.Observation) { r.tell(o.Event()) }
 
-// Claim has the watch judge it.
-func (r *running) Claim(c binding.Claim) { r.watch.Claim(c, r.alarm) }
+// Claim has the watch judge it. Of several interfaces, that by which it came
+// is where its sender stands.
+func (r *running) Claim(c binding.Claim) {
+	if c.Port == "" && len(r.cfg.Interfaces) > 1 {
+		c.Port = r.engine.name
+	}
+	r.watch.Claim(c, r.alarm)
+}
 
 // Alarm hands an alarm on at once.
 func (r *running) Alarm(a asset.Alarm) { r.alarm(a) }
