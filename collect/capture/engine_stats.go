@@ -25,7 +25,7 @@ type Stats struct {
 	Conversations int64
 
 	// Streams were read by dissectors so far; Reading are now. Forgone were not
-	// looked at for lack of memory.
+	// looked at, or no longer, for lack of room.
 	Streams, Forgone int64
 	Reading          int
 	// Held is what waits to be put in order, in bytes; Gaps is how often bytes

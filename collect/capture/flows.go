@@ -444,7 +444,7 @@ func (e *Engine) unreachable(f *packet.Frame) {
 }
 
 // idle is how long a connection may be silent before it is forgotten.
-func (c *conn) idle() int64 {
+func (e *Engine) idle(c *conn) int64 {
 	switch {
 	case c.key.proto() != packet.TCP:
 		return int64(2 * time.Minute)
@@ -452,10 +452,16 @@ func (c *conn) idle() int64 {
 		return int64(5 * time.Second)
 	case c.state&(connAccepted|connReply) == 0 && c.state&connSYN != 0:
 		return int64(10 * time.Second)
-	case c.stream != 0:
+	case c.stream == 0:
+		return int64(time.Hour)
+	}
+	switch s := e.streams.list[c.stream]; {
+	case s.over:
+		return int64(time.Hour)
+	case len(s.parsers) > 0:
 		return int64(6 * time.Hour) // HL7 links are silent all night
 	default:
-		return int64(time.Hour)
+		return int64(10 * time.Minute)
 	}
 }
 
@@ -474,7 +480,7 @@ func (e *Engine) sweep() {
 		if !c.inUse {
 			continue
 		}
-		if silent := e.clock - c.last; silent > c.idle() || silent < -int64(time.Hour) {
+		if silent := e.clock - c.last; silent > e.idle(c) || silent < -int64(time.Hour) {
 			e.forget(t.hand, c)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // sent.
 const (
 	liveBlock   = 256 << 10
-	liveBlocks  = 128 // 32 MiB for each interface
+	liveBlocks  = 256 // 64 MiB for each interface
 	liveTimeout = 2   // ms
 	// liveRetry is how often an interface that went away is looked for.
 	liveRetry = time.Second

@@ -10,7 +10,7 @@ import (
 
 const (
 	// mostStreams are read at once; the table of connections is larger.
-	mostStreams = 1 << 14
+	mostStreams = 1 << 13
 	// mostPrefix is how much of a side dissectors see before they must say yes.
 	mostPrefix = 16 << 10
 	// mostWaiting bytes and pieces of a side wait for one that is missing.
@@ -81,6 +81,7 @@ type streamTable struct {
 	open  int // not over
 	held  int // bytes
 	spare [][]byte
+	hand  int // of the search for silent ones
 }
 
 func (t *streamTable) init() { t.list = make([]*stream, 1) }
@@ -145,6 +146,38 @@ func (e *Engine) retry(c *conn, side int, f *packet.Frame) bool {
 	return true
 }
 
+// makeRoom ends the stream that has been silent longest among some. When its
+// ends speak again, it is looked at like one whose beginning was missed.
+func (e *Engine) makeRoom(at int64) bool {
+	const sample, busy = 16, int64(10 * time.Second)
+	t := &e.streams
+	var found *conn
+	for seen := 0; seen < sample; {
+		if t.hand++; t.hand >= len(t.list) {
+			t.hand = 1
+		}
+		s := t.list[t.hand]
+		if s == nil || s.over {
+			continue
+		}
+		seen++
+		if c := e.flows.at(s.conn); found == nil || c.last < found.last {
+			found = c
+		}
+	}
+	if at-found.last < busy {
+		return false
+	}
+	e.stats.Forgone++
+	e.endStream(found, found.last)
+	if found.state&connDirty != 0 {
+		e.fold(found)
+	}
+	e.dropStream(found)
+	found.state = found.state&^(connSeqA|connSeqB) | connIgnored // until it turns
+	return true
+}
+
 // spoke notes who spoke last.
 func (c *conn) spoke(side int) {
 	c.state &^= connLastB
@@ -157,7 +190,7 @@ func (c *conn) spoke(side int) {
 func (e *Engine) begin(id uint32, c *conn, side int, f *packet.Frame) bool {
 	t := &e.streams
 	c.spoke(side)
-	if t.open >= mostStreams || t.held >= e.cfg.Memory {
+	if t.held >= e.cfg.Memory || t.open >= mostStreams && !e.makeRoom(f.At) {
 		e.stats.Forgone++
 		c.state |= connIgnored
 		return false
@@ -432,7 +465,8 @@ func (e *Engine) dropPrefixes(s *stream) {
 }
 
 // probe asks the dissectors about what both sides said so far. Those that want
-// the stream read it side by side, each from its beginning.
+// the stream read it side by side, each from its beginning. Once one of them
+// reads, the others must know when both sides have spoken.
 func (e *Engine) probe(s *stream, dir int, at int64, b []byte) {
 	h := &s.sides[dir]
 	views := [2][]byte{s.sides[0].prefix, s.sides[1].prefix}
@@ -455,7 +489,8 @@ func (e *Engine) probe(s *stream, dir int, at int64, b []byte) {
 			e.accept(s, i, dir, at, b)
 		}
 	}
-	if len(views[dir]) >= mostPrefix || e.streams.held >= e.cfg.Memory {
+	both := len(views[0]) > 0 && len(views[1]) > 0
+	if len(views[dir]) >= mostPrefix || e.streams.held >= e.cfg.Memory || both && s.parsed {
 		s.candidates = 0
 	}
 	if s.candidates == 0 {
