@@ -15,7 +15,7 @@ func Discovery() (packets []PacketDissector, streams []StreamDissector) {
 		newNBNS(), newNBDGM(), newSNMP(), newNTP(), newRADIUS(), newQUIC(), newDTLS(), newBACnet(),
 	}
 	streams = []StreamDissector{
-		newTLS(), newHTTP(), newSMB(), newRDP(),
+		newTLS(), newSTARTTLS(), newHTTP(), newSMB(), newRDP(),
 		newSSH(), newGreeting(), newTelnet(), newVNC(), newModbus(), newS7(),
 	}
 	return packets, streams

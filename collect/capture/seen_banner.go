@@ -157,8 +157,8 @@ type greetingParser struct {
 	client []byte // the beginning of what it says
 	server []byte
 	turns  int
-	told   bool
-	asked  bool // for TLS
+	app    string // once it is told
+	asked  bool   // for TLS
 	within *tlsParser
 }
 
@@ -169,7 +169,7 @@ func (p *greetingParser) Data(fromClient bool, at int64, b []byte) bool {
 	if p.turns++; p.turns > bannerMostTurns {
 		return false
 	}
-	if !p.told {
+	if p.app == "" {
 		p.greet(fromClient, at, b)
 	}
 	if fromClient {
@@ -177,7 +177,7 @@ func (p *greetingParser) Data(fromClient bool, at int64, b []byte) bool {
 		return true
 	}
 	if p.asked && greetingAgrees(b) {
-		p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: at}
+		p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: at, app: p.app}
 	}
 	p.asked = false
 	return true
@@ -193,7 +193,7 @@ func (p *greetingParser) greet(fromClient bool, at int64, b []byte) {
 	if v != Yes || app == "" {
 		return
 	}
-	p.told = true
+	p.app = app
 	seenApp(p.s, app)
 	line, _ := bannerLine(p.server)
 	o := seenServes(p.s, at, app)

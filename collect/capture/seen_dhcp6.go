@@ -41,6 +41,7 @@ type dhcp6Message struct {
 	mac          packet.MAC // as that relay says, or from the DUID
 	duid         []byte
 	addresses    []netip.Addr
+	lease        uint32 // of the last of them, in seconds
 	params       []byte
 	class, fqdn  string
 	port, remote string
@@ -135,8 +136,10 @@ func (m *dhcp6Message) leases(v *seenBytes) {
 	for len(v.b) > 0 {
 		code := v.u16()
 		a := seenBytes{b: v.take(int(v.u16()))}
-		if ip := a.ip6(); code == dhcp6OptAddress && ip.IsValid() && len(m.addresses) < dhcp6MostAddresses {
-			m.addresses = append(m.addresses, ip)
+		ip := a.ip6()
+		a.u32() // preferred
+		if lease := a.u32(); code == dhcp6OptAddress && ip.IsValid() && len(m.addresses) < dhcp6MostAddresses {
+			m.addresses, m.lease = append(m.addresses, ip), lease
 		}
 	}
 }
@@ -200,11 +203,16 @@ func (m *dhcp6Message) claims(f *packet.Frame, out Out) {
 	if m.kind == dhcp6Reply {
 		kind = binding.DHCPv6Reply
 	}
+	c := binding.Claim{At: f.At, Kind: kind, Frame: f.Src, MAC: m.to(f), Server: seenHost(f.From), VLAN: f.VLAN}
+	if kind == binding.DHCPv6Reply {
+		c.Lease = m.lease
+	}
 	for _, ip := range m.addresses {
-		out.Claim(binding.Claim{At: f.At, Kind: kind, Frame: f.Src, MAC: m.to(f), IP: ip, Server: seenHost(f.From), VLAN: f.VLAN})
+		c.IP = ip
+		out.Claim(c)
 	}
 	if len(m.addresses) == 0 {
-		out.Claim(binding.Claim{At: f.At, Kind: kind, Frame: f.Src, MAC: m.to(f), Server: seenHost(f.From), VLAN: f.VLAN})
+		out.Claim(c)
 	}
 }
 

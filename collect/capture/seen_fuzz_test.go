@@ -2,6 +2,7 @@ package capture
 
 import (
 	"crypto/tls"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,6 +163,14 @@ func seenForce(t *testing.T, d StreamDissector, said []seenSaid) {
 func FuzzTLS(f *testing.F) {
 	cert := seenCert(f, "x", time.Unix(0, seenNow))
 	fuzzStream(f, newTLS, seenHandshake(f, tls.VersionTLS13, cert), seenHandshake(f, tls.VersionTLS10, cert))
+}
+
+func FuzzSTARTTLS(f *testing.F) {
+	hello := string(seenHandshake(f, tls.VersionTLS12, seenCert(f, "x", time.Unix(0, seenNow)))[0].b)
+	fuzzStream(f, newSTARTTLS, []seenSaid{seenC("\x00\x00\x00\x08\x04\xd2\x16\x2f" + hello), seenS("S")},
+		[]seenSaid{seenC("\x12\x01\x00\x0a\x00\x00\x00\x00\x00\x1a\x12\x01\x01\x00\x00\x00\x00\x00" + hello), seenS("\x04\x01\x00\x0a\x00\x00\x00\x00\x00\x1a")},
+		[]seenSaid{seenC("0\x1d\x02\x01\x01w\x18\x80\x161.3.6.1.4.1.1466.20037" + hello), seenS("0\x02\x02\x01\x01")},
+		[]seenSaid{seenS("\x06\x00\x00\x00\x0a8.0.1"), seenC("\x20\x00\x00\x01\x05\xae" + strings.Repeat("\x00", 30) + hello)})
 }
 
 func FuzzTLSHello(f *testing.F) {

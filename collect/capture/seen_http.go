@@ -361,7 +361,7 @@ func (p *httpParser) answers(b []byte) bool {
 	}
 	if p.tunnel && h.status/100 == 2 {
 		p.opened = true
-		p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: p.at}
+		p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: p.at, through: true}
 	}
 	return false
 }

@@ -28,7 +28,6 @@ var mdnsTXT = map[string]asset.FactName{
 	"serialnumber": asset.FactSerial,
 	"serial":       asset.FactSerial,
 	"sn":           asset.FactSerial,
-	"osxvers":      asset.FactOS,
 	"os":           asset.FactOS,
 }
 
@@ -103,6 +102,9 @@ func (m *mdnsMessage) text(r dnsRecord) {
 		var entry []byte
 		entry, rest = mdnsString(rest)
 		key, value, ok := strings.Cut(string(entry), "=")
+		if ok && strings.EqualFold(key, "osxvers") {
+			seenAdd(&m.facts, asset.FactOS, "Darwin "+seenText([]byte(value)))
+		}
 		if name := mdnsTXT[strings.ToLower(key)]; ok && name != "" {
 			seenAdd(&m.facts, name, strings.Trim(seenText([]byte(value)), "()"))
 		}

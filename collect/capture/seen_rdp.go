@@ -228,7 +228,7 @@ func (p *rdpParser) readServer() bool {
 
 // tls reads on inside TLS, with what of it has come already.
 func (p *rdpParser) tls(server []byte) bool {
-	p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: p.at, machine: true}
+	p.within = &tlsParser{s: p.s, out: p.out, memory: p.memory, at: p.at, machine: true, app: "rdp"}
 	if len(p.client) > 0 && !p.within.Data(true, p.at, p.client) {
 		return false
 	}

@@ -359,7 +359,8 @@ func TestHTTPProxy(t *testing.T) {
 	said := []seenSaid{seenC("CONNECT pacs.hosp:443 HTTP/1.1\r\nHost: pacs.hosp:443\r\n\r\n"), seenS("HTTP/1.1 200 Connection established\r\n\r\n")}
 	said = append(said, seenHandshake(t, tls.VersionTLS12, seenCert(t, "pacs.hosp", time.Unix(0, seenNow).Add(9000*time.Hour)))...)
 	sink, s := seenTalks(t, newHTTP, 3128, "http", []string{"role=proxy", "service=tcp/3128 http"}, said...)
-	if facts := strings.Join(sink.facts("tls"), "\n"); !strings.Contains(facts, "certificate=pacs.hosp") || s.Notes().TLS != "1.2" {
+	if facts := strings.Join(sink.facts("tls"), "\n"); !strings.Contains(facts, "sni=pacs.hosp") || s.Notes().TLS != "1.2" ||
+		strings.Contains(facts, "certificate=") { // which is not the proxy's
 		t.Errorf("inside the tunnel: %s; %+v", facts, s.Notes())
 	}
 }
@@ -382,6 +383,35 @@ func TestSTARTTLS(t *testing.T) {
 	if facts := strings.Join(append(sink.facts("tls"), sink.facts("smtp")...), "\n"); !taken || !strings.Contains(facts, "certificate=mail.hosp") ||
 		!strings.Contains(facts, "server-banner=220 mail.hosp ESMTP") {
 		t.Errorf("%s", facts)
+	}
+}
+
+// Databases and directories begin TLS after some words of their own.
+func TestTLSInsideOtherProtocols(t *testing.T) {
+	hand := seenHandshake(t, tls.VersionTLS12, seenCert(t, "db.hosp", time.Unix(0, seenNow).Add(9000*time.Hour)))
+	tds := []seenSaid{seenC("\x12\x01\x00\x0a\x00\x00\x00\x00\x00\x1a"), seenS("\x04\x01\x00\x0a\x00\x00\x00\x00\x00\x1a")}
+	for _, s := range hand { // in two packets each
+		for _, part := range [][]byte{s.b[:len(s.b)/2], s.b[len(s.b)/2:]} {
+			n := len(part) + 8
+			tds = append(tds, seenSaid{s.client, append([]byte{0x12, 1, byte(n >> 8), byte(n), 0, 0, 0, 0}, part...)})
+		}
+	}
+	ldap := "1.3.6.1.4.1.1466.20037"
+	for app, said := range map[string][]seenSaid{
+		"postgresql": append([]seenSaid{seenC("\x00\x00\x00\x08\x04\xd2\x16\x2f"), seenS("S")}, hand...),
+		"mysql":      append([]seenSaid{seenS("\x06\x00\x00\x00\x0a8.0.1"), seenC("\x20\x00\x00\x01\x05\xae" + strings.Repeat("\x00", 30))}, hand...),
+		"mssql":      tds,
+		"ldap":       append([]seenSaid{seenC("0\x1d\x02\x01\x01w\x18\x80\x16" + ldap), seenS("0\x0c\x02\x01\x01x\x07\x0a\x01\x00\x04\x00\x04\x00")}, hand...),
+	} {
+		for _, piece := range []int{1, 50, 1 << 20} {
+			s := seenStream(1)
+			sink, taken := seenTalk(t, newSTARTTLS(), s, piece, said...)
+			facts := strings.Join(sink.facts("tls"), "\n")
+			if !taken || !strings.Contains(facts, "certificate=db.hosp") || !strings.Contains(facts, "tls-version=1.2") ||
+				!strings.Contains(facts, "ja4=t12d") || s.Notes().App != app || !strings.Contains(facts, "service=tcp/1 "+app) || s.Notes().TLS != "1.2" {
+				t.Errorf("%s in pieces of %d: taken %v, %+v\n%s", app, piece, taken, s.Notes(), facts)
+			}
+		}
 	}
 }
 

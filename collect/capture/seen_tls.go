@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"crypto/x509"
 	"net/netip"
 	"strings"
@@ -256,6 +257,11 @@ type tlsParser struct {
 	// machine says that certificates its owner made itself name the machine, as
 	// those of Windows do.
 	machine bool
+	// app is the protocol around TLS where it began later, for the service.
+	app string
+	// through says that the server's end of the stream is a proxy: what the
+	// real one says is not the proxy's.
+	through bool
 }
 
 func (p *tlsParser) Data(fromClient bool, at int64, b []byte) bool {
@@ -345,23 +351,29 @@ func (p *tlsParser) answer(body []byte) {
 	p.answered = true
 	p.done = version == "1.3" // the rest is encrypted
 	p.s.Notes().TLS = version
-	o := seenServer(p.s, p.at, "tls")
-	seenAdd(&o, asset.FactTLSVersion, version)
-	seenAdd(&o, asset.FactService, seenService("tcp", p.s.Server.Port(), "tls"))
-	seenTell(p.out, o)
 	if tlsOld(version) {
 		p.old(version)
 	}
+	if p.through {
+		return
+	}
+	o := seenServer(p.s, p.at, "tls")
+	seenAdd(&o, asset.FactTLSVersion, version)
+	seenAdd(&o, asset.FactService, seenService("tcp", p.s.Server.Port(), cmp.Or(p.app, "tls")))
+	seenTell(p.out, o)
 }
 
 // old tells of a version that is no longer safe. Who offers no better is the
 // one to mend.
 func (p *tlsParser) old(version string) {
 	culprit, victim := seenServerParty(p.s), seenClientParty(p.s)
+	if p.through {
+		culprit = asset.Party{Name: p.sni}
+	}
 	if p.offered != 0 && tlsOld(tlsVersion(p.offered)) {
 		culprit, victim = victim, culprit
 	}
-	if p.memory.alarms.about(netip.AddrPortFrom(culprit.IP, culprit.Port), version, p.at) {
+	if p.memory.alarms.about(netip.AddrPortFrom(culprit.IP, culprit.Port), version+culprit.Name, p.at) {
 		return
 	}
 	p.out.Alarm(asset.Alarm{Kind: asset.OldTLS, At: p.at, Culprit: culprit, Victim: victim,
@@ -375,6 +387,9 @@ func (p *tlsParser) certificate(body []byte) bool {
 	der := r.take(r.u24())
 	if r.short {
 		return false
+	}
+	if p.through {
+		return true
 	}
 	if p.memory.certs.about(p.s.Server, string(der), p.at) {
 		return true
