@@ -29,7 +29,7 @@ var (
 	habits   = flag.String("habits", "seed", "their habits: seed for those that belong to it, plain for none, or names with commas")
 	judged   = flag.String("judged", "400,30", "their members of staff and days")
 	length   = flag.Duration("warn", 30*time.Second, "how long arrival to warning is measured")
-	only     = flag.String("only", "", "comma-separated parts: sigma, dicom, deid, scan, release, gateway, capture, serve, import, accuracy, peers; empty is all")
+	only     = flag.String("only", "", "comma-separated parts: sigma, dicom, deid, scan, release, gateway, capture, zone, serve, import, accuracy, peers; empty is all")
 	binary   = flag.String("binary", "", "a cordon to measure instead of building one")
 	report   = flag.String("out", "", "also write the report to this file")
 	place    = flag.String("dir", "", "make the temporary folder here instead of in the system's")
@@ -103,7 +103,8 @@ func (r *run) all() {
 	r.part("release", r.release)
 	r.part("gateway", r.gateway)
 	r.part("capture", r.capture)
-	if slices.Contains([]string{"sigma", "dicom", "deid", "scan", "release", "gateway", "capture"}, *only) {
+	r.part("zone", r.zone)
+	if slices.Contains([]string{"sigma", "dicom", "deid", "scan", "release", "gateway", "capture", "zone"}, *only) {
 		return
 	}
 	if err := r.build(); err != nil {

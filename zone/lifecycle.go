@@ -407,14 +407,7 @@ func (m *Manager) Recover(ctx context.Context) (Stand, error) {
 	}
 	switch s.Life {
 	case Waiting:
-		have, err := m.parts.Enforcer.Loaded(ctx, nil, Trial)
-		if err != nil {
-			return s, err
-		}
-		if m.parts.Now().UnixMilli() < s.Deadline && have.Hash == s.Hash && have.Mode == Trial && have.Armed > 0 {
-			return s, nil // there is still time to confirm
-		}
-		return m.back(ctx, s, Step{By: "cordon", Reason: "cordon stopped before the policy was confirmed"})
+		return m.overdue(ctx, s)
 	case Staged:
 		if err := m.reload(ctx, s.Text, s.Hash, Stage); err != nil {
 			return s, err
@@ -426,6 +419,28 @@ func (m *Manager) Recover(ctx context.Context) (Stand, error) {
 		return s, m.reload(ctx, s.Text, s.Hash, Enforce)
 	}
 	return s, nil
+}
+
+// Overdue rolls back a policy whose trial is over, and mends nothing else.
+func (m *Manager) Overdue(ctx context.Context) (Stand, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, err := m.Stand(ctx)
+	if err != nil || s.Life != Waiting {
+		return s, err
+	}
+	return m.overdue(ctx, s)
+}
+
+func (m *Manager) overdue(ctx context.Context, s Stand) (Stand, error) {
+	have, err := m.parts.Enforcer.Loaded(ctx, nil, Trial)
+	if err != nil {
+		return s, err
+	}
+	if m.parts.Now().UnixMilli() < s.Deadline && have.Hash == s.Hash && have.Mode == Trial && have.Armed > 0 {
+		return s, nil // there is still time to confirm
+	}
+	return m.back(ctx, s, Step{By: "cordon", Reason: "nobody confirmed in time, or cordon stopped before"})
 }
 
 // reload loads a policy anew where the kernel does not hold it. A ruleset of

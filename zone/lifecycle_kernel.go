@@ -141,21 +141,23 @@ type Denial struct {
 	// Staged says that it passed all the same.
 	Staged bool `json:"staged,omitempty"`
 	// First and Last bound them, in ns since 1970 UTC.
-	First int64 `json:"first"`
-	Last  int64 `json:"last"`
-	Count int64 `json:"count"`
-	In    string
-	Out   string
-	MAC   packet.MAC
-	From  netip.Addr
-	To    netip.Addr
-	Proto uint8
+	First int64  `json:"first"`
+	Last  int64  `json:"last"`
+	Count int64  `json:"count"`
+	In    string `json:"in,omitempty"`
+	Out   string `json:"out,omitempty"`
+	// MAC is the sender of the frame, where there was one.
+	MAC   packet.MAC `json:"-"`
+	From  netip.Addr `json:"from,omitzero"`
+	To    netip.Addr `json:"to,omitzero"`
+	Proto uint8      `json:"proto,omitempty"`
 	// FromPort is that of the first of them.
-	FromPort, Port uint16
+	FromPort uint16 `json:"from_port,omitempty"`
+	Port     uint16 `json:"port,omitempty"`
 	// Claimed is the MAC that an ARP packet says has From.
-	Claimed packet.MAC
+	Claimed packet.MAC `json:"-"`
 	// Folded says that To and Port, or more, differ among them and are empty.
-	Folded bool
+	Folded bool `json:"folded,omitempty"`
 }
 
 // Denied is the alarm that a denial of a policy or a quarantine is to

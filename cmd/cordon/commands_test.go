@@ -29,6 +29,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"exits": exits, "members": members, "pick": pick, "pack": pack, "flip": flip,
 		"edit": edit, "spoil": spoil, "port": port, "reach": reach, "same": same,
 		"secret": secret, "sorted": sorted, "settings": settings, "frombase64": fromBase64,
+		"zones": new(zoneLabs).zones, "probes": fillIn, "waitfor": waitFor,
 	}
 }
 

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // in commands_test.go.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata", Cmds: commands(), RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: "testdata", Cmds: commands(), Condition: asRoot, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "Asia/Shanghai")
 			env.Setenv("LANG", "en_US.UTF-8")
