@@ -37,6 +37,7 @@ type overview struct {
 	Alerts                 []alert
 	Decisions              []wanted
 	Alarm                  *api.AlarmPath
+	Network                *netTiles
 	Fresh                  bool // nothing ever came in
 	At                     int64
 }
@@ -108,6 +109,9 @@ func (q *request) overviewModel() (overview, error) {
 		return m, err
 	}
 	if m.Alarm, err = q.alarmPath(); err != nil {
+		return m, err
+	}
+	if m.Network, err = q.networkTile(); err != nil {
 		return m, err
 	}
 	m.Alerts, err = q.alerts(m.Sources)

@@ -25,6 +25,8 @@ type page struct {
 	title   string // key of its title
 	done    string // what was just done
 	version string
+	network bool             // needs the style and script of the network's pages
+	kinds   []api.DeviceKind // of devices
 }
 
 // T is a text of the product in the reader's language.
@@ -219,6 +221,8 @@ func (p *page) bookText(b playbook.Playbook) string {
 // bytes is a size on disk.
 func (p *page) bytes(n int64) string {
 	switch {
+	case n >= 1<<40:
+		return strconv.FormatFloat(float64(n)/(1<<40), 'f', 1, 64) + " TiB"
 	case n >= 1<<30:
 		return strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64) + " GiB"
 	case n >= 1<<20:

@@ -36,6 +36,8 @@ func mostForm(r route) int64 {
 		return 64 << 10
 	case r.may == identity.Replay:
 		return 64 << 20
+	case r.pattern == "POST /network/zones/{what}":
+		return 8 << 20 // a policy of 100,000 conduits
 	case r.pattern == "POST /releases" || r.pattern == "POST /trace":
 		return mostUpload
 	}
@@ -160,6 +162,9 @@ func (q *request) slow(kind string) error {
 func (q *request) page(title string) *page {
 	p := &page{lang: q.lang, site: q.Site, user: q.ses.User, signed: q.ses.CSRF != "", csrf: q.ses.CSRF,
 		path: q.r.URL.Path, now: q.Now().In(q.Site.Zone), title: title, version: q.Version}
+	if q.Network.Kinds != nil {
+		p.kinds = q.Network.Kinds()
+	}
 	if done := q.r.URL.Query().Get("done"); done != "" {
 		p.done = words["done."+done].In(q.lang)
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -50,6 +51,12 @@ func (q *request) subjectOf(c incident.Case) subject {
 		return s
 	case "source":
 		return q.sourceOf(name, c)
+	case "device":
+		s := worded(words["subject.device"], name)
+		if q.ses.User.May(identity.SeeNetwork) {
+			s.Link = "/network/devices/" + url.PathEscape(name)
+		}
+		return s
 	case "data":
 		s := worded(words["subject.data"], name)
 		if q.ses.User.May(identity.SeeData) {

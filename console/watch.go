@@ -25,9 +25,15 @@ func shows(pattern string) (operation string, known bool) {
 		return "", true
 	case "GET /data", "GET /data/targets/{token}", "GET /data/objects", "GET /data/objects/{token}", "GET /data/export/{format}":
 		return api.LookedAtData, true
+	case "GET /network/addresses":
+		return api.LookedAtAddresses, true
+	case "POST /network/addresses/{what}", "POST /network/devices/{id}/{what}", "POST /network/zones/{what}", "POST /network/wireless/{what}": // tell more, or leave a record
+		return "", true
+	case "GET /network", "GET /network/devices", "GET /network/devices.csv", "GET /network/devices/{id}", "GET /network/zones", "GET /network/proof", "GET /network/simulation", "GET /network/transport", "GET /network/wireless", "GET /network/sensors": // show machines
+		return "", true
 	case "POST /data/find", "GET /data/levels": // show nobody
 		return "", true
-	case "GET /overview/live", "GET /evidence/live", "GET /data/live": // go on
+	case "GET /overview/live", "GET /evidence/live", "GET /data/live", "GET /network/live", "GET /network/zones/live", "GET /network/simulation/live", "GET /network/sensors/live": // go on
 		return "", true
 	case "GET /patients", "POST /patients", "GET /detectors", "GET /rules", "GET /rules/{id}", "GET /quality", "GET /evidence", "POST /evidence/verify", "GET /releases", "GET /releases/{id}", "GET /releases/{id}/proof", "GET /trace", "POST /trace", "GET /deid": // show nobody
 		return "", true

@@ -10,7 +10,7 @@ import (
 // TestReadersAreWatched: every page that may show something about people is
 // known to shows, so that who opens it becomes an event.
 func TestReadersAreWatched(t *testing.T) {
-	reads := []identity.Permission{identity.SeeCases, identity.SeePatients, identity.SeeQuarantine, identity.SeeEvidence, identity.SeeSources, identity.SeeOverview}
+	reads := []identity.Permission{identity.SeeCases, identity.SeePatients, identity.SeeQuarantine, identity.SeeEvidence, identity.SeeSources, identity.SeeOverview, identity.SeeNetwork}
 	told := 0
 	for _, r := range pages() {
 		operation, known := shows(r.pattern)

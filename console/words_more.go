@@ -180,7 +180,7 @@ var moreWords = map[string]ocsf.Text{
 
 // wordTables are the tables of words.
 func wordTables() []map[string]ocsf.Text {
-	return []map[string]ocsf.Text{pageWords, moreWords, alarmWords, qualityWords, disputeWords, rulesWords, gatewayWords, releaseWords, deidWords, dataWords}
+	return []map[string]ocsf.Text{pageWords, moreWords, alarmWords, qualityWords, disputeWords, rulesWords, gatewayWords, releaseWords, deidWords, dataWords, networkWords, zoneWords}
 }
 
 // allWords joins the tables; a key in two fails a test.
