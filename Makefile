@@ -3,7 +3,7 @@ TEMPL    = $(shell go list -m -f '{{.Version}}' github.com/a-h/templ)
 N       ?= 10
 EVENTS  ?= 1000000
 
-.PHONY: help build test fuzz bench bench-release bench-scan bench-sigma lint generate demo deps clean
+.PHONY: help build test fuzz bench bench-capture bench-release bench-scan bench-sigma lint generate demo deps clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ fuzz: ## every fuzz target for N seconds each (N=10)
 
 bench: ## the measurements of the README, on this machine (EVENTS=1000000)
 	go test -run '^TestGoals$$' -count 1 -timeout 6h ./bench -measure -events $(EVENTS) -out bench/RESULTS.md
+
+bench-capture: ## the network sensor on a file and on a wire; needs the sample data, and root for the wire
+	go test -run '^TestGoals$$' -count 1 -timeout 1h ./bench -measure -only capture -out bench/CAPTURE.md
 
 bench-release: ## tables made anonymous, risk, traces of leaked copies; needs the sample data
 	go test -run '^TestGoals$$' -count 1 -timeout 1h ./bench -measure -only release -out bench/RELEASE.md

@@ -36,6 +36,8 @@ check() {
 	need openssl 'find_program openssl' 'TLS of a real server and client, as the sensor sees it'
 	need snmpd 'find_program snmpd' 'SNMP of a real agent, as the sensor sees it'
 	need snmp 'find_program snmpget' 'SNMP of a real manager, as the sensor sees it'
+	need tshark 'find_program tshark && find_program capinfos' 'an independent reader of captures, beside ours'
+	need tcpdump 'find_program tcpdump' 'tcpdump beside the sensor in make bench-capture'
 	need ripgrep 'find_program rg' 'ripgrep beside the scanner in make bench-scan'
 	need libre2-dev 'ls /usr/include/re2/re2.h' 'RE2 beside the scanner in make bench-scan'
 }

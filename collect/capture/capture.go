@@ -1,6 +1,55 @@
 // Package capture watches a network: it reads frames from an interface or a
 // file, keeps count of conversations, and has what is interesting dissected.
 // It only listens.
+//
+// What it gives. An [Engine], made of a [Config]: Frame reads one frame, File a
+// capture file (pcap, pcapng, packed or not), [Live] feeds it from interfaces.
+// What frames say comes out in two ways: conversations ([flow.Conversation])
+// through Config.Flow, everything else through [Out].
+//
+// The way of a frame. Package packet reads layers 2 to 4, through tags and
+// tunnels. Fragments are put together first. The packet is counted into its
+// connection (flows.go), then given to the [PacketDissector]s that asked for its
+// type, protocol or port; TCP payload goes, in order, to the [StreamDissector]s
+// that may still want it (reassemble.go). Nothing is allocated for a frame of a
+// known connection that no dissector reads.
+//
+// Conversations. A connection is both directions of two ends, apart by VLAN and
+// VXLAN; connections of one client with one port of a server are one
+// conversation. The client is who sent the SYN; where that was not seen, the
+// server is who was seen to accept before, or the end with the lower or better
+// known port. Sessions counts all attempts, Refused those among them that were
+// answered by a reset or an ICMP error, or not at all for ten seconds. A new
+// conversation is told within a second, then what was added at the end of each
+// interval; intervals end on the hour. The table is bounded: where it is full,
+// the connection silent longest is told and forgotten, so that counts are late
+// or early but never lost.
+//
+// Streams. Every dissector probes the first kilobytes of both sides, on any
+// port; all that say yes read the stream from its beginning, side by side.
+// Segments that come early wait, at most 256 kB and one second for a side, and
+// Config.Memory for all; of bytes that are sent twice the first count. What is
+// missing is announced as a gap once the other side has acknowledged it, the
+// second is over or room runs out. A connection whose beginning was missed, such
+// as an HL7 link that stays open for weeks, is looked at anew when the side that
+// speaks changes. Without a dissector that wants it, nothing of a stream is
+// kept. At most 8,192 streams are read at once; for another, the one silent
+// longest makes room.
+//
+// What was told. Observations are told again after an hour, or when new; the
+// same alarm at once, and then once a minute with a count. Of a pair of MAC and
+// IP that sends, a claim is made when it was not seen for a minute, and at once
+// when another MAC used the address before. Claims from dissectors all pass:
+// each may be the forged one.
+//
+// Bad input. Frames and records that are cut off, absurd or nonsense are counted
+// by reason, the first places of each kept ([Stats]), and never end a file. A
+// dissector that panics loses the stream or packet at hand and is counted as a
+// defect; the engine goes on. Reasons, fragments, streams, connections and what
+// is remembered as told are all bounded, and tables are hashed with a secret key.
+//
+// An engine belongs to one goroutine. Its clock is that of the frames; Tick moves
+// it while none come. Dissectors of one engine must not be given to another.
 package capture
 
 import (

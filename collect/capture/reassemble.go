@@ -12,7 +12,7 @@ const (
 	// mostStreams are read at once; the table of connections is larger.
 	mostStreams = 1 << 13
 	// mostPrefix is how much of a side dissectors see before they must say yes.
-	mostPrefix = 16 << 10
+	mostPrefix = 8 << 10
 	// mostWaiting bytes and pieces of a side wait for one that is missing.
 	mostWaiting = 256 << 10
 	mostPieces  = 256
