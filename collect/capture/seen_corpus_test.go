@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,7 +70,7 @@ func (s *seenSink) facts(protocol string) []string {
 // seenRun reads a capture with the discovery dissectors.
 func seenRun(t testing.TB, file []byte, out Out) Stats {
 	t.Helper()
-	packets, streams := Discovery()
+	packets, streams := Discovery(netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"))
 	e, err := New(Config{Sensor: "test", Packets: packets, Streams: streams, Out: out})
 	if err != nil {
 		t.Fatal(err)

@@ -40,12 +40,13 @@ func httpMethod(b []byte) (method string, v Verdict) {
 
 // httpHead is what a head tells.
 type httpHead struct {
-	method, target  string // target only as far as its kind: "" , "absolute"
-	status          int
-	host, agent     string
-	server, via     string
-	length          int
-	chunked, upgrad bool
+	method           string
+	absolute         bool // the target names a server, as proxies are asked
+	status           int
+	host, agent      string
+	server, via      string
+	length           int
+	chunked, upgrade bool
 }
 
 // parseHTTPHead reads a head without its empty line.
@@ -79,7 +80,7 @@ func (h *httpHead) request(line []byte) error {
 	}
 	h.method = method
 	if target := line[len(method)+1:]; bytes.HasPrefix(target, []byte("http://")) || bytes.HasPrefix(target, []byte("ftp://")) {
-		h.target = "absolute"
+		h.absolute = true
 	}
 	return nil
 }
@@ -101,7 +102,7 @@ func (h *httpHead) field(key string, value []byte) {
 	case "transfer-encoding":
 		h.chunked = bytes.Contains(bytes.ToLower(value), []byte("chunked"))
 	case "upgrade":
-		h.upgrad = true
+		h.upgrade = true
 	}
 }
 
@@ -330,7 +331,7 @@ func (p *httpParser) asks(b []byte) bool {
 	p.asked = h
 	n := p.s.Notes()
 	n.Call(h.method, 1)
-	if n.SNI == "" && h.target == "" && h.method != "CONNECT" {
+	if n.SNI == "" && !h.absolute && h.method != "CONNECT" {
 		n.SNI = h.host
 	}
 	if h.agent != p.agent {
@@ -344,7 +345,7 @@ func (p *httpParser) asks(b []byte) bool {
 	}
 	p.request.body(h, false)
 	p.tunnel = h.method == "CONNECT"
-	return !p.tunnel && !h.upgrad
+	return !p.tunnel && !h.upgrade
 }
 
 // answers takes the head of an answer.
@@ -369,7 +370,7 @@ func (p *httpParser) answers(b []byte) bool {
 func (p *httpParser) tellServer(h httpHead) {
 	o := seenServes(p.s, p.at, "http")
 	seenAdd(&o, asset.FactServerBanner, h.server)
-	if p.asked.target == "absolute" || p.asked.method == "CONNECT" || (h.via != "" && h.server == "") {
+	if p.asked.absolute || p.asked.method == "CONNECT" || (h.via != "" && h.server == "") {
 		seenAdd(&o, asset.FactRole, "proxy")
 	}
 	seenTell(p.out, o)

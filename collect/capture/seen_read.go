@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/internal/packet"
@@ -133,7 +135,25 @@ func seenText(b []byte) string {
 	if seenPlain(b) {
 		return strings.TrimSpace(string(b))
 	}
+	if !utf8.Valid(b) {
+		if text, ok := seenChinese(b); ok {
+			b = text
+		}
+	}
 	return strings.Join(strings.Fields(strings.Map(seenSign, string(b))), " ")
+}
+
+// seenChinese reads a text as Windows in China writes it where Unicode is not
+// used: in NetBIOS names, in DHCP. All that is not ASCII has to be Han, as bytes
+// of other meaning hardly ever are.
+func seenChinese(b []byte) (text []byte, ok bool) {
+	text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b)
+	if err != nil {
+		return nil, false
+	}
+	text = bytes.TrimSuffix(text, []byte(string(utf8.RuneError))) // names are cut to a length, also in a sign
+	other := func(r rune) bool { return r < ' ' || r > '~' && !unicode.Is(unicode.Han, r) }
+	return text, !bytes.ContainsFunc(text, other)
 }
 
 func seenPlain(b []byte) bool {

@@ -542,6 +542,36 @@ func TestTextsAreClean(t *testing.T) {
 	}
 }
 
+// Servers on the internet are no devices of the hospital, unless it says so or
+// they are on the wire.
+func TestInternetIsNotTold(t *testing.T) {
+	tell := func(wire bool, own ...netip.Prefix) int {
+		packets, streams := Discovery(own...)
+		sink := &seenSink{t: t}
+		if f := seenFrame(arpBytes(2, seenA, "203.0.113.1", seenB, "203.0.113.9")); wire {
+			_ = packets[0].Packet(f, sink)
+			sink.seen = nil
+		}
+		s := seenStream(22)
+		s.Server = netip.MustParseAddrPort("203.0.113.20:22")
+		i := slices.IndexFunc(streams, func(d StreamDissector) bool { return d.Name() == "ssh" })
+		p := streams[i].Open(s, sink)
+		p.Data(false, seenNow, []byte("SSH-2.0-x\r\n"))
+		return len(sink.seen)
+	}
+	seenWant(t, "on the internet", tell(false), 0)
+	seenWant(t, "of the hospital", tell(false, netip.MustParsePrefix("203.0.113.0/24")), 1)
+	seenWant(t, "on the wire", tell(true), 1)
+}
+
+// Names in the charset of Chinese systems are read; what only looks like one is
+// not.
+func TestChineseNames(t *testing.T) {
+	seenWant(t, "GB 18030", seenText([]byte("CT\xca\xd2-\xd3\xd2")), "CT室-右")
+	seenWant(t, "cut in a sign", seenText([]byte("\xb7\xc5\xc9\xe4\xbf")), "放射")
+	seenWant(t, "neither", seenText([]byte("ab\xff\x01\xfe")), "ab? ?")
+}
+
 // Whatever is cut off anywhere is an error or less, and nothing worse.
 func TestCutOffMessages(t *testing.T) {
 	packets, _ := Discovery()
