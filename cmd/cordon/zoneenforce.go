@@ -181,7 +181,7 @@ type zoneEnforceCmd struct {
 	zoneRouter
 	Policy  string        `arg:"" help:"The policy, as it was staged." type:"path"`
 	Confirm time.Duration `help:"Roll back unless confirmed within this time." default:"60s"`
-	Probes  string        `help:"Probes to verify it by; see docs/zones.md." placeholder:"FILE" type:"path"`
+	Probes  string        `help:"Probes to verify it by; see docs/zone-router.md." placeholder:"FILE" type:"path"`
 	Force   bool          `help:"Also when it was not staged or simulated; needs --reason."`
 	Reason  string        `help:"Why."`
 	NoWait  bool          `help:"Do not wait for the confirmation; the kernel still ends the trial by itself."`
@@ -261,7 +261,7 @@ func (c zoneConfirmCmd) Run(w *world) error {
 
 type zoneVerifyCmd struct {
 	zoneRouter
-	Probes string `help:"Probes to verify it by; see docs/zones.md." placeholder:"FILE" type:"path"`
+	Probes string `help:"Probes to verify it by; see docs/zone-router.md." placeholder:"FILE" type:"path"`
 }
 
 // Run compares the kernel with the policy and sends the probes.

@@ -77,6 +77,32 @@ func icmp6(dst, src packet.MAC, from, to netip.Addr, kind byte, target netip.Add
 	return append(append(frame, h...), l4...)
 }
 
+type forgery struct {
+	name  string
+	kind  zone.DenialKind
+	frame []byte
+}
+
+// forgeries are sent by m to a.
+func forgeries() []forgery {
+	a, b, m := packet.MAC{2, 0, 0, 0, 0, 0x11}, packet.MAC{2, 0, 0, 0, 0, 0x12}, packet.MAC{2, 0, 0, 0, 0, 0x13}
+	ip := netip.MustParseAddr
+	group := packet.MAC{0x33, 0x33, 0, 0, 0, 1}
+	return []forgery{
+		{"forged ARP reply", zone.DeniedARP, arp(a, m, m, ip("10.78.0.12"), ip("10.78.0.11"), 2)},
+		{"forged ARP behind an honest frame", zone.DeniedARP, arp(a, m, b, ip("10.78.0.12"), ip("10.78.0.11"), 2)},
+		{"unbound address", zone.DeniedIP, probeFrame(a, m, ip("10.78.0.99"), ip("10.78.0.11"), packet.UDP, 9, 1)},
+		{"address only learnt", zone.DeniedIP, probeFrame(a, m, ip("10.78.0.66"), ip("10.78.0.11"), packet.UDP, 9, 1)},
+		{"cloned MAC", zone.DeniedIP, probeFrame(a, b, ip("10.78.0.12"), ip("10.78.0.11"), packet.UDP, 9, 1)},
+		{"rogue DHCP offer", zone.DeniedDHCP, withPorts(probeFrame(a, m, ip("10.78.0.13"), ip("10.78.0.11"), packet.UDP, 68, 1), 67)},
+		{"rogue DHCPv6", zone.DeniedDHCP, withPorts(probeFrame(a, m, ip("fd78::13"), ip("fd78::11"), packet.UDP, 546, 1), 547)},
+		{"rogue router", zone.DeniedRA, icmp6(group, m, ip("fe80::13"), ip("ff02::1"), 134, ip("::"))},
+		{"stolen neighbour", zone.DeniedNA, icmp6(a, m, ip("fd78::13"), ip("fd78::11"), 136, ip("fd78::12"))},
+		{"unbound IPv6", zone.DeniedIP, probeFrame(a, m, ip("fd78::99"), ip("fd78::11"), packet.UDP, 9, 1)},
+		{"two VLAN tags", zone.DeniedTag, append(append(append([]byte{}, a[:]...), m[:]...), 0x81, 0, 0, 1, 0x81, 0, 0, 2, 8, 0, 0x45)},
+	}
+}
+
 // TestGuard: what is forged does not come through and is told with its rule;
 // what is bound talks on.
 func TestGuard(t *testing.T) {
@@ -93,26 +119,9 @@ func TestGuard(t *testing.T) {
 		}
 	})
 	victim, bad := o.wire("a", "eth0"), o.wire("m", "eth0")
-	a, b, m := packet.MAC{2, 0, 0, 0, 0, 0x11}, packet.MAC{2, 0, 0, 0, 0, 0x12}, packet.MAC{2, 0, 0, 0, 0, 0x13}
-	ip := func(s string) netip.Addr { return netip.MustParseAddr(s) }
-	group := packet.MAC{0x33, 0x33, 0, 0, 0, 1}
-	attacks := []struct {
-		name  string
-		kind  zone.DenialKind
-		frame []byte
-	}{
-		{"forged ARP reply", zone.DeniedARP, arp(a, m, m, ip("10.78.0.12"), ip("10.78.0.11"), 2)},
-		{"forged ARP behind an honest frame", zone.DeniedARP, arp(a, m, b, ip("10.78.0.12"), ip("10.78.0.11"), 2)},
-		{"unbound address", zone.DeniedIP, probeFrame(a, m, ip("10.78.0.99"), ip("10.78.0.11"), packet.UDP, 9, 1)},
-		{"address only learnt", zone.DeniedIP, probeFrame(a, m, ip("10.78.0.66"), ip("10.78.0.11"), packet.UDP, 9, 1)},
-		{"cloned MAC", zone.DeniedIP, probeFrame(a, b, ip("10.78.0.12"), ip("10.78.0.11"), packet.UDP, 9, 1)},
-		{"rogue DHCP offer", zone.DeniedDHCP, withPorts(probeFrame(a, m, ip("10.78.0.13"), ip("10.78.0.11"), packet.UDP, 68, 1), 67)},
-		{"rogue DHCPv6", zone.DeniedDHCP, withPorts(probeFrame(a, m, ip("fd78::13"), ip("fd78::11"), packet.UDP, 546, 1), 547)},
-		{"rogue router", zone.DeniedRA, icmp6(group, m, ip("fe80::13"), ip("ff02::1"), 134, ip("::"))},
-		{"stolen neighbour", zone.DeniedNA, icmp6(a, m, ip("fd78::13"), ip("fd78::11"), 136, ip("fd78::12"))},
-		{"unbound IPv6", zone.DeniedIP, probeFrame(a, m, ip("fd78::99"), ip("fd78::11"), packet.UDP, 9, 1)},
-		{"two VLAN tags", zone.DeniedTag, append(append(append([]byte{}, a[:]...), m[:]...), 0x81, 0, 0, 1, 0x81, 0, 0, 2, 8, 0, 0x45)},
-	}
+	a, m := packet.MAC{2, 0, 0, 0, 0, 0x11}, packet.MAC{2, 0, 0, 0, 0, 0x13}
+	ip := netip.MustParseAddr
+	attacks := forgeries()
 	came := func(frame []byte) bool {
 		bad.send(t, frame)
 		n := 0
