@@ -18,7 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/cordon-health/cordon/internal/packet"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 	"github.com/cordon-health/cordon/internal/pcap"
 )
 
@@ -187,8 +187,8 @@ func FuzzEngine(f *testing.F) {
 		return b
 	}
 	f.Add(pack(talk))
-	long := Pieces(IP("10.1.0.5", "10.2.0.9", UDP(5000, 53, make([]byte, 600))), 7, 200)
-	f.Add(pack([][]byte{Ether(MAC(1), MAC(2), long[2]), Ether(MAC(1), MAC(2), long[0]), Ether(MAC(1), MAC(2), long[1], 7)}))
+	long := packettest.Pieces(packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 53, make([]byte, 600))), 7, 200)
+	f.Add(pack([][]byte{packettest.Ether(packettest.MAC(1), packettest.MAC(2), long[2]), packettest.Ether(packettest.MAC(1), packettest.MAC(2), long[0]), packettest.Ether(packettest.MAC(1), packettest.MAC(2), long[1], 7)}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := &heard{}
 		e := engineFor(t, h, Config{Connections: 8, Memory: 4 << 10}, append(everyDissector(), newUpper())...)
@@ -218,7 +218,7 @@ func FuzzReassembly(f *testing.F) {
 		for ; len(b) >= 2; b = b[2:] {
 			from := min(int(b[0]), len(text))
 			part := text[from:min(len(text), from+int(b[1]))]
-			frames = append(frames, Ether(MAC(1), MAC(2), IP("10.1.0.5", "10.2.0.9", TCP(40000, 104, 1001+uint32(from), 9001, packet.ACK, []byte(part)))))
+			frames = append(frames, packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.1.0.5", "10.2.0.9", packettest.TCP(40000, 104, 1001+uint32(from), 9001, packet.ACK, []byte(part)))))
 		}
 		h := replay(t, frames, u)
 		at := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/cordon-health/cordon/binding"
 	"github.com/cordon-health/cordon/flow"
 	"github.com/cordon-health/cordon/internal/packet"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 const begun = int64(1_700_000_000e9)
@@ -78,13 +78,13 @@ func newUpper() upper { return upper{said: &[]string{}, closed: new(int)} }
 
 func (u upper) text() string { return strings.Join(*u.said, "|") }
 
-func say(text string) Say    { return Say{Bytes: []byte(text)} }
-func answer(text string) Say { return Say{Server: true, Bytes: []byte(text)} }
+func say(text string) packettest.Say    { return packettest.Say{Bytes: []byte(text)} }
+func answer(text string) packettest.Say { return packettest.Say{Server: true, Bytes: []byte(text)} }
 
 var (
 	client = "10.1.0.5:40000"
 	server = "10.2.0.9:104"
-	talk   = Session(client, server, say("UP hello"), answer("OK fine"), say("bye"))
+	talk   = packettest.Session(client, server, say("UP hello"), answer("OK fine"), say("bye"))
 )
 
 // Of talk: SYN, SYN-ACK, ACK, then each say and its acknowledgment, then three.
@@ -145,7 +145,7 @@ func TestStreamsInDisorder(t *testing.T) {
 }
 
 func TestGapIsTold(t *testing.T) {
-	long := Session(client, server, say("UP hello"), say("lost"), say("later"), answer("OK fine"), say("1"), say("2"))
+	long := packettest.Session(client, server, say("UP hello"), say("lost"), say("later"), answer("OK fine"), say("1"), say("2"))
 	var kept [][]byte
 	for _, f := range long {
 		if !bytes.Contains(f, []byte("lost")) {
@@ -162,7 +162,7 @@ func TestGapIsTold(t *testing.T) {
 // TestFirstWins sends different bytes for the same place.
 func TestFirstWins(t *testing.T) {
 	seg := func(seq uint32, text string) []byte {
-		return Ether(MAC(1), MAC(2), IP("10.1.0.5", "10.2.0.9", TCP(40000, 104, seq, 9001, packet.ACK, []byte(text))))
+		return packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.1.0.5", "10.2.0.9", packettest.TCP(40000, 104, seq, 9001, packet.ACK, []byte(text))))
 	}
 	syn := talk[:3]
 	cases := map[string][][]byte{
@@ -180,7 +180,7 @@ func TestFirstWins(t *testing.T) {
 }
 
 func TestMidstreamIsLookedAtAgain(t *testing.T) {
-	long := Session(client, server, say("...rest of something"), answer("whatever"), say("UP hello"), answer("OK"))
+	long := packettest.Session(client, server, say("...rest of something"), answer("whatever"), say("UP hello"), answer("OK"))
 	u := newUpper()
 	h := replay(t, long[3:], u)
 	if got := u.text(); got != "c:UP hello|s:OK" {
@@ -260,11 +260,11 @@ func (p ports) Packet(f *packet.Frame, out Out) error {
 
 func TestPacketsAreDispatched(t *testing.T) {
 	udp := func(text string, from, to uint16) []byte {
-		return Ether(MAC(1), MAC(2), IP("10.1.0.5", "10.2.0.9", UDP(from, to, []byte(text))))
+		return packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(from, to, []byte(text))))
 	}
 	n := 0
 	h := replay(t, [][]byte{udp("a", 5000, 53), udp("b", 53, 5000), udp("odd", 5001, 53), udp("panic", 5002, 53), udp("c", 5003, 54),
-		Ether(MAC(1), MAC(2), Packet{Type: packet.TypeARP, Bytes: make([]byte, 28)})}, ports{&n})
+		packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.Packet{Type: packet.TypeARP, Bytes: make([]byte, 28)})}, ports{&n})
 	if n != 5 || h.stats.Bad != 2 || h.stats.Defects != 1 {
 		t.Errorf("%d read, %+v", n, h.stats)
 	}
@@ -278,18 +278,18 @@ func TestPacketsAreDispatched(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	seg := func(from, to string, a, b uint16, flags uint8) []byte {
-		return Ether(MAC(1), MAC(2), IP(from, to, TCP(a, b, 1, 1, flags, nil)))
+		return packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP(from, to, packettest.TCP(a, b, 1, 1, flags, nil)))
 	}
 	syn := seg("10.1.0.5", "10.2.0.9", 40000, 445, packet.SYN)
-	udp := IP("10.1.0.5", "10.2.0.9", UDP(40000, 161, []byte("get")))
+	udp := packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(40000, 161, []byte("get")))
 	quote := append(make([]byte, 4), udp.Bytes...)
-	unreachable := Ether(MAC(2), MAC(1), IP("10.2.0.9", "10.1.0.5", ICMP(packet.ICMP, 3, 3, quote)))
+	unreachable := packettest.Ether(packettest.MAC(2), packettest.MAC(1), packettest.IP("10.2.0.9", "10.1.0.5", packettest.ICMP(packet.ICMP, 3, 3, quote)))
 	for name, c := range map[string]struct {
 		frames [][]byte
 		port   uint16
 	}{
 		"reset":       {[][]byte{syn, seg("10.2.0.9", "10.1.0.5", 445, 40000, packet.RST|packet.ACK)}, 445},
-		"unreachable": {[][]byte{Ether(MAC(1), MAC(2), udp), unreachable, unreachable}, 161},
+		"unreachable": {[][]byte{packettest.Ether(packettest.MAC(1), packettest.MAC(2), udp), unreachable, unreachable}, 161},
 	} {
 		h := replay(t, c.frames)
 		if f := h.flow("10.2.0.9", c.port); f.Refused != 1 || f.Sessions != 1 {
@@ -335,7 +335,7 @@ func TestNothingIsLostWhenTheTableIsFull(t *testing.T) {
 	e := engineFor(t, h, Config{Connections: 64})
 	const n = 5000
 	for i := range n {
-		f := Ether(MAC(1), MAC(2), IP(fmt.Sprintf("10.1.%d.%d", i/250, i%250), "10.2.0.9", UDP(uint16(1024+i), 514, []byte("x"))))
+		f := packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP(fmt.Sprintf("10.1.%d.%d", i/250, i%250), "10.2.0.9", packettest.UDP(uint16(1024+i), 514, []byte("x"))))
 		e.Frame(begun+int64(i)*1e3, packet.LinkEthernet, len(f), f)
 	}
 	e.Flush()
@@ -349,8 +349,8 @@ func TestNothingIsLostWhenTheTableIsFull(t *testing.T) {
 }
 
 func TestTagsKeepConversationsApart(t *testing.T) {
-	p := IP("10.1.0.5", "10.2.0.9", UDP(5000, 161, []byte("x")))
-	h := replay(t, [][]byte{Ether(MAC(1), MAC(2), p, 10), Ether(MAC(1), MAC(2), p, 20), Ether(MAC(1), MAC(2), p, 20)})
+	p := packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 161, []byte("x")))
+	h := replay(t, [][]byte{packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 10), packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 20), packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 20)})
 	if len(h.flows) != 2 || h.flows[0].VLAN != 10 || h.flows[1].VLAN != 20 || h.flows[1].PacketsOut != 2 {
 		t.Errorf("%+v", h.flows)
 	}
@@ -358,7 +358,7 @@ func TestTagsKeepConversationsApart(t *testing.T) {
 
 func TestTrafficClaims(t *testing.T) {
 	frame := func(mac byte) []byte {
-		return Ether(MAC(mac), MAC(9), IP("10.1.0.5", "10.2.0.9", UDP(5000, 161, nil)))
+		return packettest.Ether(packettest.MAC(mac), packettest.MAC(9), packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 161, nil)))
 	}
 	h := &heard{}
 	e := engineFor(t, h, Config{})
@@ -373,12 +373,12 @@ func TestTrafficClaims(t *testing.T) {
 	for range 100 {
 		send(1, 1e6)
 	}
-	if len(h.claims) != 1 || h.claims[0].Kind != binding.Traffic || h.claims[0].MAC != MAC(1) || h.claims[0].Port != "eth7" {
+	if len(h.claims) != 1 || h.claims[0].Kind != binding.Traffic || h.claims[0].MAC != packettest.MAC(1) || h.claims[0].Port != "eth7" {
 		t.Fatalf("%+v", h.claims)
 	}
 	send(3, 1e6) // another takes the address
 	send(3, 200e6)
-	if len(h.claims) != 2 || h.claims[1].MAC != MAC(3) {
+	if len(h.claims) != 2 || h.claims[1].MAC != packettest.MAC(3) {
 		t.Fatalf("%+v", h.claims)
 	}
 	send(3, 90e9)
@@ -389,13 +389,13 @@ func TestTrafficClaims(t *testing.T) {
 
 func TestFragmentsArePutTogether(t *testing.T) {
 	n := 0
-	long := IP("10.1.0.5", "10.2.0.9", UDP(5000, 53, bytes.Repeat([]byte("long"), 1000)))
-	pieces := Pieces(long, 7, 1480)
+	long := packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 53, bytes.Repeat([]byte("long"), 1000)))
+	pieces := packettest.Pieces(long, 7, 1480)
 	for _, orders := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 1, 0, 2, 2}} {
 		n = 0
 		var frames [][]byte
 		for _, i := range orders {
-			frames = append(frames, Ether(MAC(1), MAC(2), pieces[i], 30))
+			frames = append(frames, packettest.Ether(packettest.MAC(1), packettest.MAC(2), pieces[i], 30))
 		}
 		h := replay(t, frames, ports{&n})
 		f := h.flow("10.2.0.9", 53)
@@ -404,7 +404,7 @@ func TestFragmentsArePutTogether(t *testing.T) {
 		}
 	}
 	n = 0
-	h := replay(t, [][]byte{Ether(MAC(1), MAC(2), pieces[0]), Ether(MAC(1), MAC(2), pieces[2])}, ports{&n})
+	h := replay(t, [][]byte{packettest.Ether(packettest.MAC(1), packettest.MAC(2), pieces[0]), packettest.Ether(packettest.MAC(1), packettest.MAC(2), pieces[2])}, ports{&n})
 	if f := h.flow("10.2.0.9", 53); n != 0 || f.PacketsOut != 2 || h.stats.Unfinished != 1 {
 		t.Errorf("unfinished: %+v %+v", f, h.stats)
 	}
@@ -413,13 +413,13 @@ func TestFragmentsArePutTogether(t *testing.T) {
 func TestFramesSeenTwice(t *testing.T) {
 	h := &heard{}
 	e := engineFor(t, h, Config{Twice: true})
-	p := IP("10.1.0.5", "10.2.0.9", UDP(5000, 161, []byte("x")))
-	routed := IP("10.1.0.5", "10.2.0.9", UDP(5000, 161, []byte("x")))
+	p := packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 161, []byte("x")))
+	routed := packettest.IP("10.1.0.5", "10.2.0.9", packettest.UDP(5000, 161, []byte("x")))
 	routed.Bytes[8]--
-	for i, f := range [][]byte{Ether(MAC(1), MAC(2), p, 10), Ether(MAC(2), MAC(3), routed, 20)} {
+	for i, f := range [][]byte{packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 10), packettest.Ether(packettest.MAC(2), packettest.MAC(3), routed, 20)} {
 		e.Frame(begun+int64(i)*1e4, packet.LinkEthernet, len(f), f)
 	}
-	f := Ether(MAC(1), MAC(2), p, 10)
+	f := packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 10)
 	e.Frame(begun+1e9, packet.LinkEthernet, len(f), f)
 	e.Flush()
 	if got := h.flow("10.2.0.9", 161); got.PacketsOut != 2 || e.Stats().Twice != 1 {

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cordon-health/cordon/internal/packet"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 // wire is two namespaces of this test joined by a veth: va at the sensor's end
@@ -202,8 +202,8 @@ func TestLive(t *testing.T) {
 	before := w.passed()
 	end := w.listen(e)
 	w.call(50)
-	p := IP("10.50.0.5", "10.50.0.9", UDP(5000, 161, []byte("x")))
-	w.send(Ether(MAC(1), MAC(2), p, 30), Ether(MAC(1), MAC(2), p, 900, 31), Ether(MAC(1), MAC(2), p))
+	p := packettest.IP("10.50.0.5", "10.50.0.9", packettest.UDP(5000, 161, []byte("x")))
+	w.send(packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 30), packettest.Ether(packettest.MAC(1), packettest.MAC(2), p, 900, 31), packettest.Ether(packettest.MAC(1), packettest.MAC(2), p))
 	end()
 
 	s := e.Stats()
@@ -233,7 +233,7 @@ func TestInterfaceComesBack(t *testing.T) {
 	h := &heard{}
 	e := engineFor(t, h, Config{})
 	end := w.listen(e)
-	f := Ether(MAC(1), MAC(2), IP("10.50.0.5", "10.50.0.9", UDP(5000, 161, []byte("x"))))
+	f := packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.50.0.5", "10.50.0.9", packettest.UDP(5000, 161, []byte("x"))))
 	w.send(f)
 	time.Sleep(100 * time.Millisecond)
 	w.sh("ip -n %s link del va", w.a)
@@ -258,7 +258,7 @@ func TestNoInterface(t *testing.T) {
 
 // TestTagIsPutBack builds the beginning of a ring's frame by hand.
 func TestTagIsPutBack(t *testing.T) {
-	f := Ether(MAC(1), MAC(2), IP("10.50.0.5", "10.50.0.9", UDP(5000, 161, []byte("x"))))
+	f := packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.50.0.5", "10.50.0.9", packettest.UDP(5000, 161, []byte("x"))))
 	const mac = 82
 	h := make([]byte, mac+len(f))
 	copy(h[mac:], f)
@@ -267,7 +267,7 @@ func TestTagIsPutBack(t *testing.T) {
 	tag(h, mac, unix.TP_STATUS_VLAN_VALID|unix.TP_STATUS_VLAN_TPID_VALID)
 	var got packet.Frame
 	packet.Decode(packet.LinkEthernet, 0, len(f)+4, h[mac-4:], &got)
-	if got.VLAN != 30 || got.Src != MAC(1) || got.ToPort != 161 {
+	if got.VLAN != 30 || got.Src != packettest.MAC(1) || got.ToPort != 161 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"github.com/cordon-health/cordon/internal/packet"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 var (
-	dns   = UDP(5000, 53, []byte("who is pacs?"))
-	plain = IP("10.0.0.1", "10.0.0.2", dns)
-	six   = IP("fd00::1", "fd00::2", dns)
-	frame = Ether(MAC(1), MAC(2), plain)
+	dns   = packettest.UDP(5000, 53, []byte("who is pacs?"))
+	plain = packettest.IP("10.0.0.1", "10.0.0.2", dns)
+	six   = packettest.IP("fd00::1", "fd00::2", dns)
+	frame = packettest.Ether(packettest.MAC(1), packettest.MAC(2), plain)
 )
 
 // be joins numbers of two bytes and bytes.
@@ -38,23 +38,25 @@ func withExtensions(first uint8, ext []byte) []byte {
 	b[6] = first
 	b = slices.Insert(b, 40, ext...)
 	binary.BigEndian.PutUint16(b[4:], uint16(len(b)-40))
-	return Ether(MAC(1), MAC(2), Packet{Type: packet.TypeIPv6, Bytes: b})
+	return packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.Packet{Type: packet.TypeIPv6, Bytes: b})
 }
 
 func eth(kind uint16, b []byte) []byte {
-	return Ether(MAC(1), MAC(2), Packet{Type: kind, Bytes: b})
+	return packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.Packet{Type: kind, Bytes: b})
 }
 
-func mac(n byte) []byte { m := MAC(n); return m[:] }
+func mac(n byte) []byte { m := packettest.MAC(n); return m[:] }
 
 // TestEveryWayToADatagram has the same datagram arrive in every wrapping.
 func TestEveryWayToADatagram(t *testing.T) {
 	snap := be([]byte{0xaa, 0xaa, 3, 0, 0, 0}, 0x800, plain.Bytes)
 	options := slices.Insert(bytes.Clone(plain.Bytes), 20, 0x94, 4, 0, 0) // router alert
 	options[0], options[3] = 0x46, options[3]+4
-	in := func(s Segment) []byte { return Ether(MAC(8), MAC(9), IP("192.0.2.1", "192.0.2.2", s)) }
+	in := func(s packettest.Segment) []byte {
+		return packettest.Ether(packettest.MAC(8), packettest.MAC(9), packettest.IP("192.0.2.1", "192.0.2.2", s))
+	}
 	gre := func(flags, kind int, b ...any) []byte {
-		return in(Plain(packet.GRE, be(append([]any{flags, kind}, b...)...)))
+		return in(packettest.Plain(packet.GRE, be(append([]any{flags, kind}, b...)...)))
 	}
 	wifi := func(control, ds int, addrs ...[]byte) []byte {
 		return bytes.Join([][]byte{{byte(control), byte(ds), 0, 0}, addrs[0], addrs[1], addrs[2], {0, 0}}, nil)
@@ -70,24 +72,24 @@ func TestEveryWayToADatagram(t *testing.T) {
 	}{
 		"plain":         {1, frame, 0, 0, true},
 		"options":       {1, eth(0x800, options), 0, 0, true},
-		"tag":           {1, Ether(MAC(1), MAC(2), plain, 30), 30, 0, true},
-		"two tags":      {1, Ether(MAC(1), MAC(2), plain, 900, 30), 30, 0, true},
-		"priority tag":  {1, Ether(MAC(1), MAC(2), plain, 30, 0xe000), 30, 0, true},
+		"tag":           {1, packettest.Ether(packettest.MAC(1), packettest.MAC(2), plain, 30), 30, 0, true},
+		"two tags":      {1, packettest.Ether(packettest.MAC(1), packettest.MAC(2), plain, 900, 30), 30, 0, true},
+		"priority tag":  {1, packettest.Ether(packettest.MAC(1), packettest.MAC(2), plain, 30, 0xe000), 30, 0, true},
 		"snap":          {1, eth(uint16(len(snap)), snap), 0, 0, true},
-		"six":           {1, Ether(MAC(1), MAC(2), six), 0, 0, true},
+		"six":           {1, packettest.Ether(packettest.MAC(1), packettest.MAC(2), six), 0, 0, true},
 		"hop by hop":    {1, withExtensions(0, []byte{60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0}), 0, 0, true},
 		"authenticated": {1, withExtensions(51, []byte{17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}), 0, 0, true},
-		"vxlan":         {1, in(UDP(40000, 4789, be(0x0800, 0, 0, 77<<8, frame))), 0, 77, true},
-		"vxlan tagged":  {1, in(UDP(40000, 8472, be(0x0800, 0, 1, 0, Ether(MAC(1), MAC(2), plain, 5)))), 5, 256, true},
-		"geneve":        {1, in(UDP(40000, 6081, be(0x0100, 0x6558, 0, 77<<8, 1, 2, frame))), 0, 77, true},
+		"vxlan":         {1, in(packettest.UDP(40000, 4789, be(0x0800, 0, 0, 77<<8, frame))), 0, 77, true},
+		"vxlan tagged":  {1, in(packettest.UDP(40000, 8472, be(0x0800, 0, 1, 0, packettest.Ether(packettest.MAC(1), packettest.MAC(2), plain, 5)))), 5, 256, true},
+		"geneve":        {1, in(packettest.UDP(40000, 6081, be(0x0100, 0x6558, 0, 77<<8, 1, 2, frame))), 0, 77, true},
 		"gre":           {1, gre(0, 0x800, plain.Bytes), 0, 0, false},
 		"gre key seq":   {1, gre(0xb000, 0x800, 1, 2, 3, 4, 5, 6, plain.Bytes), 0, 0, false},
 		"gre ethernet":  {1, gre(0, 0x6558, frame), 0, 0, true},
 		"erspan 1":      {1, gre(0, 0x88be, frame), 0, 0, true},
 		"erspan 2":      {1, gre(0x1000, 0x88be, 0, 1, 0x1000|44, 0, 0, 0, frame), 44, 0, true},
 		"erspan 3":      {1, gre(0x1000, 0x22eb, 0, 1, 0x2000|44, 0, 0, 0, 0, 1, 0, 0, 0, 0, frame), 44, 0, true},
-		"ip in ip":      {1, in(Plain(4, plain.Bytes)), 0, 0, false},
-		"six in four":   {1, in(Plain(41, six.Bytes)), 0, 0, false},
+		"ip in ip":      {1, in(packettest.Plain(4, plain.Bytes)), 0, 0, false},
+		"six in four":   {1, in(packettest.Plain(41, six.Bytes)), 0, 0, false},
 		"mpls":          {1, eth(0x8847, be(1, 0x0040, 2, 0x0140, plain.Bytes)), 0, 0, true},
 		"pseudowire":    {1, eth(0x8847, be(2, 0x0140, 0, 0, frame)), 0, 0, true},
 		"pppoe":         {1, eth(0x8864, be(0x1100, 1, 2+len(plain.Bytes), 0x21, plain.Bytes)), 0, 0, true},
@@ -120,7 +122,7 @@ func TestEveryWayToADatagram(t *testing.T) {
 		if f.Type == packet.TypeIPv6 {
 			from = netip.MustParseAddr("fd00::1")
 		}
-		if f.From != from || f.VLAN != c.vlan || f.VNI != c.vni || c.macs && (f.Src != MAC(1) || f.Dst != MAC(2)) {
+		if f.From != from || f.VLAN != c.vlan || f.VNI != c.vni || c.macs && (f.Src != packettest.MAC(1) || f.Dst != packettest.MAC(2)) {
 			t.Errorf("%s: from %v vlan %d vni %d %v %v", name, f.From, f.VLAN, f.VNI, f.Src, f.Dst)
 		}
 		if !packet.Reads(c.link) {
@@ -131,7 +133,7 @@ func TestEveryWayToADatagram(t *testing.T) {
 
 func TestSegment(t *testing.T) {
 	var f packet.Frame
-	b := Ether(MAC(1), MAC(2), IP("10.0.0.1", "10.0.0.2", TCP(40000, 104, 7, 8, packet.PSH|packet.ACK, []byte("abc"))))
+	b := packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.0.0.1", "10.0.0.2", packettest.TCP(40000, 104, 7, 8, packet.PSH|packet.ACK, []byte("abc"))))
 	packet.Decode(packet.LinkEthernet, 0, len(b), b, &f)
 	if f.Seq != 7 || f.Ack != 8 || f.Flags != packet.PSH|packet.ACK || string(f.Payload) != "abc" || f.TTL != 64 {
 		t.Errorf("%+v", f)
@@ -143,10 +145,10 @@ func TestSegment(t *testing.T) {
 }
 
 func TestFragments(t *testing.T) {
-	long := IP("10.0.0.1", "10.0.0.2", UDP(5000, 53, make([]byte, 3000)))
-	for i, p := range Pieces(long, 9, 1480) {
+	long := packettest.IP("10.0.0.1", "10.0.0.2", packettest.UDP(5000, 53, make([]byte, 3000)))
+	for i, p := range packettest.Pieces(long, 9, 1480) {
 		var f packet.Frame
-		b := Ether(MAC(1), MAC(2), p)
+		b := packettest.Ether(packettest.MAC(1), packettest.MAC(2), p)
 		packet.Decode(packet.LinkEthernet, 0, len(b), b, &f)
 		if f.Fragment != (i > 0) || f.MoreFragments != (i < 2) || (f.ToPort == 53) != (i == 0) || !f.From.IsValid() {
 			t.Errorf("piece %d: %+v", i, f)
@@ -176,7 +178,7 @@ func TestOthersKeepTheirType(t *testing.T) {
 
 func TestNoAllocation(t *testing.T) {
 	var f packet.Frame
-	b := Ether(MAC(8), MAC(9), IP("192.0.2.1", "192.0.2.2", UDP(1, 4789, be(0x0800, 0, 0, 77<<8, Ether(MAC(1), MAC(2), six, 9)))))
+	b := packettest.Ether(packettest.MAC(8), packettest.MAC(9), packettest.IP("192.0.2.1", "192.0.2.2", packettest.UDP(1, 4789, be(0x0800, 0, 0, 77<<8, packettest.Ether(packettest.MAC(1), packettest.MAC(2), six, 9)))))
 	if n := testing.AllocsPerRun(100, func() { packet.Decode(packet.LinkEthernet, 0, len(b), b, &f) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -186,7 +188,7 @@ func TestNoAllocation(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(1, frame)
 	f.Add(1, withExtensions(44, []byte{17, 0, 0, 9, 0, 0, 0, 1}))
-	f.Add(1, Ether(MAC(1), MAC(2), IP("10.0.0.1", "10.0.0.2", Plain(packet.GRE, be(0x1000, 0x22eb, 0, 1, frame)))))
+	f.Add(1, packettest.Ether(packettest.MAC(1), packettest.MAC(2), packettest.IP("10.0.0.1", "10.0.0.2", packettest.Plain(packet.GRE, be(0x1000, 0x22eb, 0, 1, frame)))))
 	f.Add(127, []byte{0, 0, 9, 0, 2, 0, 0, 0x80, 0})
 	f.Add(239, append([]byte{2, 0, 0, 9, 40, 0, 9, 0}, plain.Bytes...))
 	f.Add(107, []byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0})

@@ -8,8 +8,13 @@ package packettest
 import (
 	"encoding/binary"
 	"net/netip"
+)
 
-	"github.com/cordon-health/cordon/internal/packet"
+// The numbers of protocols, EtherTypes and flags used here. Source: IANA.
+const (
+	icmp, tcp, udp, icmp6      = 1, 6, 17, 58
+	typeIPv4, typeIPv6, tagged = 0x0800, 0x86dd, 0x8100
+	fin, syn, psh, ack         = 1, 2, 8, 16
 )
 
 // Segment is something that rides in IP.
@@ -26,23 +31,23 @@ type Packet struct {
 }
 
 // MAC returns 02:00:00:00:00:n.
-func MAC(n byte) packet.MAC { return packet.MAC{2, 0, 0, 0, 0, n} }
+func MAC(n byte) [6]byte { return [6]byte{2, 0, 0, 0, 0, n} }
 
 // UDP builds a datagram.
 func UDP(from, to uint16, payload []byte) Segment {
 	b := ports(from, to, 8)
 	binary.BigEndian.PutUint16(b[4:], uint16(8+len(payload)))
-	return Segment{packet.UDP, append(b, payload...), 6}
+	return Segment{udp, append(b, payload...), 6}
 }
 
 // TCP builds a segment.
-func TCP(from, to uint16, seq, ack uint32, flags uint8, payload []byte) Segment {
+func TCP(from, to uint16, seq, acknowledged uint32, flags uint8, payload []byte) Segment {
 	b := ports(from, to, 20)
 	binary.BigEndian.PutUint32(b[4:], seq)
-	binary.BigEndian.PutUint32(b[8:], ack)
+	binary.BigEndian.PutUint32(b[8:], acknowledged)
 	b[12], b[13] = 5<<4, flags
 	binary.BigEndian.PutUint16(b[14:], 64240)
-	return Segment{packet.TCP, append(b, payload...), 16}
+	return Segment{tcp, append(b, payload...), 16}
 }
 
 // ICMP builds a message; its type tells nothing of the version, proto does.
@@ -65,17 +70,17 @@ func IP(from, to string, s Segment) Packet {
 	a, b := netip.MustParseAddr(from), netip.MustParseAddr(to)
 	s.seal(a, b)
 	if a.Is4() {
-		return Packet{packet.TypeIPv4, append(IPv4Header(a, b, s.Proto, len(s.Bytes), 0, 0), s.Bytes...)}
+		return Packet{typeIPv4, append(IPv4Header(a, b, s.Proto, len(s.Bytes), 0, 0), s.Bytes...)}
 	}
 	h := make([]byte, 40)
 	h[0], h[6], h[7] = 6<<4, s.Proto, 64
-	if s.Proto == packet.ICMPv6 {
+	if s.Proto == icmp6 {
 		h[7] = 255
 	}
 	binary.BigEndian.PutUint16(h[4:], uint16(len(s.Bytes)))
 	copy(h[8:], a.AsSlice())
 	copy(h[24:], b.AsSlice())
-	return Packet{packet.TypeIPv6, append(h, s.Bytes...)}
+	return Packet{typeIPv6, append(h, s.Bytes...)}
 }
 
 // seal writes the checksum of a segment, of whose bytes it makes a copy.
@@ -86,7 +91,7 @@ func (s *Segment) seal(a, b netip.Addr) {
 	s.Bytes = append([]byte(nil), s.Bytes...)
 	binary.BigEndian.PutUint16(s.Bytes[s.sum:], 0)
 	var pseudo []byte
-	if s.Proto != packet.ICMP {
+	if s.Proto != icmp {
 		pseudo = append(append(a.AsSlice(), b.AsSlice()...), 0, s.Proto)
 		pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(len(s.Bytes)))
 	}
@@ -105,7 +110,7 @@ func Pieces(p Packet, id uint16, n int) []Packet {
 		if at+n < len(body) {
 			where |= 0x2000
 		}
-		out = append(out, Packet{packet.TypeIPv4, append(IPv4Header(a, b, p.Bytes[9], len(part), id, where), part...)})
+		out = append(out, Packet{typeIPv4, append(IPv4Header(a, b, p.Bytes[9], len(part), id, where), part...)})
 	}
 	return out
 }
@@ -124,10 +129,10 @@ func IPv4Header(from, to netip.Addr, proto uint8, payload int, id, fragment uint
 }
 
 // Ether puts a packet into a frame, with 802.1Q tags from outer to inner.
-func Ether(from, to packet.MAC, p Packet, vlans ...uint16) []byte {
+func Ether(from, to [6]byte, p Packet, vlans ...uint16) []byte {
 	b := append(append([]byte(nil), to[:]...), from[:]...)
 	for _, v := range vlans {
-		b = binary.BigEndian.AppendUint16(b, packet.TypeVLAN)
+		b = binary.BigEndian.AppendUint16(b, tagged)
 		b = binary.BigEndian.AppendUint16(b, v)
 	}
 	b = binary.BigEndian.AppendUint16(b, p.Type)
@@ -165,9 +170,9 @@ type Say struct {
 func Session(client, server string, said ...Say) [][]byte {
 	c, s := netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
 	t := talk{c: c, s: s, seq: [2]uint32{1000, 9000}}
-	t.send(0, packet.SYN, nil)
-	t.send(1, packet.SYN|packet.ACK, nil)
-	t.send(0, packet.ACK, nil)
+	t.send(0, syn, nil)
+	t.send(1, syn|ack, nil)
+	t.send(0, ack, nil)
 	for _, x := range said {
 		side := 0
 		if x.Server {
@@ -175,14 +180,14 @@ func Session(client, server string, said ...Say) [][]byte {
 		}
 		for b := x.Bytes; len(b) > 0; {
 			n := min(len(b), 1400)
-			t.send(side, packet.ACK|packet.PSH, b[:n])
-			t.send(1-side, packet.ACK, nil)
+			t.send(side, ack|psh, b[:n])
+			t.send(1-side, ack, nil)
 			b = b[n:]
 		}
 	}
-	t.send(0, packet.FIN|packet.ACK, nil)
-	t.send(1, packet.FIN|packet.ACK, nil)
-	t.send(0, packet.ACK, nil)
+	t.send(0, fin|ack, nil)
+	t.send(1, fin|ack, nil)
+	t.send(0, ack, nil)
 	return t.frames
 }
 
@@ -198,12 +203,12 @@ func (t *talk) send(side int, flags uint8, b []byte) {
 		from, to = to, from
 	}
 	seg := TCP(from.Port(), to.Port(), t.seq[side], t.seq[1-side], flags, b)
-	if flags&packet.ACK == 0 {
+	if flags&ack == 0 {
 		binary.BigEndian.PutUint32(seg.Bytes[8:], 0)
 	}
 	t.frames = append(t.frames, Ether(MAC(byte(1+side)), MAC(byte(2-side)), IP(from.Addr().String(), to.Addr().String(), seg)))
 	t.seq[side] += uint32(len(b))
-	if flags&(packet.SYN|packet.FIN) != 0 {
+	if flags&(syn|fin) != 0 {
 		t.seq[side]++
 	}
 }
