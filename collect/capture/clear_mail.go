@@ -7,7 +7,7 @@ import "bytes"
 type clearMail struct{ *clinical }
 
 // Name is the protocol's.
-func (*clearMail) Name() string { return "clear-mail" }
+func (*clearMail) Name() string { return "mail" }
 
 // Probe looks for a greeting and the first command.
 func (*clearMail) Probe(_ *Stream, client, server []byte) Verdict {
@@ -46,7 +46,8 @@ func (d *clearMail) Open(s *Stream, out Out) Parser {
 type clearMailParser struct {
 	clearStream
 	client, server clearLines
-	greeting       []byte
+	greeting       []byte // what the server and the client said first
+	opening        []byte
 	secret         bool // the next line of the client may be a secret
 	tls            bool // asked for
 	at             int64
@@ -59,9 +60,8 @@ func (p *clearMailParser) Data(fromClient bool, at int64, b []byte) bool {
 	case !fromClient && len(p.greeting) < 4:
 		p.greeting = append(p.greeting, b[:min(len(b), 4-len(p.greeting))]...)
 	case fromClient && p.protocol == "":
-		if p.protocol = clearMailKind(b, p.greeting); p.protocol != "" {
-			clinicalApp(p.s, p.protocol)
-		}
+		p.opening = append(p.opening, b[:min(len(b), 64-len(p.opening))]...)
+		p.named()
 	}
 	ok := false
 	if fromClient {
@@ -70,6 +70,16 @@ func (p *clearMailParser) Data(fromClient bool, at int64, b []byte) bool {
 		ok = p.server.feed(b, p.reply)
 	}
 	return ok && p.clearStream.Data(fromClient, at, b)
+}
+
+// named tells which protocol it is, once enough of it was seen.
+func (p *clearMailParser) named() {
+	if p.protocol = clearMailKind(p.opening, p.greeting); p.protocol == "" {
+		return
+	}
+	if n := p.s.Notes(); n.App == "" || n.App == "mail" {
+		n.App = p.protocol
+	}
 }
 
 // command reads a line of the client.

@@ -111,12 +111,15 @@ func (p *mysqlParser) begins(body []byte) {
 	case mysqlLocal: // the client sends a file, then it is done
 	case mysqlEOF:
 	default:
-		n, _, ok := mysqlInt(body)
+		n, rest, ok := mysqlInt(body)
 		if !ok || n > 4096 {
 			p.state = mysqlPassing
 			return
 		}
 		p.state, p.columns = mysqlDefs, int(n)
+		if len(rest) == 1 && rest[0] == 0 { // the client knows them already (MariaDB, MySQL 8)
+			p.columns = 0
+		}
 	}
 }
 

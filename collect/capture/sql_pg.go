@@ -405,13 +405,7 @@ func (p *pgParser) signing(body []byte) {
 	if len(body) < 4 {
 		return
 	}
-	switch binary.BigEndian.Uint32(body) {
-	case 0:
-		if p.login != nil {
-			p.answer(p.login)
-			p.login = nil
-		}
-	case 3:
+	if binary.BigEndian.Uint32(body) == 3 {
 		p.clear = true
 	}
 }
@@ -482,6 +476,7 @@ func (p *pgParser) ready() {
 	for a := p.oldest(); a != nil; a = p.oldest() {
 		switch a.tag {
 		case pgQuery:
+			p.login = nil
 			p.answer(a)
 			return
 		case pgSync:
