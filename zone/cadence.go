@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/cordon-health/cordon/ocsf"
@@ -58,7 +59,7 @@ func (d daySet) cautions() []ocsf.Text {
 		return []ocsf.Text{title("nothing was seen: the simulation says nothing", "没有任何流量样本：模拟不能说明任何问题")}
 	}
 	if len(d) < 7 {
-		out = append(out, text("only %d days in the sample; simulate on 7 to 30", "样本只有 %d 天；建议用 7 至 30 天的流量模拟", len(d)))
+		out = append(out, text("only %[2]s in the sample; simulate on 7 to 30", "样本只有 %[1]d 天；建议用 7 至 30 天的流量模拟", len(d), dayCount(len(d))))
 	}
 	if d.none(weekend) {
 		out = append(out, title("no weekend in the sample: what only happens then is not judged", "样本中没有周末：只在周末发生的通信未被评估"))
@@ -67,7 +68,7 @@ func (d daySet) cautions() []ocsf.Text {
 		out = append(out, title("no month end in the sample: settlement, reports and backups of that day are not judged", "样本中没有月末月初：当日的结算、报表与备份未被评估"))
 	}
 	if low, high := d.bounds(); int(high-low)+1 > len(d) {
-		out = append(out, text("%d days between are missing: was a sensor down?", "中间缺少 %d 天：传感器是否中断过？", int(high-low)+1-len(d)))
+		out = append(out, text("%[1]d days between were not seen: was a sensor down?", "中间缺少 %[1]d 天：传感器是否中断过？", int(high-low)+1-len(d)))
 	}
 	return out
 }
@@ -97,4 +98,11 @@ func (d daySet) rhythm(sample daySet) ocsf.Text {
 		return title(" Only at weekends.", "仅在周末出现。")
 	}
 	return ocsf.Text{}
+}
+
+func dayCount(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
 }

@@ -327,6 +327,8 @@ func (s *simulator) advise(e *Effect, c *cluster, sum *deniedSum, clients, serve
 		return
 	case c.fromZone == c.toZone:
 		e.Advice = title("the zone keeps its devices apart (isolated); add a conduit from the zone to itself if it must be", "该分区内设备相互隔离（isolated）；确有必要时添加分区到自身的通道")
+	case (c.service == "dns" || c.service == "ntp") && c.toZone != "" && !kindIn(s.zones, c.toZone).Outside:
+		e.Advice = text("if these are servers of yours, list them under %[1]s_servers of zone %[2]s, for every zone; or add this conduit", "如为本院服务器，请写入分区 %[2]s 的 %[1]s_servers（对所有分区生效）；或添加下列通道", c.service, c.toZone)
 	default:
 		e.Advice = title("if it is meant to be, add this conduit; else let it stop", "如属正常业务，请添加下列通道；否则任其停止")
 	}
@@ -340,7 +342,7 @@ func (s *simulator) proposal(c *cluster, sum *deniedSum, clients, servers []neti
 	out := Conduit{
 		ID: c.fromZone + "-" + c.toZone + "-" + strings.ReplaceAll(c.service, "/", "-"), From: c.fromZone, To: c.toZone,
 		FromHosts: hostsOf(clients), ToHosts: hostsOf(servers), Allow: s.allowFor(c.members),
-		Reason:  fmt.Sprintf("seen: %d sessions on %d days, to be reviewed", sum.sessions, len(sum.days)),
+		Reason:  fmt.Sprintf("seen: %d sessions on %s, to be reviewed", sum.sessions, dayCount(len(sum.days))),
 		Expires: s.r.Made.In(s.o.Site).Add(review),
 	}
 	if from, to := s.zones[c.fromZone], s.zones[c.toZone]; from != nil && to != nil {

@@ -440,7 +440,7 @@ func (l *learner) opens(p *plot) int {
 func (l *learner) write(p *plot) {
 	c := Conduit{
 		ID: freeID(l.ids, p.from+"-"+p.to+"-"+strings.ReplaceAll(p.words[0], "/", "-")), From: p.from, To: p.to, FromHosts: p.clients, ToHosts: p.hosts,
-		Allow: p.words, Owner: "to-be-named", Reason: fmt.Sprintf("learnt, %d sessions on %d days, to be reviewed", p.sessions, len(p.days)),
+		Allow: p.words, Owner: "to-be-named", Reason: fmt.Sprintf("learnt, %d sessions on %s, to be reviewed", p.sessions, dayCount(len(p.days))),
 		Expires: l.o.Now.In(l.o.Site).Add(review),
 	}
 	from, to := zoneNamed(l.p.Zones, p.from), zoneNamed(l.p.Zones, p.to)
@@ -452,7 +452,7 @@ func (l *learner) write(p *plot) {
 	l.out.New = append(l.out.New, c.ID)
 	when := time.UnixMilli(p.last).In(l.o.Site).Format(time.DateOnly)
 	l.out.comments[c.ID] = []string{
-		fmt.Sprintf("%d sessions on %d days, %d clients, %d servers, last on %s", p.sessions, len(p.days), len(p.all), len(p.servers), when),
+		fmt.Sprintf("%d sessions on %s, %d clients, %d servers, last on %s", p.sessions, dayCount(len(p.days)), len(p.all), len(p.servers), when),
 		fmt.Sprintf("%d 天内 %d 次会话，%d 个客户端，%d 个服务端，最近一次 %s", len(p.days), p.sessions, len(p.all), len(p.servers), when),
 	}
 }
@@ -472,7 +472,7 @@ func (l *learner) finish() {
 	l.p.Version = 1
 	l.out.Policy, l.out.Days = l.p, len(l.days)
 	top := []string{
-		fmt.Sprintf("Learnt from %d sessions on %d days; %d of them would pass. For a person to approve:", l.out.Sessions, l.out.Days, l.out.Covered),
+		fmt.Sprintf("Learnt from %d sessions on %s; %d of them would pass. For a person to approve:", l.out.Sessions, dayCount(l.out.Days), l.out.Covered),
 		"name owners, delete what should not be, then cordon zone check and simulate.",
 		fmt.Sprintf("由 %d 天的 %d 次会话学习而来，其中 %d 次会被放行。须由人审批：", l.out.Days, l.out.Sessions, l.out.Covered),
 		"填写责任人，删除不应存在的通道，然后运行 cordon zone check 与 simulate。",

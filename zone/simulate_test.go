@@ -175,7 +175,7 @@ func TestProposalsMend(t *testing.T) {
 
 func TestShortSampleIsWarnedOf(t *testing.T) {
 	s := simulated(t, hospital, []flow.Conversation{talkOf(3, "10.4.0.9", "10.5.0.2", 6, 443, "", 1, nil), talkOf(5, "10.4.0.9", "10.5.0.2", 6, 443, "", 1, nil)}, Nobody{})
-	for i, want := range []string{"only 2 days", "no weekend", "no month end", "1 days between are missing"} {
+	for i, want := range []string{"only 2 days", "no weekend", "no month end", "1 days between were not seen"} {
 		if i >= len(s.Cautions) || !strings.Contains(s.Cautions[i].EN, want) {
 			t.Errorf("caution %d of %v, want %q", i, s.Cautions, want)
 		}

@@ -177,10 +177,17 @@ func scalar(s string) string {
 		return !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" -_./", r))
 	})
 	first, _ := utf8.DecodeRuneInString(s)
-	if plain && s == strings.TrimSpace(s) && (unicode.IsLetter(first) || isDate(s)) && !yamlWord(s) {
+	if plain && s == strings.TrimSpace(s) && (unicode.IsLetter(first) || isDate(s) || isIPv4(s)) && !yamlWord(s) {
 		return s
 	}
 	return quoted(s)
+}
+
+// isIPv4 reports whether a word is an address or network with dots, which YAML
+// takes for nothing else.
+func isIPv4(s string) bool {
+	p, err := parsePrefix(s)
+	return err == nil && p.Addr().Is4()
 }
 
 func isDate(s string) bool {

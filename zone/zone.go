@@ -1,6 +1,57 @@
 // Package zone keeps departments apart: zones and conduits in the sense of
 // IEC 62443-3-2, written down in one file, checked, compiled for the kernel
 // and for switches, simulated on what was seen, enforced, verified, proven.
+//
+// # What it gives
+//
+//   - [Policy], read by [Read] from YAML: every error names its line and the
+//     way out. [Policy.Check] says what is refused and what is worth a look,
+//     in both languages; [Rules] are the customs of hospital networks it knows.
+//     [Policy.Text] is the canonical form, [Policy.Hash] its hash.
+//   - [Template]: policies to start from.
+//   - [Compile]: a [Ruleset] of sorted, unique elements with a hash, the same
+//     bytes for the same policy on the same day. [Dialects] write it, and its
+//     removal, for nft, Cisco, Huawei, H3C and Fortinet.
+//   - [Ruleset.Decide]: what the kernel's rules would do with a packet that
+//     opens a conversation.
+//   - [Simulate]: what people would notice. [Learn]: a policy proposed from what
+//     was seen. [Judge]: alarms about what no conduit allows, as it happens.
+//   - [Manager], [Enforcer] and [Isolator]: a policy staged, on trial,
+//     enforced, verified, rolled back; devices isolated; the proof of it.
+//
+// # What a policy means
+//
+// Whoever opens a conversation needs a conduit from its zone to that of the
+// server; answers pass by state. What no conduit allows does not pass. Within
+// a zone everything passes where a router is in between, unless the zone is
+// isolated or outside of the hospital. Every zone of the hospital's own but
+// guests may ask the name and time servers that zones declare
+// ([Policy.Implicit]); such conduits are never written and always listed.
+//
+// An address belongs to one zone: networks may not overlap. The internet is
+// what no zone holds and what is not private, so that "to the internet" never
+// means inside. A conduit goes by interfaces where both zones have one for
+// themselves and it names no hosts, else by addresses; it never goes by both,
+// so spoofed addresses are the business of the router's reverse path filter
+// and of the guard of layer 2.
+//
+// A conduit counts until the end of its last day in the site's zone. Rulesets
+// do not change by themselves: compile again after midnight.
+//
+// # What it guarantees
+//
+// Decide, the elements and the kernel agree; tests compare them on random
+// policies and packets, each with an evaluation of its own. Reading, compiling,
+// simulating and learning are bounded in memory whatever they are given, and
+// deterministic. Names that people write cannot become commands in any text.
+//
+// # What it does not do
+//
+// It does not know people: a conduit's owner is a word. It does not see what a
+// switch carries within one VLAN. Lists for switches have no state, and say so.
+// A simulation knows what was seen, and says what the sample cannot show. It
+// imports neither kernel nor store: implementations are zone/nft, zone/radius
+// and zone/snmp, and whoever has conversations hands them in.
 package zone
 
 import (

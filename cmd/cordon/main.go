@@ -71,6 +71,7 @@ type cli struct {
 	Scan       scanCmd       `cmd:"" help:"Find patient data: in files, archives, databases, buckets; how sensitive, and whose."`
 	Detect     detectCmd     `cmd:"" help:"Try Sigma rules on a file of events, offline."`
 	Anonymize  anonymizeCmd  `cmd:"" help:"Make a table anonymous: k-anonymity, l-diversity, t-closeness, with its cost and risk."`
+	Zone       zoneCmd       `cmd:"" help:"Keep departments apart: check, simulate, compile, learn, stage, enforce and verify a zone policy."`
 	Simulate   simulateCmd   `cmd:"" help:"Write a synthetic hospital with labelled violations."`
 	Deidentify deidentifyCmd `cmd:"" help:"Take patients out of files: DICOM, HL7 v2, FHIR, C-CDA, tables, text."`
 	Reidentify reidentifyCmd `cmd:"" help:"Who is behind pseudonyms: ask, have it approved by another user, see the answer once."`
