@@ -101,9 +101,6 @@ func (w *Watch) remembered(a *address, c *Claim) {
 // tabled judges by what people said; true ends it.
 func (w *Watch) tabled(a *address, c Claim, emit func(asset.Alarm)) bool {
 	if b, ok := w.table.pair(c.IP, c.MAC, c.VLAN); ok && b.sure() {
-		if b.Port != "" && c.Port != "" && b.Port != c.Port && !w.table.team(c.MAC, c.MAC) {
-			w.alarm(w.about(asset.ClonedMAC, c, b.mac, WhyPort, b.Binding, b.Port, c.Port), emit)
-		}
 		return false
 	}
 	if b, ok := w.table.owner(c.IP, c.VLAN); ok && !w.stands(a, c, b.mac) {

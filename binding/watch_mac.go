@@ -82,6 +82,10 @@ const (
 func (w *Watch) machine(c Claim, emit func(asset.Alarm)) (copied bool) {
 	m, _ := w.machines.at(c.Frame)
 	if m.echo.copies(&c) {
+		if m.echo.port == "" { // now it is known where it came in
+			m.echo.port = c.Port
+			w.seat(m, c, emit)
+		}
 		return true
 	}
 	m.echo, m.at = echo{c.At, c.Kind, c.MAC, c.IP, c.Target, c.Port}, c.At
@@ -93,16 +97,29 @@ func (w *Watch) machine(c Claim, emit func(asset.Alarm)) (copied bool) {
 		}
 		return false
 	}
-	if virtualMAC(c.Frame) || m.teamed || w.table.team(c.Frame, c.Frame) {
-		return false
+	w.seat(m, c, emit)
+	if !virtualMAC(c.Frame) && !m.teamed {
+		w.feet(m, c, emit)
+		w.name(m, c, emit)
+	}
+	return false
+}
+
+// seat judges the port at which a MAC speaks.
+func (w *Watch) seat(m *machine, c Claim, emit func(asset.Alarm)) {
+	if c.Port == "" || virtualMAC(c.Frame) || m.teamed || w.table.team(c.Frame, c.Frame) {
+		return
+	}
+	for _, b := range w.table.byMAC[c.Frame] {
+		if b.sure() && b.Port != "" && b.Port != c.Port && b.fits(c.VLAN) {
+			w.alarm(w.against(asset.ClonedMAC, c, c.Frame, c.Frame, WhyPort, b.Binding, b.Port, c.Port), emit)
+			return
+		}
 	}
 	was := m.port.here
 	if m.port.move(c.Port, c.At, portsWithin) {
 		w.alarm(w.against(asset.ClonedMAC, c, c.Frame, c.Frame, WhyTwoPorts, "port", was, c.Port), emit)
 	}
-	w.feet(m, c, emit)
-	w.name(m, c, emit)
-	return false
 }
 
 // feet judges whether a machine stands in two VLANs or zones.

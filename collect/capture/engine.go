@@ -16,6 +16,9 @@ type Engine struct {
 	cfg  Config
 	out  *told
 	name string // of the file or interface that is read
+	// leaving says that the frame goes out by that interface: its sender stands
+	// elsewhere.
+	leaving bool
 
 	frame  packet.Frame
 	quoted packet.Frame

@@ -238,6 +238,7 @@ func readBlock(e *Engine, b []byte) {
 			mac, kept, size = mac-4, kept+4, size+4
 		}
 		when := int64(le.Uint32(h[4:]))*1e9 + int64(le.Uint32(h[8:]))
+		e.leaving = h[58] == unix.PACKET_OUTGOING
 		e.Frame(when, link, size, h[mac:mac+kept])
 		at += int(le.Uint32(h))
 	}

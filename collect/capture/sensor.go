@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -143,7 +144,8 @@ type running struct {
 	engine  *Engine
 	watch   *binding.Watch
 	memory  *ClinicalMemory
-	mark    string // of the bindings in use
+	mark    string          // of the bindings in use
+	bridged map[string]bool // interfaces that are ports of a bridge
 	started time.Time
 	looked  time.Time
 	kept    time.Time
@@ -152,6 +154,11 @@ type running struct {
 func (r *running) build() (*Engine, error) {
 	name := r.cfg.Name
 	r.watch = binding.NewWatch(binding.WatchConfig{Sensor: name, Learn: func(s binding.Summary) { r.tell(s.Event()) }}, binding.Table{})
+	r.bridged = map[string]bool{}
+	for _, i := range r.cfg.Interfaces {
+		_, err := os.Stat("/sys/class/net/" + i + "/brport")
+		r.bridged[i] = err == nil
+	}
 	packets, streams := Dissectors(ClinicalOptions{Sensor: name, Memory: r.memory})
 	return New(Config{
 		Sensor: name, Packets: packets, Streams: streams, Out: r, Interval: r.cfg.Interval, Twice: r.cfg.Twice,
@@ -205,11 +212,11 @@ func (r *running) keep(ctx context.Context) {
 // Seen, Claim, Alarm and Event implement Out.
 func (r *running) Seen(o asset.Observation) { r.tell(o.Event()) }
 
-// Claim has the watch judge it. Of several interfaces, that by which it came
-// is where its sender stands.
+// Claim has the watch judge it. The port of a bridge by which it came in is
+// where its sender stands; a mirror port says nothing of that.
 func (r *running) Claim(c binding.Claim) {
-	if c.Port == "" && len(r.cfg.Interfaces) > 1 {
-		c.Port = r.engine.name
+	if !r.bridged[r.engine.name] || r.engine.leaving {
+		c.Port = ""
 	}
 	r.watch.Claim(c, r.alarm)
 }
