@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,17 +89,21 @@ func TestKernelAgreesWithTheSimulator(t *testing.T) {
 		var mu sync.Mutex
 		got := map[uint32]bool{}
 		var wg sync.WaitGroup
+		var sent atomic.Bool
 		for _, z := range zones {
 			wg.Go(func() {
-				wires[z].collect(700*time.Millisecond, func(f []byte) {
-					if string(f[6:12]) == string(slice(routers[z])) {
-						if id, ok := probeID(f); ok {
-							mu.Lock()
-							got[id] = true
-							mu.Unlock()
+				for last := false; !last; {
+					last = sent.Load() // then what is under way still comes
+					wires[z].collect(400*time.Millisecond, func(f []byte) {
+						if string(f[6:12]) == string(slice(routers[z])) {
+							if id, ok := probeID(f); ok {
+								mu.Lock()
+								got[id] = true
+								mu.Unlock()
+							}
 						}
-					}
-				})
+					})
+				}
 			})
 		}
 		seen := map[string]bool{}
@@ -114,6 +119,7 @@ func TestKernelAgreesWithTheSimulator(t *testing.T) {
 			want[id], what[id] = r.Decide(x.tuple).Allow, x.tuple
 			wires[x.from].send(t, probeFrame(routers[x.from], wires[x.from].mac, x.tuple.From, x.tuple.To, x.tuple.Proto, x.tuple.Port, id))
 		}
+		sent.Store(true)
 		wg.Wait()
 		for id, allow := range want {
 			total++
