@@ -14,7 +14,8 @@ import (
 const restamp = 10 * time.Minute
 
 // Apply takes in what sensors learnt. What repeats what is known changes
-// nothing but the time of the last sight.
+// nothing but the time of the last sight. After an error all of it may be
+// applied again.
 func (b *Book) Apply(ctx context.Context, list []Summary) error {
 	if len(list) == 0 {
 		return nil
@@ -23,20 +24,21 @@ func (b *Book) Apply(ctx context.Context, list []Summary) error {
 	defer b.mu.Unlock()
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(x, y Summary) int { return int(min(max(x.At-y.At, -1), 1)) })
-	var d draft
-	err := b.db.Update(ctx, func(tx *sql.Tx) error {
-		d = draft{book: b, tx: tx, changed: map[string]Binding{}, known: map[string]Known{}}
-		for i := range list {
-			if err := d.apply(&list[i]); err != nil {
-				return err
+	for len(list) > 0 {
+		n := min(batch, len(list))
+		err := b.change(ctx, func(d *draft) error {
+			for i := range list[:n] {
+				if err := d.apply(&list[i]); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		list = list[n:]
 	}
-	d.commit()
 	return nil
 }
 

@@ -20,7 +20,8 @@ const (
 	hwRadiotap = 803
 )
 
-// retryEvery is how often an interface that went away is looked for.
+// retryEvery is how often an interface that went away is looked for, and a
+// delivery that failed tried again.
 const retryEvery = time.Second
 
 // live listens on the interface. One that goes away is waited for.
@@ -102,10 +103,10 @@ func linkOf(hw uint16) int {
 }
 
 // listen reads frames until something is wrong with the socket. What was heard
-// is delivered at once where it is an alarm may be among it.
+// is delivered at once: an alarm may be among it.
 func (c *Collector) listen(ctx context.Context, sink collect.Sink, fd, link int) error {
 	buf := make([]byte, 16<<10)
-	told := c.now()
+	told, again := c.now(), time.Time{}
 	for ctx.Err() == nil {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
 		at := c.now()
@@ -120,7 +121,11 @@ func (c *Collector) listen(ctx context.Context, sink collect.Sink, fd, link int)
 			c.watch.Tick(at.UnixNano())
 			told = at
 		}
+		if at.Before(again) {
+			continue // what failed is tried again after a while
+		}
 		if err := c.deliver(ctx, sink); err != nil && ctx.Err() == nil {
+			again = at.Add(retryEvery)
 			c.log.Warn("wireless events wait", "count", len(c.queue.evs), "lost", c.queue.lost, "error", err)
 		}
 	}

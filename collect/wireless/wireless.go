@@ -108,7 +108,7 @@ func (c *Collector) deliver(ctx context.Context, sink collect.Sink) error {
 	}
 	items := make([]collect.Item, len(evs))
 	for i, ev := range evs {
-		items[i] = collect.Item{Format: Format, Source: c.cfg.Sensor, Received: c.now(), Data: ev.AppendJSON(nil)}
+		items[i] = collect.Item{Format: Format, Source: "sensor:" + c.cfg.Sensor, Received: c.now(), Data: ev.AppendJSON(nil)}
 	}
 	if _, err := sink.Deliver(ctx, items...); err != nil {
 		return fmt.Errorf("deliver what was heard: %w", err)
