@@ -4,12 +4,46 @@
 //
 // What it gives. The words that all of network watching speaks: [Observation]
 // (what a sensor saw a device say), [Alarm] (what a sensor found wrong) and
-// [Device]. [Book] turns observations into devices.
+// [Device]. [Book] turns observations into devices: [Book.Apply] takes them in
+// the order of the pipeline, [Book.Review] looks at what no observation tells.
+// [Knowledge.Classify] says what a device is, how sure that is and because of
+// which facts; below a belief of 0.6 it says that it does not know. [ReadList]
+// and [Book.Import] take lists in, [Export] gives devices out, [MatchSoftware]
+// compares software with offline lists of vulnerabilities.
 //
 // Observations and alarms travel as OCSF events: Inventory Info (5001) and
 // Detection-like Network Activity (4001) whose event code names the alarm, so
 // that they are evidence like everything else, and a sensor on another machine
 // sends them like any other source.
+//
+// Which device. A network card (MAC) is one unit, and so is an address where
+// no card is known. A packet's card tells its device only until a router is in
+// between: a card from which packets of several networks come, or of very many
+// addresses, which it did not claim itself (ARP, NDP, DHCP), is a router's, and
+// what was said with those addresses belongs to devices behind it. An address
+// keeps its device there until what is said contradicts. Units are put
+// together only on what no two devices share: a serial number, a chassis id, a
+// DUID with the same name; a made-up address with its predecessor's name and
+// fingerprint, one after the other. Units stay apart inside, so that putting
+// together, by evidence or by hand, can be taken back. Addresses that routers
+// share (VRRP, HSRP, GLBP) are nobody's card.
+//
+// It owns the tables asset_units and asset_state, written as a delta within the
+// pipeline's checkpoint ([Book.Changes]), and asset_software and
+// asset_weaknesses. What people and lists say is a record of the evidence
+// (kind "device") with who, when and why, and is put on top of what was seen.
+//
+// What it guarantees. A device is listed when Apply returns. What a device is
+// depends on its facts, not on their order. Facts, addresses and units are
+// bounded; what goes first is the oldest, and the device says that something
+// is missing. Each alarm is raised once for a device and what it is about. The
+// time a device was last seen is kept to five minutes over a crash.
+//
+// What it does not do. It sends nothing to anybody: it scans no network and
+// fetches no list. It keeps no patient data; the name that a phone gives
+// itself may be its owner's and is shown, but never logged. The list of
+// vulnerabilities known to be exploited has no versions: what fits it by
+// product alone is marked as such and raises no alarm.
 package asset
 
 import (

@@ -80,10 +80,17 @@ func (k *Knowledge) fire(facts []known) []fired {
 		}
 	}
 	holds := func(i int) bool { return len(values[uint16(i)]) >= k.conds[i].Least }
+	var hit []int
+	for cond := range values {
+		if at := k.ruleOf[cond]; at > 0 {
+			hit = append(hit, at-1)
+		}
+	}
+	slices.Sort(hit) // the order of the files, whatever that of the facts
 	var out []fired
-	for i := range k.rules {
+	for _, i := range hit {
 		r := &k.rules[i]
-		if len(values[uint16(r.cond)]) == 0 || !holds(r.cond) || slices.ContainsFunc(r.unless, holds) ||
+		if !holds(r.cond) || slices.ContainsFunc(r.unless, holds) ||
 			slices.ContainsFunc(r.and, func(c int) bool { return !holds(c) }) {
 			continue
 		}
@@ -145,7 +152,7 @@ func (k *Knowledge) choose(belief map[string]float64) string {
 	for _, kind := range slices.Sorted(maps.Keys(belief)) {
 		switch {
 		case belief[kind] < enough:
-		case best == "", k.above[kind+">"+best], !k.related(kind, best) && belief[kind] > belief[best]:
+		case best == "", k.above[[2]string{kind, best}], !k.related(kind, best) && belief[kind] > belief[best]:
 			best = kind
 		}
 	}

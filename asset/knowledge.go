@@ -27,11 +27,12 @@ type Kind struct {
 // end. It never changes after loading.
 type Knowledge struct {
 	kinds  map[string]*Kind
-	names  []string        // of kinds, in the order of the file
-	above  map[string]bool // "ct>server": ct is a server in the end
+	names  []string           // of kinds, in the order of the file
+	above  map[[2]string]bool // {"pacs", "server"}: a PACS is a server in the end
 	rules  []rule
 	conds  []Condition
 	byFact map[FactName][]uint16 // conditions
+	ruleOf map[uint16]int        // condition -> 1 + the rule that it is of
 	ends   []end
 	makers *makers
 }
@@ -102,7 +103,7 @@ type knowledgeFile struct {
 // LoadKnowledge reads a folder of YAML files with kinds, conditions, rules and
 // ends, and the table of makers of network cards (oui.txt.gz, if there).
 func LoadKnowledge(files fs.FS) (*Knowledge, error) {
-	k := &Knowledge{kinds: map[string]*Kind{}, above: map[string]bool{}, byFact: map[FactName][]uint16{}}
+	k := &Knowledge{kinds: map[string]*Kind{}, above: map[[2]string]bool{}, byFact: map[FactName][]uint16{}, ruleOf: map[uint16]int{}}
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("read knowledge of devices: %w", err)
@@ -154,6 +155,7 @@ func (k *Knowledge) file(files fs.FS, name string, named map[string]int, of map[
 		}
 		of[len(k.rules)] = fmt.Sprintf("%s, rule %d (%s)", path.Base(name), i+1, r.Fact)
 		k.rules = append(k.rules, r)
+		k.ruleOf[uint16(r.cond)] = len(k.rules)
 	}
 	for _, e := range f.Ends {
 		e.matches = append(e.matches, strings.ToLower(e.OS))
@@ -205,7 +207,7 @@ func (k *Knowledge) climb(from, at string, depth int) error {
 		if k.kinds[up] == nil {
 			return fmt.Errorf("kind %q is a %q, which no file describes", at, up)
 		}
-		k.above[from+">"+up] = true
+		k.above[[2]string{from, up}] = true
 		if err := k.climb(from, up, depth+1); err != nil {
 			return err
 		}
@@ -259,7 +261,7 @@ func (k *Knowledge) Kind(name string) (Kind, bool) {
 }
 
 // within says that a is b, or a special case of it.
-func (k *Knowledge) within(a, b string) bool { return a == b || k.above[a+">"+b] }
+func (k *Knowledge) within(a, b string) bool { return a == b || k.above[[2]string{a, b}] }
 
 // related says that a device may be both.
 func (k *Knowledge) related(a, b string) bool { return k.within(a, b) || k.within(b, a) }

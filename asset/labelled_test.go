@@ -71,7 +71,7 @@ func judge(t *testing.T, k *Knowledge, all []labelled, half int, show bool) scor
 		case c.Kind == l.kind:
 			s.right++
 			continue
-		case c.Kind == "" || k.above[l.kind+">"+c.Kind]: // nothing said, or less than could be
+		case c.Kind == "" || k.above[[2]string{l.kind, c.Kind}]: // nothing said, or less than could be
 			s.unknown++
 		default:
 			s.wrong++

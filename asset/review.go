@@ -35,7 +35,7 @@ func (b *Book) Review(now time.Time) []Alarm {
 			out = append(out, b.alarm(AgingDevice, u, &d, now.UnixMilli(), a.args...))
 		}
 		for _, w := range d.Weaknesses {
-			if (w.Exploited || w.Severity >= 9) && u.raise(WeakSoftware, w.ID+" "+w.Software, now.UnixMilli()) {
+			if !w.Unsure && (w.Exploited || w.Severity >= 9) && u.raise(WeakSoftware, w.ID+" "+w.Software, now.UnixMilli()) {
 				b.dirty[id] = true
 				out = append(out, b.alarm(WeakSoftware, u, &d, now.UnixMilli(), w.ID, w.Software, exploited(w)))
 			}

@@ -144,7 +144,7 @@ func TestWeaknesses(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	alarms := w.Review(w.now)
-	if len(alarms) != 2 || alarms[0].Kind != WeakSoftware || alarms[0].Args[2] != "exploited" {
+	if len(alarms) != 1 || alarms[0].Kind != WeakSoftware || alarms[0].Args[2] != "exploited" {
 		t.Errorf("%+v", alarms)
 	}
 	if again := w.Review(w.now); len(again) != 0 {
