@@ -289,19 +289,16 @@ func (p *tlsParser) Gap(fromClient bool, _ int) bool {
 func (p *tlsParser) Close(int64) {}
 
 func (p *tlsParser) readClient() {
-	for {
-		kind, body, ok := p.client.next()
-		if !ok {
-			return
-		}
-		if kind == tlsClientHello {
-			p.hello(body)
-		}
-		// What the client says next is of no interest: its certificate may
-		// name a person.
-		p.client.over, p.client.buf = true, nil
+	kind, body, ok := p.client.next()
+	if !ok {
 		return
 	}
+	if kind == tlsClientHello {
+		p.hello(body)
+	}
+	// What the client says next is of no interest: its certificate may name a
+	// person.
+	p.client.over, p.client.buf = true, nil
 }
 
 func (p *tlsParser) hello(body []byte) {
