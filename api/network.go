@@ -62,10 +62,11 @@ type Network struct {
 	Proof func(ctx context.Context, lang string, w io.Writer) error
 
 	// Isolate is the playbook action that isolates a device, whose id it takes
-	// as parameter "device"; "" where there is none.
+	// as parameter "device", with "reason" and "hours" where it knows them; ""
+	// where there is none.
 	Isolate string
 	// Subjects are what findings about a device are summed under; nil is
-	// "device:" and its id.
+	// "device:" and its id or one of its present addresses.
 	Subjects func(d asset.Device) []string
 
 	Sensors func(ctx context.Context) ([]SensorState, error)

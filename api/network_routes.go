@@ -101,7 +101,7 @@ func (a *API) deviceRoutes() []route {
 			about: "One device with everything known; by id, MAC or IP.", serve: (*call).device},
 		{method: "POST", path: "/api/v1/network/devices/{id}", id: "editDevice", may: change, body: DeviceEdit{}, status: 204,
 			about: "Say what a device is, whose, where, how critical, whether it keeps patients alive, when it ages.", serve: (*call).deviceEdit},
-		{method: "POST", path: "/api/v1/network/devices/{id}/isolate", id: "isolateDevice", may: change, status: 202, answer: playbook.Entry{},
+		{method: "POST", path: "/api/v1/network/devices/{id}/isolate", id: "isolateDevice", may: change, body: IsolationWish{}, status: 202, answer: playbook.Entry{},
 			about: "Ask that a device be isolated: as an action with approval, a cap, an end and an undo; refused for life support.", serve: (*call).isolate},
 		{method: "GET", path: "/api/v1/network/isolations", id: "listIsolations", may: see, status: 200, answer: []playbook.Entry{},
 			about: "Isolations, the newest first.", serve: (*call).isolations},
@@ -235,7 +235,11 @@ func (c *call) deviceEdit() error {
 }
 
 func (c *call) isolate() error {
-	e, err := c.IsolateDevice(c.r.Context(), c.user, c.id())
+	wish, err := read[IsolationWish](c)
+	if err != nil {
+		return err
+	}
+	e, err := c.IsolateDevice(c.r.Context(), c.user, c.id(), wish)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -276,12 +277,23 @@ func (s *Services) IsolateAction() (playbook.Action, bool) {
 	return all[i], true
 }
 
-// paramDevice is the parameter of the isolating action.
-const paramDevice = "device"
+// The parameters of the isolating action.
+const (
+	paramDevice = "device"
+	paramReason = "reason"
+	paramHours  = "hours"
+)
+
+// IsolationWish says why a device is to be isolated, and for how long at most;
+// 0 hours leave that to the action.
+type IsolationWish struct {
+	Reason string `json:"reason"`
+	Hours  int    `json:"hours,omitempty"`
+}
 
 // IsolateDevice asks that a device be isolated. What keeps patients alive is
 // refused here already: a person decides that at the bedside.
-func (s *Services) IsolateDevice(ctx context.Context, u identity.User, id string) (playbook.Entry, error) {
+func (s *Services) IsolateDevice(ctx context.Context, u identity.User, id string, wish IsolationWish) (playbook.Entry, error) {
 	if err := s.changing(u); err != nil {
 		return playbook.Entry{}, err
 	}
@@ -306,7 +318,32 @@ func (s *Services) IsolateDevice(ctx context.Context, u identity.User, id string
 	if slices.ContainsFunc(now, lasting) {
 		return playbook.Entry{}, conflict("this device is isolated, or its isolation waits for approval", "该设备已隔离，或隔离申请正等待批准")
 	}
-	return s.Runner.Do(ctx, playbook.Want{Action: a.Name, Params: map[string]string{paramDevice: d.ID}, By: u.Name, Human: u.Human()})
+	params, err := wish.params(a, d.ID)
+	if err != nil {
+		return playbook.Entry{}, err
+	}
+	return s.Runner.Do(ctx, playbook.Want{Action: a.Name, Params: params, By: u.Name, Human: u.Human()})
+}
+
+// params are the wish as the action takes it.
+func (w IsolationWish) params(a playbook.Action, device string) (map[string]string, error) {
+	reason, err := plain(w.Reason, true)
+	if err != nil {
+		return nil, err
+	}
+	if w.Hours < 0 || a.Life > 0 && time.Duration(w.Hours)*time.Hour > a.Life {
+		return nil, bad("an isolation ends after "+strconv.Itoa(int(a.Life/time.Hour))+" hours at most", "隔离最长 "+strconv.Itoa(int(a.Life/time.Hour))+" 小时")
+	}
+	params := map[string]string{paramDevice: device, paramReason: reason}
+	if w.Hours > 0 {
+		params[paramHours] = strconv.Itoa(w.Hours)
+	}
+	for name := range params {
+		if !slices.Contains(a.Params, name) {
+			delete(params, name)
+		}
+	}
+	return params, nil
 }
 
 // lasting says that an isolation holds or is about to.
@@ -432,7 +469,11 @@ func (s *Services) DeviceSubjects(d asset.Device) []string {
 	if s.Network.Subjects != nil {
 		return s.Network.Subjects(d)
 	}
-	return []string{"device:" + d.ID}
+	var out []string
+	for _, name := range slices.Concat([]string{d.ID}, d.MACs, d.IPs) {
+		out = append(out, "device:"+name)
+	}
+	return out
 }
 
 // DeviceMap gives devices by their ids.

@@ -388,7 +388,8 @@ func (q *request) changeDevice() error {
 		}
 		return q.redirect("/network/devices/" + id + "?done=device")
 	case "isolate":
-		_, err = q.IsolateDevice(ctx, u, id)
+		hours, _ := strconv.Atoi(q.text("hours"))
+		_, err = q.IsolateDevice(ctx, u, id, api.IsolationWish{Reason: q.text("reason"), Hours: hours})
 	case "undo":
 		_, err = q.EndIsolation(ctx, u, q.text("key"))
 	case "approve", "deny":

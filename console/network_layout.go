@@ -58,7 +58,7 @@ func (m *netMap) arrange() {
 // boxSize is how large the boxes are for so many groups.
 func boxSize(n int) (w, h float64) {
 	switch {
-	case n <= 14:
+	case n <= 18:
 		return 204, 76
 	case n <= 26:
 		return 152, 68

@@ -215,7 +215,7 @@ type ssid struct {
 }
 
 func (q *request) wireless() error {
-	m := wirelessFile{May: q.ses.User.May(identity.ChangeNetwork)}
+	m := wirelessFile{May: q.ses.User.May(identity.ChangeNetwork) && q.Network.Know != nil}
 	if q.Network.Wireless == nil {
 		m.Missing = true
 	} else {

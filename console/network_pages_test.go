@@ -151,11 +151,17 @@ func TestNetworkIsChanged(t *testing.T) {
 func TestDeviceIsIsolated(t *testing.T) {
 	h := newNetHospital(t, 200, 14)
 	boss, other := h.session("boss", identity.SecurityOfficer), h.session("ann", identity.SecurityOfficer)
-	if res, _ := h.post(boss, "/network/devices/d00001/isolate"); res.StatusCode != http.StatusSeeOther {
+	if res, _ := h.post(boss, "/network/devices/d00001/isolate", "reason", "it scans the network", "hours", "1"); res.StatusCode != http.StatusSeeOther {
 		t.Fatalf("asking: %d", res.StatusCode)
 	}
-	if res, _ := h.post(boss, "/network/devices/d00001/isolate"); res.StatusCode != http.StatusConflict {
+	if res, _ := h.post(boss, "/network/devices/d00001/isolate", "reason", "it scans the network", "hours", "1"); res.StatusCode != http.StatusConflict {
 		t.Errorf("asking twice: %d", res.StatusCode)
+	}
+	if res, _ := h.post(boss, "/network/devices/d00002/isolate", "reason", "x", "hours", "9"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("longer than the action allows: %d", res.StatusCode)
+	}
+	if res, _ := h.post(boss, "/network/devices/d00002/isolate"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("without a reason: %d", res.StatusCode)
 	}
 	all, err := h.Isolations(t.Context(), "d00001")
 	if err != nil || len(all) != 1 {
@@ -177,7 +183,7 @@ func TestDeviceIsIsolated(t *testing.T) {
 		if !d.LifeSupport {
 			continue
 		}
-		if res, _ := h.post(boss, "/network/devices/"+d.ID+"/isolate"); res.StatusCode != http.StatusConflict {
+		if res, _ := h.post(boss, "/network/devices/"+d.ID+"/isolate", "reason", "x"); res.StatusCode != http.StatusConflict {
 			t.Errorf("isolating life support: %d", res.StatusCode)
 		}
 		if _, page := h.get(boss, "/network/devices/"+d.ID); strings.Contains(page, "Isolate this device") {

@@ -98,10 +98,14 @@ func (m zonesFile) formText() string {
 	if m.Text != "" || m.Shown == nil {
 		return m.Text
 	}
+	text := m.Shown.Text
 	if m.Next != nil && m.Next.Text != "" {
-		return m.Next.Text
+		text = m.Next.Text
 	}
-	return m.Shown.Text
+	if len(text) > mostText {
+		return ""
+	}
+	return text
 }
 
 func verdictClass(m simulationFile) string {

@@ -136,7 +136,7 @@ func (h *netHospital) runner() *playbook.Runner {
 	return must[*playbook.Runner](h.t)(playbook.New(playbook.Parts{
 		Config: playbook.Default(), Site: playbook.Site{Name: "Demo", URL: "http://server.invalid", Language: "zh", Person: h.account},
 		Key: h.Key, DB: h.db, Book: h.Book, Desk: h.Desk, Now: h.Now, Log: h.Log,
-		Actions: []playbook.Action{{Name: "isolate-device", Params: []string{"device"}, Title: ocsf.Text{EN: "Isolate", ZH: "隔离"}, Why: why, Class: playbook.Restrict, Hourly: 5, Life: 4 * time.Hour,
+		Actions: []playbook.Action{{Name: "isolate-device", Params: []string{"device", "reason", "hours"}, Title: ocsf.Text{EN: "Isolate", ZH: "隔离"}, Why: why, Class: playbook.Restrict, Hourly: 5, Life: 4 * time.Hour,
 			Ready: func() (bool, ocsf.Text) { return true, ocsf.Text{} },
 			Do: func(context.Context, playbook.Call) (string, error) {
 				h.wish("isolated")

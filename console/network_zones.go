@@ -21,6 +21,7 @@ type zonesFile struct {
 	Zones    []zone.Zone
 	Cells    [][]cell
 	Conduits []conduitRow
+	More     int  // conduits beyond those listed
 	Missing  bool // this server keeps no policies
 	May      bool
 	Proof    bool
@@ -71,6 +72,7 @@ func (c cell) kind() string {
 // conduitRow is a conduit with what it carries.
 type conduitRow struct {
 	zone.Conduit
+	Way      string // from which zone to which, by their titles
 	Sessions int64
 	Ended    bool
 	Soon     bool
@@ -133,14 +135,13 @@ func (q *request) zonesModel() (zonesFile, error) {
 			return m, err
 		}
 	}
-	m.fill(talks, q.Now())
+	m.fill(q.page(""), talks, q.Now())
 	return m, nil
 }
 
 // fill counts what the matrix and the list of conduits show.
-func (m *zonesFile) fill(talks []api.Talk, now time.Time) {
-	p := &m.Shown.Policy
-	m.Zones = slices.Clone(p.Zones)
+func (m *zonesFile) fill(p *page, talks []api.Talk, now time.Time) {
+	m.Zones = slices.Clone(m.Shown.Policy.Zones)
 	slices.SortStableFunc(m.Zones, func(a, b zone.Zone) int {
 		return cmp.Or(cmp.Compare(layerOf(a.Kind), layerOf(b.Kind)), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
@@ -170,16 +171,34 @@ func (m *zonesFile) fill(talks []api.Talk, now time.Time) {
 			c.Sessions += t.Sessions
 		}
 	}
-	for _, c := range append(slices.Clone(p.Conduits), p.Implicit()...) {
+	m.listConduits(p, index, used, now)
+}
+
+// conduitsShown is how many conduits the page lists; the file has all.
+const conduitsShown = 400
+
+// listConduits counts conduits into the matrix, and lists them: those written
+// down, then the implicit ones.
+func (m *zonesFile) listConduits(p *page, index map[string]int, used map[string]int64, now time.Time) {
+	titles := zoneNames(p, m.Zones)
+	for _, c := range append(slices.Clone(m.Shown.Policy.Conduits), m.Shown.Policy.Implicit()...) {
 		from, okFrom := index[c.From]
 		to, okTo := index[c.To]
 		if okFrom && okTo {
 			m.Cells[from][to].Conduits++
 		}
+		if len(m.Conduits) == conduitsShown {
+			m.More++
+			continue
+		}
 		ended := c.Ended(now)
-		m.Conduits = append(m.Conduits, conduitRow{Conduit: c, Sessions: used[c.ID], Ended: ended, Soon: !ended && c.Ended(now.AddDate(0, 0, 30))})
+		m.Conduits = append(m.Conduits, conduitRow{Conduit: c, Way: cmp.Or(titles[c.From], c.From) + " → " + cmp.Or(titles[c.To], c.To),
+			Sessions: used[c.ID], Ended: ended, Soon: !ended && c.Ended(now.AddDate(0, 0, 30))})
 	}
 }
+
+// mostText is the longest policy that a page holds, in bytes.
+const mostText = 200 << 10
 
 // movePolicy stages, enforces, confirms, verifies, rolls back; or reads a
 // policy and says what is wrong with it.

@@ -183,12 +183,13 @@ var networkWords = map[string]ocsf.Text{
 
 	"isolate.title":     {EN: "Isolate", ZH: "隔离"},
 	"isolate.do":        {EN: "Isolate this device", ZH: "隔离该设备"},
+	"isolate.hours":     {EN: "Ends by itself after", ZH: "自动解除时间"},
 	"isolate.undo":      {EN: "End the isolation", ZH: "解除隔离"},
 	"isolate.ends":      {EN: "Ends by itself:", ZH: "自动解除："},
 	"isolate.life":      {EN: "Not offered: this device keeps patients alive.", ZH: "不可隔离：该设备维持患者生命。"},
 	"isolate.confirm":   {EN: "Isolate %s? Everything it does on the network stops, also what runs now.", ZH: "隔离 %s？其全部网络通信（包括进行中的）将立即中断。"},
 	"isolate.approvals": {EN: "Needs approvals: %d.", ZH: "需要 %d 人批准。"},
-	"isolate.life.span": {EN: "Ends by itself after %s.", ZH: "%s 后自动解除。"},
+	"isolate.life.span": {EN: "Ends by itself, after %s at most.", ZH: "到期自动解除，最长 %s。"},
 	"isolate.cap":       {EN: "%d of %d in this hour are used.", ZH: "本小时已用 %d 次，上限 %d 次。"},
 
 	"call.C-STORE": {EN: "images stored", ZH: "影像存储"},

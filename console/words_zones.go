@@ -57,6 +57,7 @@ var zoneWords = map[string]ocsf.Text{
 	"zones.soon":             {EN: "ends soon", ZH: "即将到期"},
 	"zones.implicit":         {EN: "implicit", ZH: "默认"},
 	"zones.unused":           {EN: "unused", ZH: "未使用"},
+	"zones.more":             {EN: "and %s more; cordon zone and the file have all", ZH: "另有 %s 条，全部见策略文件与 cordon zone 命令"},
 	"zones.source":           {EN: "The file", ZH: "策略原文"},
 	"zones.new":              {EN: "Change the policy", ZH: "更改策略"},
 	"zones.new.text":         {EN: "Check it, simulate it on what was seen, stage it. Nothing is dropped before you enforce it.", ZH: "检查、用历史通信模拟、预演。执行之前不会阻断任何通信。"},
