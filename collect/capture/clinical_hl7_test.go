@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/asset"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 const hl7Marked = "MSH|^~\\&|LIS|LAB|HIS|HOSP|20240601||ORU^R01^ORU_R01|1|P|2.4||||||UNICODE UTF-8\rPID|1||MARK0001^^^H||ZHANG^MARKED||19900307|M\rOBX|1|NM|x||5\r"
 
-func mllp(text string) Say { return Say{Bytes: []byte("\x0b" + text + "\x1c\r")} }
+func mllp(text string) packettest.Say { return packettest.Say{Bytes: []byte("\x0b" + text + "\x1c\r")} }
 
 // TestHL7 reads messages in MLLP on an odd port, several in one segment.
 func TestHL7(t *testing.T) {
@@ -24,8 +24,8 @@ func TestHL7(t *testing.T) {
 	bad := strings.Replace(ack, "|AA|", "|AE|", 1)
 	two := mllp(hl7Marked)
 	two.Bytes = append(two.Bytes, mllp(strings.Replace(hl7Marked, "ORU^R01^ORU_R01", "ADT^A01", 1)).Bytes...)
-	acks := Say{Server: true, Bytes: append(mllp(ack).Bytes, mllp(bad).Bytes...)}
-	h := replay(t, Session("10.0.0.5:40000", "10.0.0.9:6661", two, acks, mllp("MSH|^~\\&|LIS|LAB|||||ZHANG MARKED\r")), clinicalFor(ClinicalOptions{Memory: NewClinicalMemory(-1)})...)
+	acks := packettest.Say{Server: true, Bytes: append(mllp(ack).Bytes, mllp(bad).Bytes...)}
+	h := replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:6661", two, acks, mllp("MSH|^~\\&|LIS|LAB|||||ZHANG MARKED\r")), clinicalFor(ClinicalOptions{Memory: NewClinicalMemory(-1)})...)
 	wantCalls(t, h.calls(6661), map[string]int64{"ORU^R01": 1, "ADT^A01": 1, "ACK^R01": 2, "ACK AA": 1, "ACK AE": 1, "HL7 of no type": 1})
 	facts, server := h.facts("10.0.0.5"), h.facts("10.0.0.9")
 	if !slices.Contains(facts[asset.FactHL7App], "LIS") || !slices.Contains(facts[asset.FactHL7Facility], "LAB") || !slices.Contains(facts[asset.FactHL7Type], "ADT^A01") ||
@@ -55,15 +55,15 @@ func TestHL7Samples(t *testing.T) {
 			t.Fatal(err)
 		}
 		b = bytes.ReplaceAll(b, []byte("\xef\xbb\xbf"), nil)
-		for _, text := range []Say{{Bytes: b}, mllp(strings.ReplaceAll(string(b), "\n", "\r"))} {
-			h := replay(t, Session("10.0.0.5:40000", "10.0.0.9:2575", text), clinicalFor(ClinicalOptions{})...)
+		for _, text := range []packettest.Say{{Bytes: b}, mllp(strings.ReplaceAll(string(b), "\n", "\r"))} {
+			h := replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:2575", text), clinicalFor(ClinicalOptions{})...)
 			sum := int64(0)
 			for name, n := range h.calls(2575) {
 				if !strings.HasPrefix(name, "ACK ") && name != "HL7 of no type" {
 					sum += n
 				}
 			}
-			messages := int64(bytes.Count(b, []byte("MSH|")))
+			messages := int64(bytes.Count(b, []byte("MSH|^~")))
 			if sum != messages {
 				t.Errorf("%s: %d of %d messages: %v", filepath.Base(file), sum, messages, h.calls(2575))
 			}

@@ -279,3 +279,25 @@ func flowOf(h *heard, app string) flow.Conversation {
 	}
 	return flow.Conversation{}
 }
+
+// TestDICOMInTLS wants nothing told of an association that is encrypted.
+func TestDICOMInTLS(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not here")
+	}
+	dir, port := t.TempDir(), clinicalPort(t)
+	key, crt := filepath.Join(dir, "k.pem"), filepath.Join(dir, "c.pem")
+	clinicalRun(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", crt, "-days", "30", "-subj", "/CN=pacs.hosp")
+	clinicalServe(t, port, "storescp", "-dhl", "+tls", key, crt, "-ic", "-aet", "PACS", "-od", dir, fmt.Sprint(port))
+	image := dicomFile(t, dir, "1.2.840.10008.5.1.4.1.1.2", "10", "101")
+	file := clinicalCapture(t, func() {
+		if out := clinicalRun(t, "storescu", "+tla", "-ic", "-aet", "CT1", "-aec", "PACS", "127.0.0.1", fmt.Sprint(port), image); out != "" {
+			t.Log(out)
+		}
+	}, port)
+	h := replayFile(t, file, clinicalFor(ClinicalOptions{Memory: NewClinicalMemory(-1)})...)
+	if f := h.flow("127.0.0.1", uint16(port)); f.App != "" || len(h.alarms) != 0 || f.BytesOut < 1000 {
+		t.Errorf("%+v %v", f, h.alarms)
+	}
+	nothingMarked(t, h)
+}

@@ -14,7 +14,7 @@ import (
 	_ "github.com/microsoft/go-mssqldb"
 
 	"github.com/cordon-health/cordon/asset"
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 // There is no SQL Server to test with: a real client talks to a server made of
@@ -131,13 +131,13 @@ func TestTDSOfGo(t *testing.T) {
 
 // TestTDSVectors reads prepared statements, errors, cut batches and encryption.
 func TestTDSVectors(t *testing.T) {
-	call := func(id byte, params ...[]byte) Say {
-		return Say{Bytes: tdsPacket(tdsRPC, slices.Concat(append([][]byte{tdsHeaders, {0xff, 0xff, id, 0, 0, 0}}, params...)...))}
+	call := func(id byte, params ...[]byte) packettest.Say {
+		return packettest.Say{Bytes: tdsPacket(tdsRPC, slices.Concat(append([][]byte{tdsHeaders, {0xff, 0xff, id, 0, 0, 0}}, params...)...))}
 	}
 	out := []byte{0, 1, 0x26, 4, 0}
 	handle := []byte{0, 0, 0x26, 4, 4, 9, 0, 0, 0}
-	answer := func(parts ...[]byte) Say {
-		return Say{Server: true, Bytes: tdsPacket(tdsReply, slices.Concat(parts...))}
+	answer := func(parts ...[]byte) packettest.Say {
+		return packettest.Say{Server: true, Bytes: tdsPacket(tdsReply, slices.Concat(parts...))}
 	}
 	returned := []byte{0xac, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x26, 4, 4, 9, 0, 0, 0}
 	batch := tdsPacket(tdsBatch, append(slices.Clone(tdsHeaders), tdsWide("SELECT * FROM nowhere")...))
@@ -145,21 +145,21 @@ func TestTDSVectors(t *testing.T) {
 	first, second := tdsPacket(tdsBatch, half[:40]), tdsPacket(tdsBatch, half[40:])
 	first[1] = 0
 	failed := slices.Concat([]byte{0xaa, 20, 0, 208, 0, 0, 0, 1, 16, 2, 0}, tdsWide("xx"), make([]byte, 9), tdsDoneBytes(tdsDoneToken, 2, 0))
-	h := replay(t, Session("10.0.0.5:40000", "10.0.0.9:5000",
-		Say{Bytes: batch}, answer(failed),
+	h := replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:5000",
+		packettest.Say{Bytes: batch}, answer(failed),
 		call(tdsPrepExec, out, tdsNvarchar("@a int"), tdsNvarchar("SELECT id FROM patient WHERE id=@a"), []byte{0, 0, 0x26, 4, 4, 1, 0, 0, 0}),
 		answer(tdsDoneBytes(tdsDoneIn, 0x10, 4), []byte{0x79, 0, 0, 0, 0}, returned, tdsDoneBytes(tdsDoneProc, 0, 0)),
 		call(tdsExecute, handle), answer(tdsDoneBytes(tdsDoneIn, 0x10, 5), []byte{0x79, 0, 0, 0, 0}, tdsDoneBytes(tdsDoneProc, 0, 0)),
-		Say{Bytes: append(first, second...)}, answer(tdsDoneBytes(tdsDoneToken, 0x10, 1)),
-		Say{Bytes: tdsPacket(tdsRPC, slices.Concat(tdsHeaders, []byte{7, 0}, tdsWide("usp_all"), []byte{0, 0}))}, answer(tdsDoneBytes(tdsDoneProc, 0x10, 2)),
+		packettest.Say{Bytes: append(first, second...)}, answer(tdsDoneBytes(tdsDoneToken, 0x10, 1)),
+		packettest.Say{Bytes: tdsPacket(tdsRPC, slices.Concat(tdsHeaders, []byte{7, 0}, tdsWide("usp_all"), []byte{0, 0}))}, answer(tdsDoneBytes(tdsDoneProc, 0x10, 2)),
 	), clinicalFor(ClinicalOptions{})...)
 	wantAsked(t, h, `query "SELECT * FROM nowhere" 0 error 208`, `execute "SELECT id FROM patient WHERE id=@a" 4`, `execute "SELECT id FROM patient WHERE id=@a" 5`,
 		`query "SELECT 1 FROM a" 1`, `execute "EXEC usp_all" 2`)
 
 	prelogin := tdsPacket(tdsPrelogin, []byte{0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 16, 0, 0x03, 0xe8, 0, 0, 1})
-	h = replay(t, Session("10.0.0.5:40000", "10.0.0.9:1433", Say{Bytes: prelogin}, Say{Server: true, Bytes: tdsPacket(tdsReply, prelogin[8:])},
-		Say{Bytes: tdsPacket(tdsPrelogin, []byte("\x16\x03\x01..."))}, Say{Server: true, Bytes: tdsPacket(tdsPrelogin, []byte("\x16\x03\x03..."))},
-		Say{Bytes: batch}), clinicalFor(ClinicalOptions{})...)
+	h = replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:1433", packettest.Say{Bytes: prelogin}, packettest.Say{Server: true, Bytes: tdsPacket(tdsReply, prelogin[8:])},
+		packettest.Say{Bytes: tdsPacket(tdsPrelogin, []byte("\x16\x03\x01..."))}, packettest.Say{Server: true, Bytes: tdsPacket(tdsPrelogin, []byte("\x16\x03\x03..."))},
+		packettest.Say{Bytes: batch}), clinicalFor(ClinicalOptions{})...)
 	if len(h.events) != 0 || h.calls(1433)["encrypted"] == 0 {
 		t.Errorf("encrypted: %v %v", asked(h), h.calls(1433))
 	}

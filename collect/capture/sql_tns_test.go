@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/cordon-health/cordon/internal/packettest"
+	"github.com/cordon-health/cordon/internal/packettest"
 )
 
 func tnsPacket(kind byte, body []byte) []byte {
@@ -26,8 +26,8 @@ func tnsConnectPacket(descriptor string) []byte {
 // TestTNSVectors reads a conversation made by what is publicly known of TNS and
 // TTC; there is no Oracle to test with.
 func TestTNSVectors(t *testing.T) {
-	data := func(parts ...string) Say {
-		return Say{Bytes: tnsPacket(tnsData, []byte("\x00\x00"+strings.Join(parts, "")))}
+	data := func(parts ...string) packettest.Say {
+		return packettest.Say{Bytes: tnsPacket(tnsData, []byte("\x00\x00"+strings.Join(parts, "")))}
 	}
 	long := "SELECT name FROM patient WHERE name = '标记' AND note LIKE '" + strings.Repeat("x", 300) + "'"
 	pieces := "\xfe"
@@ -39,8 +39,8 @@ func TestTNSVectors(t *testing.T) {
 	sized := "\xfe\x02" + string(binary.BigEndian.AppendUint16(nil, uint16(len(long)))) + long + "\x00"
 	accept := make([]byte, 24)
 	binary.BigEndian.PutUint16(accept, 312)
-	ok := Say{Server: true, Bytes: tnsPacket(tnsData, []byte("\x00\x00\x08ok"))}
-	said := []Say{
+	ok := packettest.Say{Server: true, Bytes: tnsPacket(tnsData, []byte("\x00\x00\x08ok"))}
+	said := []packettest.Say{
 		{Bytes: tnsConnectPacket(`(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=his)(CID=(PROGRAM=C:\his\his.exe)(HOST=WARD3)(USER=doctor)))(ADDRESS=(PROTOCOL=tcp)(HOST=10.0.0.9)(PORT=1521)))`)},
 		{Server: true, Bytes: tnsPacket(tnsAccept, accept)},
 		data("\x03\x76\x02\x01\x01\x05\x01\x01\x01\x05\x01\x01\x05SCOTT\x01\x0d\x0dAUTH_TERMINAL\x01\x05\x05WARD3\x00"), ok,
@@ -49,7 +49,7 @@ func TestTNSVectors(t *testing.T) {
 		data("\x03\x5e\x07\x02\x80\x29", sized), ok,
 		data("\x03\x5e\x07\x02\x80\x29 no length SELECT * FROM somewhere"), ok,
 	}
-	h := replay(t, Session("10.0.0.5:40000", "10.0.0.9:9000", said...), clinicalFor(ClinicalOptions{})...)
+	h := replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:9000", said...), clinicalFor(ClinicalOptions{})...)
 	want := `query "` + strings.ReplaceAll(long, `"`, `\"`) + `" 0`
 	wantAsked(t, h, `connect`, `query "SELECT id FROM patient WHERE ward= 1" 0`, want, want)
 	if len(h.events) != 4 {
@@ -60,7 +60,7 @@ func TestTNSVectors(t *testing.T) {
 		e.Actor.OnBehalfOf == nil || e.Actor.OnBehalfOf.Account != "doctor" || e.DstEndpoint.Name != "Oracle" {
 		t.Errorf("%s", e.AppendJSON(nil))
 	}
-	h = replay(t, Session("10.0.0.5:40000", "10.0.0.9:1521", said[0],
-		Say{Server: true, Bytes: tnsPacket(tnsRefuse, slices.Concat([]byte{0, 0, 0, 60}, []byte("(DESCRIPTION=(ERR=12514)(VSNNUM=318767104))")))}), clinicalFor(ClinicalOptions{})...)
+	h = replay(t, packettest.Session("10.0.0.5:40000", "10.0.0.9:1521", said[0],
+		packettest.Say{Server: true, Bytes: tnsPacket(tnsRefuse, slices.Concat([]byte{0, 0, 0, 60}, []byte("(DESCRIPTION=(ERR=12514)(VSNNUM=318767104))")))}), clinicalFor(ClinicalOptions{})...)
 	wantAsked(t, h, `connect error 12514`)
 }
