@@ -10,7 +10,6 @@ import (
 
 // index answers what a table says. It does not change.
 type index struct {
-	made   int64 // ns
 	byIP   map[netip.Addr][]bound
 	byMAC  map[packet.MAC][]bound
 	nets   []Network // the narrowest first
@@ -29,7 +28,7 @@ type known struct {
 }
 
 func newIndex(t Table) *index {
-	x := &index{made: t.Made * 1e6, byIP: map[netip.Addr][]bound{}, byMAC: map[packet.MAC][]bound{}}
+	x := &index{byIP: map[netip.Addr][]bound{}, byMAC: map[packet.MAC][]bound{}}
 	for _, e := range t.Entries {
 		b := bound{e, asset.ParseMAC(e.MAC)}
 		if b.IP = b.IP.Unmap(); b.mac == (packet.MAC{}) || b.State == Ended {

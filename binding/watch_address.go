@@ -89,12 +89,13 @@ func (w *Watch) question(c Claim) {
 }
 
 // remembered gives an address seen for the first time the owner that the book
-// knows.
+// knows. When it last spoke the book does not say, so it defends nothing: what
+// people bound, tabled defends.
 func (w *Watch) remembered(a *address, c *Claim) {
 	if b, ok := w.table.pair(c.IP, c.MAC, c.VLAN); ok {
 		a.owner = b.mac
 	} else if b, ok := w.table.learnt(c.IP, c.VLAN); ok {
-		a.owner, a.ownerAt = b.mac, w.table.made
+		a.owner = b.mac
 	}
 }
 

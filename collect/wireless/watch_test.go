@@ -383,3 +383,45 @@ func BenchmarkFrame(b *testing.B) {
 		w.Frame(dot11.LinkRadiotap, 1.7e18+int64(i)*1e6, 0, f)
 	}
 }
+
+// TestCodes: the reason and status codes of tcpdump's own test captures are
+// read as their names say.
+func TestCodes(t *testing.T) {
+	right := 0
+	for _, name := range captures(t) {
+		var code int
+		base := filepath.Base(name)
+		_, of, ok := strings.Cut(strings.TrimSuffix(base, ".pcap"), "_code-")
+		if _, err := fmt.Sscan(of, &code); !ok || err != nil {
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := pcap.Bytes(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p pcap.Packet
+		for r.Next(&p) {
+			_, body, err := dot11.Strip(p.Link, p.Data)
+			var f dot11.Frame
+			if err == nil {
+				err = dot11.Parse(body, &f)
+			}
+			got := f.Reason
+			if strings.Contains(base, "status") {
+				got = f.Status
+			}
+			if err != nil || int(got) != code {
+				t.Errorf("%s: %+v %v", base, f, err)
+				continue
+			}
+			right++
+		}
+	}
+	if right < 30 {
+		t.Errorf("%d captures read right", right)
+	}
+}
