@@ -193,8 +193,9 @@ func captureReaddress(b []byte, round byte) {
 }
 
 // captureDissectors are all that Cordon has.
-func captureDissectors() ([]capture.PacketDissector, []capture.StreamDissector) {
-	return capture.Discovery()
+func captureDissectors() (packets []capture.PacketDissector, streams []capture.StreamDissector) {
+	packets, streams = capture.Discovery()
+	return packets, append(capture.Clinical(capture.ClinicalOptions{Sensor: "bench"}), streams...)
 }
 
 // captureEngine is a sensor that keeps nothing.

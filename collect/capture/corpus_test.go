@@ -58,7 +58,7 @@ func everyDissector() (all []any) {
 	for _, p := range packets {
 		all = append(all, p)
 	}
-	for _, s := range streams {
+	for _, s := range append(Clinical(ClinicalOptions{Sensor: "test"}), streams...) {
 		all = append(all, s)
 	}
 	return all

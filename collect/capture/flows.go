@@ -465,14 +465,14 @@ func (e *Engine) idle(c *conn) int64 {
 	}
 }
 
-// sweep looks at a part of the table for what is over. All of it is seen in 10
+// sweep looks at a part of the table for what is over. All of it is seen in 20
 // seconds; a file whose frames lie seconds apart pays for one part each.
 func (e *Engine) sweep() {
 	t := &e.flows
 	if t.next <= 1 {
 		return
 	}
-	for n := max(16, t.next/40); n > 0; n-- {
+	for n := max(16, t.next/80); n > 0; n-- {
 		if t.hand++; t.hand >= t.next {
 			t.hand = 1
 		}
