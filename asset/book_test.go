@@ -340,6 +340,20 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
+func TestVersionsOfWindows(t *testing.T) {
+	k := testKnowledge(t)
+	for said, want := range map[string]string{"Windows 10.0.19041": "Windows 10", "Windows 10.0.22621": "Windows 11", "Windows 10.0.17763": "Windows Server 2019",
+		"Windows 6.1.7601": "Windows 7 / Server 2008 R2", "Windows NT 5.1": "Windows XP", "Windows 10.0.99999": "Windows 10.0.99999", "Darwin 20": "macOS"} {
+		c, _ := k.Classify([]Fact{{FactOS, said}})
+		if c.OS != want {
+			t.Errorf("%s: %q, want %q", said, c.OS, want)
+		}
+	}
+	if _, date := k.EndOf("Windows 7 / Server 2008 R2"); date != "2020-01-14" {
+		t.Errorf("Windows 7 by its version ends on %q", date)
+	}
+}
+
 func TestEndsOfSystems(t *testing.T) {
 	k := testKnowledge(t)
 	for os, want := range map[string]string{

@@ -239,8 +239,15 @@ func model(rules []fired, facts []known) string {
 	return ""
 }
 
+// system is what a rule makes of the system the device names (versions of
+// Windows are numbers on the wire), else that name, else what rules conclude.
 func system(rules []fired, facts []known) string {
 	said := ""
+	for _, r := range rules {
+		if r.Fact == FactOS && r.OS != "" {
+			return r.OS
+		}
+	}
 	for _, f := range facts {
 		if f.Name == FactOS && (said == "" || len(f.Value) > len(said) || len(f.Value) == len(said) && f.Value < said) {
 			said = f.Value
