@@ -184,8 +184,8 @@ func (r *reading) policy(raw rawPolicy) Policy {
 }
 
 func (r *reading) services(p *Policy, raw map[string]words) {
-	for name, ws := range raw {
-		line := 1
+	for _, name := range sortedKeys(raw) {
+		ws, line := raw[name], 1
 		if len(ws) > 0 {
 			line = ws[0].line
 		}

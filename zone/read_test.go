@@ -114,6 +114,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"!duplicate-id":             conduit("id: ct-pacs, from: ct, to: pacs, allow: dicom-tls"),
 		"!no-owner-or-reason":       "  - {id: x, from: ct, to: pacs, allow: dicom-tls, owner: o}\n",
 		"!any-any":                  conduit("id: x, from: ct, to: pacs, allow: tcp/1-65535"),
+		"!any-any ":                 conduit("id: x, from: ct, to: pacs, allow: [tcp/1-9000, tcp/9001-18000]"),
 		"!guest-to-inside":          conduit("id: x, from: guest, to: pacs, allow: https"),
 		"!device-to-internet":       conduit("id: x, from: ct, to: net, allow: https"),
 		"!inside-to-guest":          conduit("id: x, from: pacs, to: guest, allow: https"),
@@ -140,6 +141,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			text = strings.Replace(small, "conduits:\n", "  "+z+"\nconduits:\n", 1)
 		}
 		got := withCodes(t, text, testDay)
+		code = strings.TrimSpace(code)
 		if _, ok := got[code]; !ok {
 			t.Errorf("%s: not found, but %v", code, got)
 		}
