@@ -79,7 +79,8 @@ type Loaded struct {
 }
 
 // Counters are packets since the ruleset was loaded. Conduits count packets
-// that opened a conversation, by the id of the conduit.
+// that opened a conversation, by the id of the conduit; they are empty for a
+// policy so large that the kernel does not count each element.
 type Counters struct {
 	Conduits    map[string]uint64 `json:"conduits,omitempty"`
 	Seen        uint64            `json:"seen"`

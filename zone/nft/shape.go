@@ -130,7 +130,7 @@ func (s shape) set(t *nftables.Table) *nftables.Set {
 	if s.ports > onlyProto {
 		fields = append(fields, nftables.TypeInetService)
 	}
-	return &nftables.Set{Table: t, Name: s.String(), Counter: true, Concatenation: true, Interval: s.ports == portRange,
+	return &nftables.Set{Table: t, Name: s.String(), Concatenation: true, Interval: s.ports == portRange,
 		KeyType: nftables.MustConcatSetType(fields...), KeyByteOrder: binaryutil.BigEndian}
 }
 

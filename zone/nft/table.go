@@ -41,6 +41,14 @@ func armedSet(t *nftables.Table) *nftables.Set {
 	return &nftables.Set{Table: t, Name: "armed", KeyType: nftables.TypeMark, KeyByteOrder: binaryutil.NativeEndian, HasTimeout: true}
 }
 
+// mostCounted is how many elements a policy may have for each to be counted:
+// the kernel keeps a counter for every processor, and making 100,000 of them
+// takes longer than everything else. Beyond, each rule is counted.
+const mostCounted = 20_000
+
+// roomLeft is what somebody may add to a set by hand.
+const roomLeft = 64
+
 // content is a table before it is loaded: all that reading back compares with.
 type content struct {
 	table  *nftables.Table
@@ -73,7 +81,11 @@ func (k *Kernel) zoneContent(r *zone.Ruleset, mode zone.Mode) (content, map[stri
 		slices.Concat(established(), []expr.Any{&expr.Counter{}, accept()}),
 	}
 	for _, g := range list {
-		c.sets = append(c.sets, filled{set: g.set(c.table), elements: g.elements})
+		set := g.set(c.table)
+		// A set of known size is a plain hash table, which fills in half the time.
+		set.Size = uint32(len(g.elements)) + roomLeft
+		set.Counter = len(r.Elements) <= mostCounted
+		c.sets = append(c.sets, filled{set: set, elements: g.elements})
 		rules = append(rules, g.lookup())
 	}
 	rules = append(rules, k.refusal(r, mode)...)
