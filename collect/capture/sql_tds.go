@@ -211,7 +211,7 @@ func (p *tdsParser) end() {
 // packet reads a packet of the client; false ends the reading.
 func (p *tdsParser) packet(head, body []byte, whole int) bool {
 	if head[0] == tdsTLS {
-		return !p.chosen || p.mode == 0 // the sign-in; else everything
+		return p.signInOnly()
 	}
 	if head[0] == tdsPrelogin {
 		return true
@@ -250,6 +250,15 @@ func (p *tdsParser) packet(head, body []byte, whole int) bool {
 	return true
 }
 
+// signInOnly says whether TLS ends with the sign-in; else the reading does.
+func (p *tdsParser) signInOnly() bool {
+	if p.chosen && p.mode != 0 {
+		p.end()
+		return false
+	}
+	return true
+}
+
 // login reads LOGIN7 (MS-TDS 2.2.6.4): its password is hidden so thinly that it
 // counts as one in clear. It is not read.
 func (p *tdsParser) login(b []byte) {
@@ -275,7 +284,7 @@ func (p *tdsParser) login(b []byte) {
 // reply reads a packet of the server.
 func (p *tdsParser) reply(head, body []byte, _ int) bool {
 	if head[0] == tdsTLS {
-		return !p.chosen || p.mode == 0
+		return p.signInOnly()
 	}
 	if !p.chosen && head[0] == tdsReply && len(p.waiting) == 0 && len(p.client.head) == 0 && p.prelogin(body) {
 		return true

@@ -161,7 +161,7 @@ func (p *tnsParser) descriptor(b []byte) {
 			p.database = v
 		}
 	}
-	if i := bytes.Index(bytes.ToUpper(b), []byte("(CID=")); i >= 0 {
+	if i := tnsKey(b, "CID"); i >= 0 {
 		cid := b[i:]
 		p.program, p.host, p.osUser = tnsBase(tnsValue(cid, "PROGRAM")), tnsValue(cid, "HOST"), tnsValue(cid, "USER")
 	}
@@ -173,8 +173,7 @@ func (p *tnsParser) descriptor(b []byte) {
 
 // tnsValue is the value of (KEY=value), in whatever letters.
 func tnsValue(b []byte, key string) string {
-	upper := bytes.ToUpper(b)
-	i := bytes.Index(upper, []byte("("+key+"="))
+	i := tnsKey(b, key)
 	if i < 0 {
 		return ""
 	}
@@ -184,6 +183,16 @@ func tnsValue(b []byte, key string) string {
 		return ""
 	}
 	return clinicalText(rest[:end])
+}
+
+// tnsKey is where (KEY= stands, -1 for nowhere.
+func tnsKey(b []byte, key string) int {
+	for i, n := 0, len(key)+2; i+n <= len(b); i++ {
+		if b[i] == '(' && b[i+n-1] == '=' && strings.EqualFold(string(b[i+1:i+n-1]), key) {
+			return i
+		}
+	}
+	return -1
 }
 
 // tnsBase is a program without its folder.
