@@ -364,7 +364,7 @@ func (p *dicomParser) accepted(body []byte, at int64) {
 		}
 		was.transfer = c.transfer[0]
 		p.contexts[c.id] = was
-		facts = append(facts, asset.Fact{Name: asset.FactSOPClass, Value: was.abstract}, asset.Fact{Name: asset.FactTransfer, Value: was.transfer})
+		facts = append(facts, asset.Fact{Name: asset.FactSOPServed, Value: was.abstract}, asset.Fact{Name: asset.FactTransfer, Value: was.transfer})
 	}
 	p.seen(p.s, p.out, false, at, "dicom", facts...)
 }
