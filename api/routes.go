@@ -58,7 +58,7 @@ func timeParams() []param {
 func (a *API) table() []route {
 	var all []route
 	for _, part := range [][]route{
-		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.dataRoutes(), a.patientRoutes(), a.gatewayRoutes(), a.releaseRoutes(), a.deidRoutes(), a.networkRoutes(), a.assetRoutes(), a.plainRoutes(),
+		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.dataRoutes(), a.patientRoutes(), a.gatewayRoutes(), a.releaseRoutes(), a.deidRoutes(), a.networkRoutes(), a.assetRoutes(), a.sensorRoutes(), a.plainRoutes(),
 	} {
 		all = append(all, part...)
 	}
@@ -83,7 +83,7 @@ func (a *API) intakeRoutes() []route {
 			about: "Hand events in: one record, an array, a Bundle or lines. 202 when every record is durable, as an event or in quarantine with its reason; 503 when none is.",
 			params: []param{{"format", "Format of the body, see `cordon import --help`; fhir-auditevent otherwise.", nil},
 				{"source", "Name of the sender on the Sources page.", nil}, {"mapping", "Mapping file, for json and csv.", nil}},
-			body: "application/octet-stream", serve: wrap(a.Events)},
+			body: "application/octet-stream", serve: ownFormat(a.Events)},
 		{method: "POST", path: "/fhir", id: "sendBundle", may: identity.SendEvents, status: 201, answer: "application/fhir+json",
 			about: "FHIR Bundle of AuditEvents (IHE ATX: FHIR Feed).", body: "application/fhir+json", serve: wrap(a.FHIR)},
 		{method: "POST", path: "/fhir/AuditEvent", id: "sendAuditEvent", may: identity.SendEvents, status: 201, answer: "application/fhir+json",

@@ -64,15 +64,15 @@ func (b *Book) Apply(c Conversation) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.fresh[p]; old != nil {
-		old.add(c)
+		old.Add(c)
 		return
 	}
 	c.Calls, c.Clear = maps.Clone(c.Calls), slices.Clone(c.Clear)
 	b.fresh[p] = &c
 }
 
-// add joins another report of the same conversation.
-func (c *Conversation) add(o Conversation) {
+// Add joins another report of the same conversation.
+func (c *Conversation) Add(o Conversation) {
 	c.From, c.Until = min(c.From, o.From), max(c.Until, o.Until)
 	c.Sessions, c.Refused = c.Sessions+o.Sessions, c.Refused+o.Refused
 	c.PacketsOut, c.PacketsIn = c.PacketsOut+o.PacketsOut, c.PacketsIn+o.PacketsIn
@@ -106,7 +106,7 @@ func (b *Book) Changes(now int64) Changes {
 	defer b.mu.Unlock()
 	for p, c := range b.sent { // of a checkpoint that failed
 		if f := b.fresh[p]; f != nil {
-			c.add(*f)
+			c.Add(*f)
 		}
 		b.fresh[p] = c
 	}
@@ -161,7 +161,7 @@ func saveHour(ctx context.Context, read, put *sql.Stmt, p place, c Conversation)
 			return fmt.Errorf("read an hour: %w", err)
 		}
 		sum := old.conversation(p)
-		sum.add(c)
+		sum.Add(c)
 		c = sum
 	}
 	_, err := put.ExecContext(ctx, append(key, string(raw(storedOf(c))))...)
@@ -274,7 +274,7 @@ func once(all []Conversation) []Conversation {
 	for _, c := range all {
 		k := seen{c.Sensor, c.Key}
 		if old := sums[k]; old != nil {
-			old.add(c)
+			old.Add(c)
 			continue
 		}
 		sums[k] = &c

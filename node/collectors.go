@@ -9,17 +9,21 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cordon-health/cordon/collect"
+	"github.com/cordon-health/cordon/collect/capture"
 	"github.com/cordon-health/cordon/collect/file"
 	"github.com/cordon-health/cordon/collect/mllp"
 	"github.com/cordon-health/cordon/collect/netflow"
 	"github.com/cordon-health/cordon/collect/sqlpoll"
 	"github.com/cordon-health/cordon/collect/syslog"
+	"github.com/cordon-health/cordon/collect/wireless"
 )
 
 // collectorKinds is the list of collectors: the key in the configuration, and
 // how one is made from its section.
 func (n *Node) collectorKinds() map[string]func(yaml.Node) (collect.Collector, error) {
 	return map[string]func(yaml.Node) (collect.Collector, error){
+		"capture":  section(capture.DefaultSensor(), n.newSensor),
+		"wireless": section(wireless.Default(), func(c wireless.Config) (collect.Collector, error) { return wireless.New(c, n.now, n.log) }),
 		"mllp": section(mllp.Default(), func(c mllp.Config) (collect.Collector, error) {
 			return mllp.New(c, n.now, n.log)
 		}),

@@ -34,10 +34,14 @@ type network struct {
 	log      *slog.Logger
 
 	mu    sync.Mutex
+	watch *binding.Watch    // guarded by mu: over what guards of bridges drop
 	pairs []binding.Summary // guarded by mu: not in the book of bindings yet
 	found []*ocsf.Event     // guarded by mu: not on the bus yet
+	clash []asset.Alarm     // guarded by mu: about addresses, not in the book yet
 
-	settling sync.Mutex // held while the two are handed on
+	settling sync.Mutex // held while these are handed on
+
+	counted hourCounts
 }
 
 // openNetwork opens the books of devices, conversations and addresses.
@@ -61,8 +65,34 @@ func (n *Node) openNetwork(ctx context.Context) (err error) {
 	if x.bindings, err = binding.Open(ctx, n.db, n.evidence, n.now, n.log); err != nil {
 		return fmt.Errorf("open addresses: %w", err)
 	}
+	x.watch = binding.NewWatch(binding.WatchConfig{Sensor: "guard"}, x.table())
 	n.network = x
 	return nil
+}
+
+// table is what sensors judge claims by.
+func (x *network) table() binding.Table {
+	return x.bindings.Table(func(mac string) bool {
+		d, ok := x.assets.ByAddress(mac, 0)
+		return ok && d.What.Medical
+	})
+}
+
+// claim judges what a bridge's guard dropped.
+func (x *network) claim(c binding.Claim) {
+	var found []asset.Alarm
+	x.mu.Lock()
+	x.watch.Claim(c, func(a asset.Alarm) { found = append(found, a) })
+	x.mu.Unlock()
+	x.warn(found...)
+}
+
+// zoneOf names the zone of an address that came or went by a leg.
+func (x *network) zoneOf(a netip.Addr, leg string) string {
+	if z := x.place(a); z != nil {
+		return z.Name
+	}
+	return leg
 }
 
 // use judges by a policy from now on; nil for none.
@@ -121,6 +151,14 @@ func (x *network) follow(ev *ocsf.Event) {
 		x.pairs = append(x.pairs, s)
 		return
 	}
+	if a, ok := asset.AlarmOf(ev); ok {
+		if binding.Judges(a.Kind) {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			x.clash = append(x.clash, a)
+		}
+		return
+	}
 	if c, ok := flow.Of(ev); ok {
 		x.flows.Apply(c)
 		if a, wrong := x.judge.Watch(&c); wrong {
@@ -158,6 +196,9 @@ func (x *network) settle(ctx context.Context) error {
 		x.pairs = x.pairs[len(pairs):]
 		x.mu.Unlock()
 	}
+	if err := x.note(ctx); err != nil {
+		return err
+	}
 	if len(found) == 0 {
 		return nil
 	}
@@ -168,6 +209,25 @@ func (x *network) settle(ctx context.Context) error {
 	defer x.mu.Unlock()
 	x.found = x.found[len(found):]
 	return nil
+}
+
+// note puts alarms about addresses beside the bindings they contradict.
+func (x *network) note(ctx context.Context) error {
+	for {
+		x.mu.Lock()
+		if len(x.clash) == 0 {
+			x.mu.Unlock()
+			return nil
+		}
+		a := x.clash[0]
+		x.mu.Unlock()
+		if err := x.bindings.Alarm(ctx, a); err != nil {
+			return err
+		}
+		x.mu.Lock()
+		x.clash = x.clash[1:]
+		x.mu.Unlock()
+	}
 }
 
 // run hands on and reviews until ctx ends.

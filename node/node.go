@@ -99,6 +99,9 @@ type Node struct {
 	gateway    *gateway.Guard
 	releases   *release.Broker
 	network    *network
+	enforce    *enforcement
+	policies   *policies
+	sensors    sensorList
 	tested     testedAlerts
 	checked    selfChecked
 
@@ -117,7 +120,7 @@ func Open(ctx context.Context, cfg config.Config, version string, now func() tim
 	}
 	n := &Node{cfg: cfg, version: version, log: log, now: func() time.Time { return now().In(zone) }, metrics: prometheus.NewRegistry(), notices: &notices{}}
 	for _, step := range []func(context.Context) error{
-		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openNetwork, n.openPipeline, n.openPeople, n.openScans, n.openOutgoing,
+		n.openFolder, n.openEngines, n.openEvidence, n.openKnowledge, n.openNetwork, n.openEnforcement, n.openPolicies, n.openPipeline, n.openPeople, n.openScans, n.openOutgoing,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())

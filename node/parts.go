@@ -196,7 +196,7 @@ const ldapSuspended = 24 * time.Hour
 
 // actions are what the controls offer to playbooks.
 func (n *Node) actions() []playbook.Action {
-	return []playbook.Action{{
+	return append([]playbook.Action{{
 		Name: "suspend-account", Params: []string{playbook.ParamAccount}, Class: playbook.Restrict, Hourly: 5, Life: ldapSuspended, Repeatable: true,
 		Title: ocsf.Text{EN: "Suspend the account in the directory", ZH: "在目录服务中停用账号"},
 		Why: ocsf.Text{EN: "Disables the account in LDAP or Active Directory for 24 hours; undone by itself.",
@@ -205,5 +205,5 @@ func (n *Node) actions() []playbook.Action {
 			return n.ldap != nil, ocsf.Text{EN: "not set up: give directory.ldap", ZH: "未配置：请设置 directory.ldap"}
 		},
 		Prepare: n.suspendBefore, Do: n.suspend, Undo: n.suspendUndo,
-	}}
+	}}, n.enforce.actions()...)
 }

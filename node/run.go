@@ -108,6 +108,8 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	doors.run("held mail", n.gateway.Run)
 	doors.run("releases", n.tendOutgoing)
 	doors.run("canary", n.watcher.Run)
+	doors.run("zones", n.enforce.run)
+	doors.run("sensors", n.tendSensors)
 	doors.run("self-check", n.selfChecks)
 	n.scans.allow(doors.ctx)
 	doors.run("scans", func(ctx context.Context) error { return n.scans.run(ctx, true) })

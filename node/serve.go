@@ -38,6 +38,8 @@ func (n *Node) services() api.Services {
 		Sources:   n.sources.list, Import: n.Import, Replay: n.Replay, Verify: n.Verify, Bundle: n.Bundle,
 		Data:       n.dataGuard(),
 		Assets:     n.assetBook(),
+		Network:    n.networkServices(),
+		Sensors:    n.enforce.desk.sync,
 		Deidentify: n.deidentify, Reidentify: n.deidDesk(),
 		Gateway: n.gateway, Base: c.URL, Releases: n.releases, ReleaseProof: n.releaseProof,
 		Audit: n.watchWatchers, KeepDispute: n.keepDispute, Budget: n.cfg.Incident.Budget, Version: n.version, Key: n.key, Now: n.now, Log: n.log,

@@ -25,6 +25,9 @@ type Settings struct {
 	Guard bool `yaml:"guard"`
 	// Most bounds how many devices are isolated at a time; 0 takes 5.
 	Most int `yaml:"most"`
+	// Probes is a file of probes that verify what is enforced (see
+	// docs/zones.md): who tries what, and whether it has to pass.
+	Probes string `yaml:"probes"`
 	// RADIUS lists equipment that ends sessions on request: name, address,
 	// secret (see zone/radius).
 	RADIUS yaml.Node `yaml:"radius"`

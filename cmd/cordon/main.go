@@ -69,6 +69,8 @@ type cli struct {
 	Release    releaseCmd    `cmd:"" help:"Data sets that leave: ask, measure, decide, hand out, prove."`
 	Trace      traceCmd      `cmd:"" help:"Whose copy a leaked piece of a table comes from."`
 	Scan       scanCmd       `cmd:"" help:"Find patient data: in files, archives, databases, buckets; how sensitive, and whose."`
+	Capture    captureCmd    `cmd:"" help:"Look into captures of network traffic, offline: devices, flows, statements, findings."`
+	Sensor     sensorCmd     `cmd:"" help:"Watch a part of the network and tell a server."`
 	Detect     detectCmd     `cmd:"" help:"Try Sigma rules on a file of events, offline."`
 	Anonymize  anonymizeCmd  `cmd:"" help:"Make a table anonymous: k-anonymity, l-diversity, t-closeness, with its cost and risk."`
 	Zone       zoneCmd       `cmd:"" help:"Keep departments apart: check, simulate, compile, learn, stage, enforce and verify a zone policy."`

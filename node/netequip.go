@@ -1,0 +1,173 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cordon-health/cordon/internal/packet"
+	"github.com/cordon-health/cordon/internal/strict"
+	"github.com/cordon-health/cordon/zone"
+	"github.com/cordon-health/cordon/zone/radius"
+	"github.com/cordon-health/cordon/zone/snmp"
+)
+
+// radiusServer is one line of zone.radius.
+type radiusServer struct {
+	Name    string        `yaml:"name"`
+	Address string        `yaml:"address"`
+	Secret  string        `yaml:"secret"` // or $NAME of an environment variable
+	Wait    time.Duration `yaml:"wait"`
+}
+
+// snmpSwitch is one line of zone.snmp.
+type snmpSwitch struct {
+	Name      string        `yaml:"name"`
+	Address   string        `yaml:"address"`
+	Community string        `yaml:"community"` // or $NAME of an environment variable
+	User      string        `yaml:"user"`
+	AuthKey   string        `yaml:"auth_key"`
+	CryptKey  string        `yaml:"crypt_key"`
+	Most      int           `yaml:"most"`
+	Wait      time.Duration `yaml:"wait"`
+}
+
+// fromEnv resolves $NAME.
+func fromEnv(s string) string {
+	if name, ok := strings.CutPrefix(s, "$"); ok {
+		return os.Getenv(name)
+	}
+	return s
+}
+
+// equipment is what ends sessions and shuts ports; nil where it is not set up.
+func (n *Node) equipment() (zone.Sessions, zone.Ports, error) {
+	var sessions radiusSessions
+	var ports switchPorts
+	if err := listOf(n.cfg.Zone.RADIUS, func(s radiusServer) error {
+		if s.Address == "" || s.Secret == "" {
+			return errors.New("address or secret is empty")
+		}
+		sessions = append(sessions, namedNAS{s.Name, radius.NAS{Address: s.Address, Secret: fromEnv(s.Secret), Wait: s.Wait, Now: n.now}})
+		return nil
+	}); err != nil {
+		return nil, nil, fmt.Errorf("zone.radius: %w", err)
+	}
+	if err := listOf(n.cfg.Zone.SNMP, func(s snmpSwitch) error {
+		if s.Name == "" || s.Address == "" || s.Community == "" && s.User == "" || strings.Contains(s.Name, "/") {
+			return errors.New("name (without a slash), address, or community and user are missing")
+		}
+		ports = append(ports, namedSwitch{s.Name, snmp.Switch{Address: s.Address, Community: fromEnv(s.Community), User: s.User, AuthKey: fromEnv(s.AuthKey), CryptKey: fromEnv(s.CryptKey), Most: s.Most, Wait: s.Wait}})
+		return nil
+	}); err != nil {
+		return nil, nil, fmt.Errorf("zone.snmp: %w", err)
+	}
+	var a zone.Sessions
+	var b zone.Ports
+	if sessions != nil {
+		a = sessions
+	}
+	if ports != nil {
+		b = ports
+	}
+	return a, b, nil
+}
+
+// listOf decodes a list strictly.
+func listOf[T any](raw yaml.Node, add func(T) error) error {
+	if raw.IsZero() {
+		return nil
+	}
+	if raw.Kind != yaml.SequenceNode {
+		return fmt.Errorf("line %d: must be a list", raw.Line)
+	}
+	for _, item := range raw.Content {
+		var v T
+		if err := strict.Decode(item, &v); err != nil {
+			return err
+		}
+		if err := add(v); err != nil {
+			return fmt.Errorf("line %d: %w", item.Line, err)
+		}
+	}
+	return nil
+}
+
+// radiusSessions asks all equipment; one of them has the session.
+type radiusSessions []namedNAS
+
+type namedNAS struct {
+	name string
+	nas  radius.NAS
+}
+
+// Disconnect implements [zone.Sessions].
+func (all radiusSessions) Disconnect(ctx context.Context, device packet.MAC) (string, error) {
+	var errs []error
+	for _, x := range all {
+		err := x.nas.Disconnect(ctx, radius.Session{Device: device})
+		if err == nil {
+			return x.name + " ended the session", nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", x.name, err))
+	}
+	return "", errors.Join(errs...)
+}
+
+// switchPorts are the ports of all switches, named SWITCH/INDEX NAME.
+type switchPorts []namedSwitch
+
+type namedSwitch struct {
+	name string
+	at   snmp.Switch
+}
+
+// Find implements [zone.Ports].
+func (all switchPorts) Find(ctx context.Context, device packet.MAC) (string, bool, error) {
+	var errs []error
+	for _, s := range all {
+		p, err := s.at.Find(ctx, device)
+		if err == nil {
+			return fmt.Sprintf("%s/%d %s", s.name, p.Index, p.Name), p.Up, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+	}
+	return "", false, errors.Join(errs...)
+}
+
+// Shut implements [zone.Ports].
+func (all switchPorts) Shut(ctx context.Context, port string) error {
+	s, index, err := all.port(port)
+	if err != nil {
+		return err
+	}
+	_, err = s.Shut(ctx, index)
+	return err
+}
+
+// Open implements [zone.Ports].
+func (all switchPorts) Open(ctx context.Context, port string) error {
+	s, index, err := all.port(port)
+	if err != nil {
+		return err
+	}
+	return s.Open(ctx, index)
+}
+
+func (all switchPorts) port(text string) (snmp.Switch, int, error) {
+	name, rest, _ := strings.Cut(text, "/")
+	digits, _, _ := strings.Cut(rest, " ")
+	index, err := strconv.Atoi(digits)
+	for _, s := range all {
+		if err == nil && s.name == name {
+			return s.at, index, nil
+		}
+	}
+	return snmp.Switch{}, 0, fmt.Errorf("no switch of zone.snmp has port %q any more", text)
+}

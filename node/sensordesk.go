@@ -1,0 +1,210 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cordon-health/cordon/api"
+	"github.com/cordon-health/cordon/binding"
+	"github.com/cordon-health/cordon/ocsf"
+)
+
+// sensorDesk is where sensors on other machines report and get their orders.
+// What is known of them is in memory: they report again within half a minute.
+type sensorDesk struct {
+	now   func() time.Time
+	table func() binding.Table
+
+	mu    sync.Mutex
+	seats map[string]*seat // guarded by mu
+}
+
+// seat is one sensor.
+type seat struct {
+	report api.SensorReport
+	token  string // who may speak for it: the first token that did
+	last   int64
+	before api.SensorReport // a minute ago, for rates
+	at     int64            // of before
+	orders []api.SensorOrder
+	wake   chan struct{}
+	waits  map[string]chan api.SensorResult // by id of the order
+}
+
+const (
+	// sensorWait is how long a report waits for something to do.
+	sensorWait = 25 * time.Second
+	// sensorLost is after how long without a report a sensor counts as gone.
+	sensorLost  = 90 * time.Second
+	mostSensors = 1000
+)
+
+func newSensorDesk(now func() time.Time, table func() binding.Table) *sensorDesk {
+	return &sensorDesk{now: now, table: table, seats: map[string]*seat{}}
+}
+
+// sync takes a report, and waits a while for something to do.
+func (d *sensorDesk) sync(ctx context.Context, r api.SensorReport, token string) (api.SensorOrders, error) {
+	s, err := d.take(r, token)
+	if err != nil {
+		return api.SensorOrders{}, err
+	}
+	timer := time.NewTimer(sensorWait)
+	defer timer.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if out, some := d.due(s, r.Table); some {
+			return out, nil
+		}
+		select {
+		case <-ctx.Done():
+			return api.SensorOrders{}, nil
+		case <-timer.C:
+			return api.SensorOrders{}, nil
+		case <-s.wake:
+		case <-tick.C: // the bindings may have changed
+		}
+	}
+}
+
+// take notes a report and hands on results.
+func (d *sensorDesk) take(r api.SensorReport, token string) (*seat, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now().UnixMilli()
+	s := d.seats[r.Name]
+	switch {
+	case s == nil && len(d.seats) >= mostSensors:
+		return nil, errors.New("too many sensors report")
+	case s == nil:
+		s = &seat{token: token, wake: make(chan struct{}, 1), waits: map[string]chan api.SensorResult{}, at: now, before: r}
+		d.seats[r.Name] = s
+	case s.token != token && now-s.last < sensorLost.Milliseconds():
+		return nil, api.Refusal{Status: 409, Text: wrongSeat(r.Name)}
+	}
+	if now-s.at >= time.Minute.Milliseconds() || r.Started != s.report.Started {
+		s.before, s.at = s.report, s.last
+	}
+	s.report, s.last, s.token = r, now, token
+	for _, x := range r.Results {
+		if c := s.waits[x.ID]; c != nil {
+			c <- x // buffered, one answer
+			delete(s.waits, x.ID)
+		}
+	}
+	s.report.Results = nil
+	return s, nil
+}
+
+// due is what a sensor has to do now.
+func (d *sensorDesk) due(s *seat, mark string) (out api.SensorOrders, some bool) {
+	if t := d.table(); t.Mark != mark {
+		out.Table, some = &t, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(s.orders) > 0 {
+		out.Orders, s.orders, some = s.orders, nil, true
+	}
+	return out, some
+}
+
+// do has a sensor do something and waits for the answer.
+func (d *sensorDesk) do(ctx context.Context, sensor, method string, args, answer any) error {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	o := api.SensorOrder{ID: rand.Text(), Method: method, Args: raw}
+	result, err := d.order(sensor, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	select {
+	case x := <-result:
+		if x.Error != "" {
+			return fmt.Errorf("sensor %s: %s", sensor, x.Error)
+		}
+		if answer == nil {
+			return nil
+		}
+		return json.Unmarshal(x.Answer, answer)
+	case <-ctx.Done():
+		d.forget(sensor, o.ID)
+		return fmt.Errorf("sensor %s did not answer in time; whether it did what was asked (%s) is not known: look at its state and ask again", sensor, method)
+	}
+}
+
+func (d *sensorDesk) order(sensor string, o api.SensorOrder) (<-chan api.SensorResult, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.seats[sensor]
+	if s == nil || d.now().UnixMilli()-s.last > sensorLost.Milliseconds() {
+		return nil, fmt.Errorf("sensor %s does not report; see that it runs and reaches this server", sensor)
+	}
+	result := make(chan api.SensorResult, 1)
+	s.waits[o.ID] = result
+	s.orders = append(s.orders, o)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return result, nil
+}
+
+// forget drops an order that nobody waits for; it may not be done late.
+func (d *sensorDesk) forget(sensor, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.seats[sensor]; s != nil {
+		delete(s.waits, id)
+		s.orders = slices.DeleteFunc(s.orders, func(o api.SensorOrder) bool { return o.ID == id })
+	}
+}
+
+// routers names the sensors that take orders about their kernel.
+func (d *sensorDesk) routers() (names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, s := range d.seats {
+		if s.report.Enforces {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// list says how the sensors do.
+func (d *sensorDesk) list() (all []api.SensorState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, s := range d.seats {
+		r := s.report
+		x := api.SensorState{Name: name, Version: r.Version, Where: r.Where, Last: s.last, Since: r.Started, Packets: r.Packets, Bytes: r.Bytes,
+			Drops: r.Drops, Bad: r.Bad, Enforces: r.Enforces, Problem: r.Problem}
+		if ms := s.last - s.at; ms > 0 {
+			x.PerSecond = max(0, float64(r.Packets-s.before.Packets)*1000/float64(ms))
+		}
+		all = append(all, x)
+	}
+	slices.SortFunc(all, func(a, b api.SensorState) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func wrongSeat(name string) ocsf.Text {
+	return ocsf.Text{
+		EN: "another sensor reports as " + name + " with another token; give each sensor a name and a token of its own",
+		ZH: "另有探针以其他令牌使用名称 " + name + "；每个探针须使用各自的名称与令牌",
+	}
+}
