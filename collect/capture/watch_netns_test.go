@@ -333,14 +333,16 @@ func (l *watchLab) latency(t *testing.T, victim, m packet.MAC) {
 	var late []time.Duration
 	n := 0
 	for _, s := range l.alarms() {
-		if s.Kind != asset.ARPSpoof || n >= len(sent) {
+		if s.Kind != asset.ARPSpoof {
 			continue
 		}
-		late = append(late, s.when.Sub(sent[n]))
-		n++
+		// Two that the kernel stamped alike are one alarm with their count.
+		if n += int(s.Count); n <= len(sent) {
+			late = append(late, s.when.Sub(sent[n-1]))
+		}
 	}
-	if len(late) != len(frames) {
-		t.Fatalf("%d of %d forged answers were seen", len(late), len(frames))
+	if n < len(frames) || len(late) < len(frames)*9/10 {
+		t.Fatalf("%d of %d forged answers were seen, by %d alarms", n, len(frames), len(late))
 	}
 	slices.Sort(late)
 	p50, p99 := late[len(late)/2], late[len(late)*99/100]
