@@ -105,6 +105,9 @@ func newNetHospital(t testing.TB, devices, zones int) *netHospital {
 		h.Network.Hours = nil
 	}
 	h.Runner = h.runner()
+	if !h.empty {
+		h.sources["sensor:core-span"] = &api.Source{Name: "sensor:core-span", Format: "ocsf", Stored: 4711, First: today.UnixMilli(), Last: today.UnixMilli(), Event: today.UnixMilli()}
+	}
 	c := must[*console.Console](t)(console.New(console.Parts{Services: h.Services}))
 	h.server = httptest.NewServer(c.Handler())
 	t.Cleanup(h.server.Close)
