@@ -224,8 +224,8 @@ func TestDICOMOfDCMTK(t *testing.T) {
 	if !slices.Contains(facts[asset.FactAETitle], "PACS") || !slices.Contains(facts[asset.FactService], fmt.Sprintf("tcp/%d dicom", pacs)) {
 		t.Errorf("the server is not known: %v", facts)
 	}
-	f := h.flow("127.0.0.1", uint16(pacs))
-	if f.App != "dicom" || f.ClientName == "" || !slices.Contains(f.Clear, "patient") {
+	f := flowOf(h, "dicom")
+	if f.ClientName == "" || !slices.Contains(f.Clear, "patient") {
 		t.Errorf("%+v", f)
 	}
 	nothingMarked(t, h)

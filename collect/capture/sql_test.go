@@ -158,7 +158,7 @@ func TestMySQLOfMariaDB(t *testing.T) {
 	if got := h.facts("127.0.0.1")["database"]; len(got) == 0 || !strings.HasPrefix(got[0], "mariadb 1") {
 		t.Errorf("version %q", got)
 	}
-	if f := h.flow("127.0.0.1", uint16(n)); f.App != "mysql" || f.ClientName != "nurse" || f.ServerName != "his" {
+	if f := flowOf(h, "mysql"); f.ClientName != "nurse" || f.ServerName != "his" {
 		t.Errorf("%+v", f)
 	}
 	nothingMarked(t, h)
