@@ -27,7 +27,7 @@ type Options struct {
 	// Now tells the time in the site's zone.
 	Now func() time.Time
 	Log *slog.Logger
-	// Evidence keeps what people change.
+	// Evidence keeps what people change; without it nobody can.
 	Evidence *evidence.Log
 	// Fingerprints is the folder of kinds, rules and makers.
 	Fingerprints fs.FS

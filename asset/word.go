@@ -325,6 +325,9 @@ func (b *Book) revive(id string, w *word) *unit {
 }
 
 func (b *Book) loadWords(tx *sql.Tx) error {
+	if b.opts.Evidence == nil {
+		return nil // a book that lasts as long as a capture
+	}
 	recs, err := b.opts.Evidence.Select(tx, evidence.Filter{Kind: KindDevice, Order: "row"})
 	if err != nil {
 		return err
