@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,6 +42,12 @@ const (
 	CapturedDevice  CaptureKind = "device"
 	CapturedStats   CaptureKind = "stats" // the last line
 )
+
+// CaptureStats is what was read, and what was wrong with it.
+type CaptureStats = capture.Stats
+
+// ErrNotCapture says that a file is none.
+var ErrNotCapture = capture.ErrNotCapture
 
 // CaptureRead reads capture files offline: nothing is kept, nothing is sent.
 type CaptureRead struct {
@@ -83,7 +90,7 @@ func (c CaptureRead) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	packets, streams := capture.Dissectors(capture.ClinicalOptions{Sensor: "file"})
+	packets, streams := capture.Dissectors(capture.ClinicalOptions{Sensor: "file"}, everywhereInside()...)
 	engine, err := capture.New(capture.Config{
 		Sensor: "file", Packets: packets, Streams: streams, Out: r, Interval: time.Hour,
 		Flow: r.flow, WiFi: func(link int, at int64, size int, data []byte) { r.air.Frame(link, at, size, data) },
@@ -103,6 +110,12 @@ func (c CaptureRead) Run(ctx context.Context) (err error) {
 	engine.Flush()
 	r.watch.Tick(r.latest, r.Alarm)
 	return r.finish(engine.Stats())
+}
+
+// everywhereInside takes all addresses of a capture for devices: whoever looks
+// into a file wants to see what is in it.
+func everywhereInside() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 }
 
 func (r *captureReader) open(ctx context.Context, dir string) (done func() error, err error) {

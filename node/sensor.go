@@ -38,9 +38,14 @@ type RemoteSensor struct {
 	// the system's.
 	CA      string
 	Version string
-	Capture capture.SensorConfig
-	// Wireless is nil where nothing listens to the air.
-	Wireless *wireless.Config
+	// Name of the sensor, the Interfaces it listens on, and how: see
+	// capture.SensorConfig.
+	Name            string
+	Interfaces      []string
+	Interval, Learn time.Duration
+	Inside          []string
+	// Air is an interface in monitor mode, "" where nothing listens to the air.
+	Air string
 	// Enforce takes orders about this machine's kernel, in NetNS.
 	Enforce bool
 	NetNS   string
@@ -67,8 +72,10 @@ func (s *RemoteSensor) Run(ctx context.Context) (err error) {
 		return err
 	}
 	var watch *capture.Sensor
-	if len(s.Capture.Interfaces) > 0 {
-		if watch, err = capture.NewSensor(s.Capture, fileCursors(s.Dir), s.Now, s.Log); err != nil {
+	if len(s.Interfaces) > 0 {
+		cfg := capture.DefaultSensor()
+		cfg.Name, cfg.Interfaces, cfg.Interval, cfg.Learn, cfg.Inside = s.Name, s.Interfaces, s.Interval, s.Learn, s.Inside
+		if watch, err = capture.NewSensor(cfg, fileCursors(s.Dir), s.Now, s.Log); err != nil {
 			return err
 		}
 	}
@@ -76,8 +83,10 @@ func (s *RemoteSensor) Run(ctx context.Context) (err error) {
 	if watch != nil {
 		g.run("capture", func(ctx context.Context) error { return watch.Run(ctx, s.spool) })
 	}
-	if s.Wireless != nil {
-		air, err := wireless.New(*s.Wireless, s.Now, s.Log)
+	if s.Air != "" {
+		cfg := wireless.Default()
+		cfg.Interface, cfg.Sensor = s.Air, s.Name+"-air"
+		air, err := wireless.New(cfg, s.Now, s.Log)
 		if err != nil {
 			return errors.Join(err, g.stop())
 		}
@@ -146,7 +155,7 @@ func (s *RemoteSensor) send(ctx context.Context) error {
 		if data == nil {
 			continue
 		}
-		if err := s.post(ctx, "/api/v1/sensor/events?sensor="+url.QueryEscape(s.Capture.Name), "application/x-ndjson", data, nil); err != nil {
+		if err := s.post(ctx, "/api/v1/sensor/events?sensor="+url.QueryEscape(s.Name), "application/x-ndjson", data, nil); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -240,7 +249,7 @@ func (s *RemoteSensor) sync(ctx context.Context, watch *capture.Sensor) error {
 }
 
 func (s *RemoteSensor) report(watch *capture.Sensor, mark string, results []api.SensorResult) api.SensorReport {
-	r := api.SensorReport{Name: s.Capture.Name, Version: s.Version, Where: s.Capture.Interfaces, Started: s.started.UnixMilli(), Enforces: s.kernel != nil,
+	r := api.SensorReport{Name: s.Name, Version: s.Version, Where: s.Interfaces, Started: s.started.UnixMilli(), Enforces: s.kernel != nil,
 		Table: mark, Results: results, Waiting: s.spool.size()}
 	s.mu.Lock()
 	r.Problem = s.problem
@@ -304,11 +313,11 @@ func (s *RemoteSensor) tellDenials(ctx context.Context) error {
 }
 
 func (s *RemoteSensor) denied(d zone.Denial) {
-	a, ok := d.Denied(s.Capture.Name, s.zoneOf)
+	a, ok := d.Denied(s.Name, s.zoneOf)
 	if !ok {
 		return
 	}
-	it := collect.Item{Format: "sensor", Source: capture.SourceName(s.Capture.Name), Received: s.Now(), Data: append(a.Event().AppendJSON(nil), '\n')}
+	it := collect.Item{Format: "sensor", Source: capture.SourceName(s.Name), Received: s.Now(), Data: append(a.Event().AppendJSON(nil), '\n')}
 	if _, err := s.spool.Deliver(context.Background(), it); err != nil {
 		s.Log.Error("what the kernel dropped is not recorded", "error", err)
 	}

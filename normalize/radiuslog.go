@@ -115,7 +115,7 @@ func (n *Normalizer) npsRecord(data []byte) (map[string]string, int64, error) {
 	}
 	at, err := time.ParseInLocation("01/02/2006 15:04:05.000", attrs["Timestamp"], n.zone)
 	if err != nil || within(at.UnixMilli()) != nil {
-		return nil, 0, errors.New("Timestamp is missing or no time")
+		return nil, 0, errors.New("the record has no Timestamp that is a time")
 	}
 	return attrs, at.UnixMilli(), nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/asset"
-	"github.com/cordon-health/cordon/collect/capture"
 	"github.com/cordon-health/cordon/node"
 	"github.com/cordon-health/cordon/ocsf"
 )
@@ -36,7 +35,7 @@ func (c captureCmd) Run(w *world) error {
 		Progress: func(path string, read, size int64) { bar.step("capture", read, size) },
 	}.Run(w.ctx)
 	bar.end()
-	if errors.Is(err, capture.ErrNotCapture) {
+	if errors.Is(err, node.ErrNotCapture) {
 		err = fmt.Errorf("%w; give a capture as tcpdump -w writes it", err)
 	}
 	if err == nil {
@@ -53,7 +52,7 @@ type capturePrinter struct {
 	dev  []asset.Device
 	find []ocsf.Finding
 	evs  int
-	stat capture.Stats
+	stat node.CaptureStats
 }
 
 func (p *capturePrinter) line(kind node.CaptureKind, v any) error {
@@ -67,7 +66,7 @@ func (p *capturePrinter) line(kind node.CaptureKind, v any) error {
 		p.flow = append(p.flow, x)
 	case asset.Device:
 		p.dev = append(p.dev, x)
-	case capture.Stats:
+	case node.CaptureStats:
 		p.stat = x
 	default:
 		p.evs++

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/cordon-health/cordon/collect/capture"
-	"github.com/cordon-health/cordon/collect/wireless"
 	"github.com/cordon-health/cordon/node"
 )
 
@@ -25,6 +23,7 @@ type sensorCmd struct {
 	Dir       string        `help:"Folder for what the server has not taken yet." default:"/var/lib/cordon-sensor" type:"path"`
 	SpoolSize int64         `help:"Most of it, in MiB." default:"2048"`
 	Interval  time.Duration `help:"How often conversations that go on are reported." default:"1m"`
+	Inside    []string      `help:"Network of the hospital with public addresses, such as 198.51.100.0/24. May be repeated; private ones are inside anyway." placeholder:"NETWORK"`
 	Learn     time.Duration `help:"How long senders of DICOM, HL7 and SQL are learnt before strangers are an alarm." default:"168h"`
 }
 
@@ -45,16 +44,10 @@ func (c sensorCmd) Run(w *world) error {
 		}
 		c.Name = name
 	}
-	cfg := capture.DefaultSensor()
-	cfg.Name, cfg.Interfaces, cfg.Interval, cfg.Learn = c.Name, c.Interface, c.Interval, c.Learn
 	s := &node.RemoteSensor{
-		Server: c.Server, Token: c.Token, CA: c.CA, Version: version, Capture: cfg, Enforce: c.Enforce, NetNS: c.NetNS,
+		Server: c.Server, Token: c.Token, CA: c.CA, Version: version, Name: c.Name, Interfaces: c.Interface, Interval: c.Interval, Learn: c.Learn,
+		Inside: c.Inside, Air: c.Wireless, Enforce: c.Enforce, NetNS: c.NetNS,
 		Dir: filepath.Join(c.Dir, c.Name), Most: c.SpoolSize << 20, Now: w.now, Log: slog.New(slog.NewTextHandler(w.err, nil)),
-	}
-	if c.Wireless != "" {
-		air := wireless.Default()
-		air.Interface, air.Sensor = c.Wireless, c.Name+"-air"
-		s.Wireless = &air
 	}
 	fmt.Fprintf(w.err, "sensor %s listens on %v and tells %s; stop it with Ctrl-C\n", c.Name, c.Interface, c.Server)
 	return s.Run(w.ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,10 @@ type SensorConfig struct {
 	Interval time.Duration `yaml:"interval"`
 	// Twice drops frames that a mirror copies on the way in and on the way out.
 	Twice bool `yaml:"twice"`
+	// Inside are networks of the hospital with public addresses, such as
+	// 198.51.100.0/24; private addresses are inside anyway. What stands outside
+	// is no device of the hospital.
+	Inside []string `yaml:"inside"`
 	// Learn is how long senders of DICOM, HL7 and SQL are learnt before
 	// strangers are an alarm.
 	Learn time.Duration `yaml:"learn"`
@@ -52,12 +57,26 @@ func (c SensorConfig) Check() error {
 	case c.Interval < time.Second || time.Hour%c.Interval != 0:
 		return errors.New("capture: interval must divide an hour and be 1s at least")
 	}
-	return nil
+	_, err := c.inside()
+	return err
 }
 
-// Dissectors lists all of them. Each engine needs its own.
-func Dissectors(o ClinicalOptions) (packets []PacketDissector, streams []StreamDissector) {
-	packets, streams = Discovery()
+// inside reads the networks with public addresses.
+func (c SensorConfig) inside() (list []netip.Prefix, err error) {
+	for _, text := range c.Inside {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("capture: inside: %q is no network such as 198.51.100.0/24", text)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// Dissectors lists all of them. Each engine needs its own. Inside are networks
+// of the hospital with public addresses.
+func Dissectors(o ClinicalOptions, inside ...netip.Prefix) (packets []PacketDissector, streams []StreamDissector) {
+	packets, streams = Discovery(inside...)
 	return packets, append(streams, Clinical(o)...)
 }
 
@@ -159,7 +178,11 @@ func (r *running) build() (*Engine, error) {
 		_, err := os.Stat("/sys/class/net/" + i + "/brport")
 		r.bridged[i] = err == nil
 	}
-	packets, streams := Dissectors(ClinicalOptions{Sensor: name, Memory: r.memory})
+	inside, err := r.cfg.inside()
+	if err != nil {
+		return nil, err
+	}
+	packets, streams := Dissectors(ClinicalOptions{Sensor: name, Memory: r.memory}, inside...)
 	return New(Config{
 		Sensor: name, Packets: packets, Streams: streams, Out: r, Interval: r.cfg.Interval, Twice: r.cfg.Twice,
 		Flow: func(c flow.Conversation) { r.tell(c.Event()) },
