@@ -53,8 +53,8 @@ type Config struct {
 	// Blob is where files of events are kept: empty for a folder below data,
 	// or endpoint and bucket of object storage (see blob/s3).
 	Blob yaml.Node `yaml:"blob"`
-	// Collect lists the collectors by kind: syslog, mllp, file, sqlpoll, web.
-	// Without it Cordon listens on loopback for MLLP, syslog and HTTP.
+	// Collect lists the collectors by kind: syslog, mllp, file, sqlpoll,
+	// capture (a mirror port of this machine), wireless, netflow, web. Without it Cordon listens on loopback for MLLP, syslog and HTTP.
 	Collect map[string]yaml.Node `yaml:"collect"`
 	// Mappings is a folder with a hospital's own mapping files, beside those
 	// that come with Cordon.

@@ -20,22 +20,32 @@ import (
 
 // radiusServer is one line of zone.radius.
 type radiusServer struct {
-	Name    string        `yaml:"name"`
-	Address string        `yaml:"address"`
-	Secret  string        `yaml:"secret"` // or $NAME of an environment variable
-	Wait    time.Duration `yaml:"wait"`
+	// Name is shown in actions; Address is host:port of the switch, access
+	// point or controller that ends sessions (RFC 5176, usual port 3799).
+	Name    string `yaml:"name"`
+	Address string `yaml:"address"`
+	// Secret is shared with it, or $NAME of an environment variable.
+	Secret string `yaml:"secret"`
+	// Wait is how long an answer may take.
+	Wait time.Duration `yaml:"wait"`
 }
 
 // snmpSwitch is one line of zone.snmp.
 type snmpSwitch struct {
-	Name      string        `yaml:"name"`
-	Address   string        `yaml:"address"`
-	Community string        `yaml:"community"` // or $NAME of an environment variable
-	User      string        `yaml:"user"`
-	AuthKey   string        `yaml:"auth_key"`
-	CryptKey  string        `yaml:"crypt_key"`
-	Most      int           `yaml:"most"`
-	Wait      time.Duration `yaml:"wait"`
+	// Name is shown in actions; Address is host or host:port of the switch.
+	Name    string `yaml:"name"`
+	Address string `yaml:"address"`
+	// Community is for SNMPv2c, or $NAME of an environment variable.
+	Community string `yaml:"community"`
+	// User, AuthKey and CryptKey are for SNMPv3 (SHA, AES); the keys may be
+	// $NAME of environment variables.
+	User     string `yaml:"user"`
+	AuthKey  string `yaml:"auth_key"`
+	CryptKey string `yaml:"crypt_key"`
+	// Most is how many MAC addresses may stand at a port that is shut; 0 takes 3.
+	Most int `yaml:"most"`
+	// Wait is how long an answer may take.
+	Wait time.Duration `yaml:"wait"`
 }
 
 // fromEnv resolves $NAME.

@@ -31,6 +31,7 @@ type Config struct {
 
 // Network is one of the hospital's own.
 type Network struct {
+	// SSID is its name.
 	SSID string `yaml:"ssid"`
 	// BSSIDs are its access points; empty to learn them.
 	BSSIDs []string `yaml:"bssids"`
