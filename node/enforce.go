@@ -252,7 +252,7 @@ func (n *Node) newQuarantine(e *enforcement) (*zone.Quarantine, error) {
 	return q, nil
 }
 
-// quarantineActions are what playbooks may do to devices.
+// actions are what playbooks may do to devices.
 func (e *enforcement) actions() []playbook.Action {
 	list := e.quarantine.Actions()
 	for i := range list {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 )
 
 // spool keeps what a sensor saw until the server has it: one file for each
-// delivery, numbered, on disk before Deliver returns. It survives kill -9 of
-// the sensor; what was sent and not yet removed is sent again, which the server
+// delivery, numbered, in it a line for each event, on disk before Deliver
+// returns. It survives kill -9 of the sensor; what was sent and not yet removed is sent again, which the server
 // recognises.
 type spool struct {
 	dir  string
@@ -67,7 +68,7 @@ func openSpool(dir string, most int64) (*spool, error) {
 func (s *spool) Deliver(_ context.Context, items ...collect.Item) ([]collect.Receipt, error) {
 	var data []byte
 	for _, it := range items {
-		data = append(data, it.Data...)
+		data = append(append(data, bytes.TrimSuffix(it.Data, []byte("\n"))...), '\n')
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -143,7 +142,7 @@ func (q *Quarantine) Actions() []playbook.Action {
 		},
 		{
 			Name: ShutPort, Class: playbook.Cut, Hourly: quarantineHourly, Life: QuarantineLife, Repeatable: true, Params: params[:4],
-			Ready: q.ready(q.Ports != nil, "zone.switches"),
+			Ready: q.ready(q.Ports != nil, "zone.snmp"),
 			Title: ocsf.Text{EN: "Shut a device's switch port (SNMP)", ZH: "关闭设备所在交换机端口（SNMP）"},
 			Why: ocsf.Text{EN: "Turns the port off for at most 4 hours. A port with a switch, an access point or several devices behind it is refused. Never a device of life support.",
 				ZH: "关闭该端口，最长 4 小时。下联交换机、无线接入点或多台设备的端口不会关闭。生命支持设备除外。"},
@@ -177,11 +176,11 @@ func (q *Quarantine) find(ctx context.Context, c playbook.Call) (w whom, d asset
 		w.Addresses = append(w.Addresses, ip.Unmap())
 	}
 	if text := c.Params["mac"]; text != "" {
-		mac, err := parseMAC(text)
-		if err != nil || mac[0]&1 != 0 {
-			return w, d, errors.New("parameter mac is no address of a device")
+		mac := asset.ParseMAC(text)
+		if mac == (packet.MAC{}) || mac[0]&1 != 0 {
+			return w, d, errors.New("parameter mac is no address of a device; write it as 02:00:00:00:00:01")
 		}
-		w.MACs = append(w.MACs, net.HardwareAddr(mac[:]).String())
+		w.MACs = append(w.MACs, asset.MACText(mac))
 	}
 	for _, name := range []string{c.Params["device"], c.Params["mac"], c.Params["address"]} {
 		if name == "" {
@@ -226,18 +225,10 @@ func (w *whom) add(d asset.Device) {
 		}
 	}
 	for _, text := range d.MACs {
-		if mac, err := parseMAC(text); err == nil && !slices.Contains(w.MACs, net.HardwareAddr(mac[:]).String()) {
-			w.MACs = append(w.MACs, net.HardwareAddr(mac[:]).String())
+		if mac := asset.MACText(asset.ParseMAC(text)); mac != "" && !slices.Contains(w.MACs, mac) {
+			w.MACs = append(w.MACs, mac)
 		}
 	}
-}
-
-func parseMAC(text string) (packet.MAC, error) {
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
-		return packet.MAC{}, errors.New("no MAC address")
-	}
-	return packet.MAC(mac), nil
 }
 
 func hoursOf(text string) (float64, error) {
@@ -257,7 +248,7 @@ func (w whom) list(left time.Duration, key string) (list []Isolation) {
 		list = append(list, Isolation{IP: ip, Left: left, Key: key})
 	}
 	for _, text := range w.MACs {
-		if mac, err := parseMAC(text); err == nil {
+		if mac := asset.ParseMAC(text); mac != (packet.MAC{}) {
 			list = append(list, Isolation{MAC: mac, Left: left, Key: key})
 		}
 	}
@@ -268,7 +259,7 @@ func (i Isolation) name() string {
 	if i.IP.IsValid() {
 		return i.IP.String()
 	}
-	return net.HardwareAddr(i.MAC[:]).String()
+	return asset.MACText(i.MAC)
 }
 
 // prepare notes what is isolated already, and refuses one too many.
@@ -378,10 +369,7 @@ func (q *Quarantine) session(ctx context.Context, r *report, w whom) {
 		return
 	}
 	for _, text := range w.MACs {
-		mac, err := parseMAC(text)
-		if err != nil {
-			continue
-		}
+		mac := asset.ParseMAC(text)
 		r.step("session", func() (string, bool) {
 			said, err := q.Sessions.Disconnect(ctx, mac)
 			if err != nil {
@@ -520,11 +508,7 @@ func (q *Quarantine) preparePort(ctx context.Context, c playbook.Call) (string, 
 	if len(w.MACs) != 1 {
 		return "", errors.New("the port of one MAC address is shut; give mac")
 	}
-	mac, err := parseMAC(w.MACs[0])
-	if err != nil {
-		return "", err
-	}
-	if w.Port, w.Up, err = q.Ports.Find(ctx, mac); err != nil {
+	if w.Port, w.Up, err = q.Ports.Find(ctx, asset.ParseMAC(w.MACs[0])); err != nil {
 		return "", err
 	}
 	return encode(w)

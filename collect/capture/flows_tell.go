@@ -2,10 +2,10 @@ package capture
 
 import (
 	"hash/maphash"
-	"net"
 	"net/netip"
 	"slices"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/flow"
 	"github.com/cordon-health/cordon/internal/packet"
 )
@@ -54,7 +54,7 @@ func (v *conversations) mac(m packet.MAC, otherwise string) string {
 		if len(v.macs) >= most {
 			clear(v.macs)
 		}
-		s = net.HardwareAddr(m[:]).String()
+		s = asset.MACText(m)
 		v.macs[m] = s
 	}
 	return s

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strconv"
 
@@ -98,24 +97,13 @@ func (m *lldpMessage) field(kind uint16, v []byte) {
 func lldpID(kind uint8, v []byte, mac, address uint8) string {
 	switch {
 	case kind == mac && len(v) == 6:
-		return lldpMAC(v)
+		return asset.MACText(packet.MAC(v))
 	case kind == address && len(v) > 1:
 		if a, ok := netip.AddrFromSlice(v[1:]); ok {
 			return a.String()
 		}
 	}
 	return dhcpPort(v)
-}
-
-func lldpMAC(v []byte) string {
-	out := make([]byte, 0, 17)
-	for i, c := range v {
-		if i > 0 {
-			out = append(out, ':')
-		}
-		out = hex.AppendEncode(out, []byte{c})
-	}
-	return string(out)
 }
 
 // own reads the fields of other organisations.

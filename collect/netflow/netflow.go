@@ -7,7 +7,9 @@
 // key and minute, as a sensor would ("netflow:NAME"). What cannot be read (a
 // template not seen yet, a broken packet) is counted and reported once a
 // minute; UDP has no acknowledgement to withhold. Memory is bounded: beyond
-// Config.Most conversations in a minute, the minute ends early.
+// Config.Most conversations in a minute, the minute ends early; where they
+// cannot be stored either, they are counted on up to twice as many, and flows of
+// others are lost, counted and reported.
 //
 // It sees no content: applications, AE titles and clear text stay unknown.
 package netflow
@@ -74,9 +76,11 @@ type Collector struct {
 	log  *slog.Logger
 	read *reader
 
-	mu  sync.Mutex
-	sum *pairs // guarded by mu
-	bad int    // guarded by mu: packets that could not be read since the last report
+	mu   sync.Mutex
+	sum  *pairs    // guarded by mu
+	bad  int       // guarded by mu: packets that could not be read since the last report
+	lost int       // guarded by mu: flows for which there was no room since then
+	wait time.Time // guarded by mu: until then nothing is delivered early, because it failed
 }
 
 var _ collect.Collector = (*Collector)(nil)
@@ -158,14 +162,16 @@ func (c *Collector) packet(from netip.Addr, data []byte, sampled bool) {
 		c.bad++
 	}
 	for _, f := range flows {
-		c.sum.add(f)
+		if !c.sum.add(f, 2*c.cfg.Most) {
+			c.lost++
+		}
 	}
 }
 
 func (c *Collector) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sum.len() >= c.cfg.Most
+	return c.sum.len() >= c.cfg.Most && !c.now().Before(c.wait)
 }
 
 // report delivers now and then, and a last time at the end.
@@ -188,9 +194,12 @@ func (c *Collector) report(ctx context.Context, sink collect.Sink) {
 // deliver hands the conversations on; what is not taken is counted on.
 func (c *Collector) deliver(ctx context.Context, sink collect.Sink) {
 	c.mu.Lock()
-	sum, bad := c.sum, c.bad
-	c.sum, c.bad = newPairs(), 0
+	sum, bad, lost := c.sum, c.bad, c.lost
+	c.sum, c.bad, c.lost = newPairs(), 0, 0
 	c.mu.Unlock()
+	if lost > 0 {
+		c.log.Error("flows are lost: too many conversations wait to be stored; see why they are not, or raise most", "source", c.cfg.Source, "flows", lost)
+	}
 	if bad > 0 {
 		c.log.Warn("flow packets could not be read; of NetFlow 9 and IPFIX the first minutes wait for templates", "source", c.cfg.Source, "packets", bad)
 	}
@@ -206,6 +215,7 @@ func (c *Collector) deliver(ctx context.Context, sink collect.Sink) {
 		c.log.Error("conversations not stored, counted on", "source", c.cfg.Source, "error", err)
 		c.mu.Lock()
 		c.sum.join(sum)
+		c.wait = c.now().Add(c.cfg.Every)
 		c.mu.Unlock()
 	}
 }

@@ -35,26 +35,20 @@ func (p *pairs) conversations() iter.Seq[flow.Conversation] {
 func (p *pairs) join(o *pairs) {
 	for k, c := range o.all {
 		if old := p.all[k]; old != nil {
-			merge(old, c)
+			old.Add(*c)
 			continue
 		}
 		p.all[k] = c
 	}
 }
 
-func merge(to, c *flow.Conversation) {
-	to.From, to.Until = min(to.From, c.From), max(to.Until, c.Until)
-	to.Sessions, to.Refused = to.Sessions+c.Sessions, to.Refused+c.Refused
-	to.PacketsOut, to.PacketsIn = to.PacketsOut+c.PacketsOut, to.PacketsIn+c.PacketsIn
-	to.BytesOut, to.BytesIn = to.BytesOut+c.BytesOut, to.BytesIn+c.BytesIn
-}
-
-// add counts one flow.
-func (p *pairs) add(f *protoproducer.ProtoProducerMessage) {
+// add counts one flow; false where its conversation would be one more than
+// most.
+func (p *pairs) add(f *protoproducer.ProtoProducerMessage, most int) bool {
 	src, ok1 := netip.AddrFromSlice(f.SrcAddr)
 	dst, ok2 := netip.AddrFromSlice(f.DstAddr)
 	if !ok1 || !ok2 {
-		return
+		return true
 	}
 	src, dst = src.Unmap(), dst.Unmap()
 	from, until := ms(f.TimeFlowStartNs, f.TimeReceivedNs), ms(f.TimeFlowEndNs, f.TimeReceivedNs)
@@ -73,17 +67,27 @@ func (p *pairs) add(f *protoproducer.ProtoProducerMessage) {
 			one.Refused = 1
 		}
 	}
-	if old := p.all[one.Key]; old != nil {
-		merge(old, one)
-		return
+	old := p.all[one.Key]
+	switch {
+	case old != nil:
+		old.Add(*one)
+	case len(p.all) >= most:
+		return false
+	default:
+		p.all[one.Key] = one
 	}
-	p.all[one.Key] = one
+	return true
 }
 
-// fromServer guesses the direction: SYN with ACK comes from a server, SYN alone
-// from a client; else the lower port serves.
+// fromServer guesses the direction: SYN alone comes from a client, else the
+// lower port serves. (A flow's flags are those of all its packets, so SYN with
+// ACK tells nothing.) Without ports, who sends is the client; exporters put the
+// type of an ICMP message where a port would be.
 func fromServer(f *protoproducer.ProtoProducerMessage) bool {
-	if f.Proto == packet.TCP && f.TcpFlags&packet.SYN != 0 && f.TcpFlags&packet.ACK == 0 {
+	switch {
+	case f.Proto != packet.TCP && f.Proto != packet.UDP:
+		return false
+	case f.Proto == packet.TCP && f.TcpFlags&packet.SYN != 0 && f.TcpFlags&packet.ACK == 0:
 		return false
 	}
 	return f.SrcPort < f.DstPort

@@ -25,6 +25,7 @@ import (
 
 	"layeh.com/radius"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/internal/packet"
 )
 
@@ -119,7 +120,7 @@ func (n NAS) request(code radius.Code, s Session) (*radius.Packet, error) {
 	}
 	p := radius.New(code, []byte(n.Secret))
 	if s.Device != (packet.MAC{}) {
-		p.Add(attrCallingStation, []byte(strings.ToUpper(strings.ReplaceAll(net.HardwareAddr(s.Device[:]).String(), ":", "-"))))
+		p.Add(attrCallingStation, []byte(strings.ToUpper(strings.ReplaceAll(asset.MACText(s.Device), ":", "-"))))
 	}
 	for _, a := range []struct {
 		kind radius.Type

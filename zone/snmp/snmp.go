@@ -20,6 +20,7 @@ import (
 
 	"github.com/gosnmp/gosnmp"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/internal/packet"
 )
 
@@ -78,7 +79,7 @@ func (s Switch) Find(ctx context.Context, mac packet.MAC) (p Port, err error) {
 		}
 		port, ok := v.where[mac]
 		if !ok {
-			return fmt.Errorf("switch %s does not see %s; look at the switch it is connected to", s.Address, net.HardwareAddr(mac[:]))
+			return fmt.Errorf("switch %s does not see %s; look at the switch it is connected to", s.Address, asset.MACText(mac))
 		}
 		p, err = v.port(g, v.index[port])
 		return err
