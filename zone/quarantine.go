@@ -60,7 +60,8 @@ type Ports interface {
 //
 // What it guarantees: a device that is tagged life-support, or that stands in a
 // fail-open zone, is refused, when the action is asked for and again when it is
-// done, and the kernel would not drop its packets either. At most Most devices
+// done, and the kernel would not drop its packets either. An attacker who
+// borrows the address of somebody else does not have them cut off (spare.go). At most Most devices
 // are cut off at a time. Every isolation ends by itself, in the kernel, without
 // Cordon. Afterwards it looks whether the device has really fallen silent and
 // whether clinical conduits still work, and writes both down, each step timed.
@@ -70,6 +71,11 @@ type Quarantine struct {
 	Device func(ctx context.Context, name string) (asset.Device, bool, error)
 	// FailOpen says that an address is in a fail-open zone.
 	FailOpen func(netip.Addr) bool
+	// Spared says of an address or a MAC why it is never cut off, whoever has
+	// it now; nil where it may be. Shared says that another device than this
+	// one used an address lately. Both may be nil.
+	Spared func(Isolation) error
+	Shared func(a netip.Addr, device string) bool
 	// Most bounds how many devices are cut off at a time. Default: 5.
 	Most int
 	// Sessions and Ports may be nil.
@@ -201,34 +207,14 @@ func (q *Quarantine) find(ctx context.Context, c playbook.Call) (w whom, d asset
 		}
 		d = found
 	}
-	w.add(d)
-	return w, d, q.refuse(w, d)
-}
-
-// refuse protects who keeps somebody alive.
-func (q *Quarantine) refuse(w whom, d asset.Device) error {
-	if len(w.Addresses) == 0 && len(w.MACs) == 0 {
-		return errors.New("give a device, an address or a mac; the device has no address now")
+	if d.LifeSupport {
+		return w, d, ErrLifeSupport
 	}
-	if d.LifeSupport || slices.ContainsFunc(w.Addresses, q.FailOpen) {
-		return ErrLifeSupport
+	if err := q.named(w, d); err != nil {
+		return w, d, err
 	}
-	return nil
-}
-
-// add takes the present addresses of a device.
-func (w *whom) add(d asset.Device) {
-	w.Device = d.ID
-	for _, text := range d.IPs {
-		if ip, err := netip.ParseAddr(text); err == nil && !slices.Contains(w.Addresses, ip.Unmap()) && !ip.IsLoopback() {
-			w.Addresses = append(w.Addresses, ip.Unmap())
-		}
-	}
-	for _, text := range d.MACs {
-		if mac := asset.MACText(asset.ParseMAC(text)); mac != "" && !slices.Contains(w.MACs, mac) {
-			w.MACs = append(w.MACs, mac)
-		}
-	}
+	err = q.widen(&w, d)
+	return w, d, err
 }
 
 func hoursOf(text string) (float64, error) {
@@ -350,7 +336,14 @@ func (q *Quarantine) isolate(ctx context.Context, c playbook.Call) (string, erro
 	r.step("rules", func() (string, bool) {
 		var a Applied
 		a, err = q.Isolator.Isolate(ctx, w.list(left, c.Key))
-		return fmt.Sprintf("%d addresses in the kernel in %.1f ms, %d conversations ended", a.Elements, float64(a.Took)/float64(time.Millisecond), a.Ended), err == nil
+		said := fmt.Sprintf("%d addresses in the kernel in %.1f ms, %d conversations ended", a.Elements, float64(a.Took)/float64(time.Millisecond), a.Ended)
+		if err == nil {
+			return said, true
+		}
+		if a.Elements > 0 { // at some routers: that stays, is told and can be undone
+			said, err, r.State = said+"; not everywhere: "+err.Error(), nil, "not-proven"
+		}
+		return said, false
 	})
 	if err != nil {
 		return "", err
@@ -605,9 +598,7 @@ func (q *Quarantine) Protect(ctx context.Context, devices []asset.Device) error 
 		if !d.LifeSupport {
 			continue
 		}
-		var w whom
-		w.add(d)
-		list = append(list, w.list(0, "")...)
+		list = append(list, whomOf(d).list(0, "")...)
 	}
 	return q.Isolator.Exempt(ctx, list)
 }
