@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 // childSettings is what a server in a process of its own needs to know.
 type childSettings struct {
 	Data, Listen, MLLP, Syslog string
+	Policy                     string // of zones
 }
 
 // serveChild runs a server until it is killed, with checkpoints so often that
@@ -60,7 +61,7 @@ func serveChild(path string) error {
 		return err
 	}
 	cfg := config.Default()
-	cfg.Data, cfg.Console.Listen, cfg.Site.Zone = s.Data, s.Listen, "Asia/Shanghai"
+	cfg.Data, cfg.Console.Listen, cfg.Site.Zone, cfg.Zone.Policy = s.Data, s.Listen, "Asia/Shanghai", s.Policy
 	if err := yaml.Unmarshal([]byte(collectorsAt(s.MLLP, s.Syslog)), &cfg.Collect); err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ type process struct {
 func (s *site) spawn(t *testing.T, log io.Writer) *process {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "settings")
-	data, err := json.Marshal(childSettings{Data: s.cfg.Data, Listen: s.cfg.Console.Listen, MLLP: s.mllp, Syslog: s.syslog})
+	data, err := json.Marshal(childSettings{Data: s.cfg.Data, Listen: s.cfg.Console.Listen, MLLP: s.mllp, Syslog: s.syslog, Policy: s.cfg.Zone.Policy})
 	if err != nil {
 		t.Fatal(err)
 	}
