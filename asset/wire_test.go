@@ -34,7 +34,7 @@ func TestWire(t *testing.T) {
 	if diff := cmp.Diff(a, back, sameAddr()); !ok || diff != "" {
 		t.Error(diff)
 	}
-	if o.Event().Metadata.UID != o.Event().Metadata.UID || a.Event().Metadata.UID == o.Event().Metadata.UID {
+	if again := o; again.Event().Metadata.UID != o.Event().Metadata.UID || a.Event().Metadata.UID == o.Event().Metadata.UID {
 		t.Error("uids do not follow from the content")
 	}
 	other := o.Event()

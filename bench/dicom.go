@@ -31,7 +31,6 @@ type DICOM struct {
 	ctx     context.Context
 	dir     string
 	samples []string
-	bytes   int64
 }
 
 // DICOMDone is what a way of working came to.

@@ -331,7 +331,7 @@ var errFull = errors.New("a cap on what lies in a file was reached")
 // What was unpacked before an error is read as well.
 func (s *sink) unpack(name string, r io.Reader) error {
 	src, err := spool(s.in.Temp, name, &meter{r, s.in.left})
-	defer src.Close() // there is one in any case: what was unpacked before an error
+	defer func() { src.Close() }() // there is one in any case: what was unpacked before an error
 	if err != nil {
 		s.Unread("", err)
 		s.in.full = s.in.left.used()

@@ -69,7 +69,6 @@ type Node struct {
 	now     func() time.Time // in the site's zone
 	log     *slog.Logger
 	key     keyed.Key
-	lock    *os.File
 
 	db         *store.DB
 	bus        bus.Bus

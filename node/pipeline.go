@@ -56,16 +56,15 @@ type pipeline struct {
 	// compaction and verification. It is taken before mu.
 	files sync.Mutex
 
-	mu     sync.Mutex        // held while a message is judged or a checkpoint captured
-	join   *normalize.Joiner // guarded by mu
-	seen   uint64            // guarded by mu: last message judged; the clerk may be behind
-	kept   uint64            // guarded by mu: last message of the checkpoint
-	torn   bool              // guarded by mu: a message is judged but not handed over
-	fresh  bool              // guarded by mu: there were events since the checkpoint, not only canaries
-	again  uint64            // messages up to here may have been worked on before a crash
-	people uint64            // guarded by mu: directory version of the last retry
-	last   time.Time         // guarded by mu: when the last checkpoint was made
-	stood  time.Duration     // guarded by mu: how long the pipeline stood still for it
+	mu    sync.Mutex        // held while a message is judged or a checkpoint captured
+	join  *normalize.Joiner // guarded by mu
+	seen  uint64            // guarded by mu: last message judged; the clerk may be behind
+	kept  uint64            // guarded by mu: last message of the checkpoint
+	torn  bool              // guarded by mu: a message is judged but not handed over
+	fresh bool              // guarded by mu: there were events since the checkpoint, not only canaries
+	again uint64            // messages up to here may have been worked on before a crash
+	last  time.Time         // guarded by mu: when the last checkpoint was made
+	stood time.Duration     // guarded by mu: how long the pipeline stood still for it
 }
 
 // run works until ctx ends, then makes a last checkpoint. Three stages work at

@@ -63,11 +63,18 @@ func (s *scans) allow(ctx context.Context) {
 	s.ctx = ctx
 }
 
+// forbid ends that.
+func (s *scans) forbid() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ctx = nil
+}
+
 // run lasts until ctx and all scans have ended. With schedule it begins those
 // that are due, and those that the end of the last process cut short.
 func (s *scans) run(ctx context.Context, schedule bool) error {
 	defer s.started.Wait()
-	defer s.allow(nil)
+	defer s.forbid()
 	if !schedule {
 		<-ctx.Done()
 		return nil

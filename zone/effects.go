@@ -130,7 +130,7 @@ func (s *simulator) classOf(m member, to Kind) *class {
 // crowd, each of a few servers.
 func (c *cluster) split() []*cluster {
 	clients, servers := c.ends()
-	part := func(m member) [2]netip.Addr { return [2]netip.Addr{} }
+	var part func(member) [2]netip.Addr
 	nodes := c.class == &dicomNamesClass || c.class == &dicomTimeClass || strings.HasSuffix(c.class.kind, "-fewer")
 	switch {
 	case nodes || len(servers) > few:

@@ -152,10 +152,7 @@ func (l *learner) zoneOf(p *place) Zone {
 		z.VLANs = append(z.VLANs, int(id))
 	}
 	slices.Sort(z.VLANs)
-	var seen []string
-	for _, kind := range sortedKeys(p.kinds) {
-		seen = append(seen, kind)
-	}
+	seen := sortedKeys(p.kinds)
 	l.out.comments[z.Name] = []string{
 		fmt.Sprintf("%d devices seen; looks like %s (signs of: %s). Correct kind, owner and networks.", len(p.devices), words.EN, cmp.Or(strings.Join(seen, ", "), "none")),
 		fmt.Sprintf("见到 %d 台设备；看起来是%s。请核对类型、责任人与网段。", len(p.devices), words.ZH),

@@ -131,7 +131,6 @@ type dicomSide struct {
 	cmd     []byte // command set, so far
 	last    dicomCommand
 	set     []byte // beginning of its data set
-	setOf   byte   // context
 	begun   bool   // some of the data set was seen
 	cmdHurt bool
 }

@@ -87,9 +87,6 @@ var (
 	talk   = packettest.Session(client, server, say("UP hello"), answer("OK fine"), say("bye"))
 )
 
-// Of talk: SYN, SYN-ACK, ACK, then each say and its acknowledgment, then three.
-const firstSaid, answered, lastSaid = 3, 5, 7
-
 func TestSessionIsRead(t *testing.T) {
 	u := newUpper()
 	h := replay(t, talk, u)

@@ -163,10 +163,7 @@ func (p *mysqlParser) Data(fromClient bool, at int64, b []byte) bool {
 		return p.client.feed(b)
 	}
 	p.looks(at, 1, b)
-	if !p.server.feed(b) {
-		return false
-	}
-	return true
+	return p.server.feed(b)
 }
 
 // Gap goes on where the next command can be told.

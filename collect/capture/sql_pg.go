@@ -116,10 +116,8 @@ type pgParser struct {
 	wishes   int    // for encryption that are not answered
 	clear    bool   // the password is asked for in clear
 	login    *sqlAsked
-	rows     int64 // of the statement that is answered
 	named    map[string]sqlText
 	portals  map[string]sqlText
-	copying  bool
 	streamed bool
 }
 

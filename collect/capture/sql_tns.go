@@ -73,8 +73,7 @@ type tnsParser struct {
 	sqlSession
 	client, server clinicalFrames
 	at             int64
-	long           bool   // packets tell their length in four bytes (since 12.1)
-	first          []byte // the CONNECT, so far
+	long           bool // packets tell their length in four bytes (since 12.1)
 	named          bool
 }
 
