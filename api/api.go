@@ -127,6 +127,8 @@ type Services struct {
 	Network Network
 	// Assets is the book of devices, for lists that come in and go out.
 	Assets AssetBook
+	// Checks are the questions of laws and standards that controls answer.
+	Checks func() []evidence.Check
 	// Sensors is where sensors on other machines report and get their orders.
 	Sensors SensorSync
 	// Audit takes an event about what a user of Cordon did.

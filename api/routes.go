@@ -58,7 +58,7 @@ func timeParams() []param {
 func (a *API) table() []route {
 	var all []route
 	for _, part := range [][]route{
-		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.dataRoutes(), a.patientRoutes(), a.gatewayRoutes(), a.releaseRoutes(), a.deidRoutes(), a.networkRoutes(), a.assetRoutes(), a.sensorRoutes(), a.plainRoutes(),
+		a.intakeRoutes(), a.readRoutes(), a.caseRoutes(), a.disputeRoutes(), a.sourceRoutes(), a.evidenceRoutes(), a.adminRoutes(), a.tuningRoutes(), a.qualityRoutes(), a.ruleRoutes(), a.dataRoutes(), a.patientRoutes(), a.gatewayRoutes(), a.releaseRoutes(), a.deidRoutes(), a.networkRoutes(), a.assetRoutes(), a.sensorRoutes(), a.checkRoutes(), a.plainRoutes(),
 	} {
 		all = append(all, part...)
 	}

@@ -53,7 +53,7 @@ func shows(id string) (operation string, known bool) {
 		return LookedAtAddresses, true
 	case "listDevices", "getDevice", "listConversations", "listAddressConflicts", "listSubnets", "getPolicies", "checkPolicy", "listSimulations", "getSimulation", "proveSegmentation", "listSensors", "listAccessPoints", "getTransport", "listIsolations": // show nobody's doings
 		return "", true
-	case "listDeviceKinds", "countDevices", "exportDevices", "listSoftware": // show devices
+	case "listDeviceKinds", "countDevices", "exportDevices", "listSoftware", "askChecks": // show devices
 		return "", true
 	case "disputeAccess": // is an event
 		return "", true

@@ -40,6 +40,7 @@ func (n *Node) services() api.Services {
 		Assets:     n.assetBook(),
 		Network:    n.networkServices(),
 		Sensors:    n.enforce.desk.sync,
+		Checks:     n.lawChecks,
 		Deidentify: n.deidentify, Reidentify: n.deidDesk(),
 		Gateway: n.gateway, Base: c.URL, Releases: n.releases, ReleaseProof: n.releaseProof,
 		Audit: n.watchWatchers, KeepDispute: n.keepDispute, Budget: n.cfg.Incident.Budget, Version: n.version, Key: n.key, Now: n.now, Log: n.log,

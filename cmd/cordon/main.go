@@ -58,6 +58,7 @@ type cli struct {
 	Accesses   accessesCmd   `cmd:"" help:"Who looked at a patient, when, and why it was allowed."`
 	Dispute    disputeCmd    `cmd:"" help:"Take down that a patient says of an access: it was not for me."`
 	Query      queryCmd      `cmd:"" help:"Ask any question over the events in SQL."`
+	Checks     checksCmd     `cmd:"" help:"What laws and standards ask of the controls, answered as of now."`
 	Verify     verifyCmd     `cmd:"" help:"Check evidence offline: a data folder or an exported bundle."`
 	Evidence   evidenceCmd   `cmd:"" help:"Export the evidence of a case as one signed file."`
 	Quality    qualityCmd    `cmd:"" help:"How well the watch works: precision, recall on planted violations, alerts, delays."`
