@@ -28,6 +28,8 @@ type Demo struct {
 	Length time.Duration
 	// HIS is the file of the audit table.
 	HIS string
+	// Network is what a sensor tells of; nil for none.
+	Network *DemoNetwork
 	// Say tells people how far it is.
 	Say func(text string)
 
@@ -91,6 +93,12 @@ func (d *Demo) Play(ctx context.Context, n *Node) error {
 	h, err := simulate.New(simulate.Config{Seed: d.Seed, Days: before + 1, Staff: 120, Patients: 1200, Start: today.AddDate(0, 0, -before)})
 	if err != nil {
 		return err
+	}
+	if d.Network != nil {
+		d.Say("a sensor tells of the network ...")
+		if err := d.Network.Play(ctx, n); err != nil {
+			return err
+		}
 	}
 	s, err := d.connect(ctx, n)
 	if err != nil {

@@ -20,6 +20,8 @@ type demoCmd struct {
 	Data    string        `help:"Keep the demo's data in this folder instead of a temporary one." placeholder:"DIR" type:"path"`
 	Length  time.Duration `help:"How long the simulated day takes." default:"10m"`
 	Seed    uint64        `help:"Which hospital." default:"7"`
+	Devices int           `help:"About how many devices are on its network; 0 for no network." default:"300"`
+	Days    int           `help:"How many days the network's past goes back." default:"3"`
 	Browser bool          `help:"Open the browser." default:"true" negatable:""`
 }
 
@@ -33,12 +35,17 @@ func (c demoCmd) Run(w *world) error {
 		}
 		defer os.RemoveAll(tmp) //nolint:errcheck // temporary
 		dir = tmp
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
 	cfg := config.Default()
 	cfg.Data, cfg.Console.Listen, cfg.Site.Name, cfg.Site.Zone = dir, c.Listen, "演示医院 Demo Hospital", "Asia/Shanghai"
 	cfg.Log.Level = "warn"
 	cfg.Identity.Guests, cfg.Identity.Idle = true, cfg.Identity.Longest
 	d := node.Demo{Seed: c.Seed, Length: c.Length, HIS: filepath.Join(dir, "his.db"), Say: func(text string) { fmt.Fprintln(w.err, text) }}
+	if c.Devices > 0 {
+		d.Network = &node.DemoNetwork{Seed: c.Seed, Devices: c.Devices, Days: min(max(c.Days, 1), 30)}
+	}
 	if err := d.Configure(&cfg); err != nil {
 		return err
 	}
