@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -219,6 +220,11 @@ func (b *Book) waiting(from, until int64, want func(Key) bool) map[int64][]Conve
 // hours joins the store's rows with what waits, hour by hour.
 func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting map[int64][]Conversation) iter.Seq2[[]Conversation, error] {
 	return func(yield func([]Conversation, error) bool) {
+		first, end, err := b.within(ctx, first, end, waiting)
+		if err != nil {
+			yield(nil, fmt.Errorf("read conversations: %w", err))
+			return
+		}
 		for hour := first; hour < end; hour++ {
 			rows, err := b.load(ctx, hour, addr)
 			if err != nil {
@@ -230,6 +236,28 @@ func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting
 			}
 		}
 	}
+}
+
+// within narrows hours to those there may be, whatever was asked for.
+func (b *Book) within(ctx context.Context, first, end int64, waiting map[int64][]Conversation) (int64, int64, error) {
+	var oldest, newest sql.NullInt64
+	err := b.db.View(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, `SELECT min(hour) FROM flow_hours`).Scan(&oldest); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT max(hour) FROM flow_hours`).Scan(&newest)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	from, until := int64(math.MaxInt64), int64(math.MinInt64)
+	if oldest.Valid {
+		from, until = oldest.Int64, newest.Int64+1
+	}
+	for hour := range waiting {
+		from, until = min(from, hour), max(until, hour+1)
+	}
+	return max(first, from), min(end, until), nil
 }
 
 func (b *Book) load(ctx context.Context, hour int64, addr string) (all []Conversation, err error) {

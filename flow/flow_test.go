@@ -108,6 +108,9 @@ func testBook(t *testing.T, db *store.DB) {
 	if diff := cmp.Diff(both, read(t, b, noon, noon+7_200_000)); diff != "" {
 		t.Error("store and memory:", diff)
 	}
+	if diff := cmp.Diff(both, read(t, b, 0, 1<<62)); diff != "" { // hours that never were cost nothing
+		t.Error("of all time:", diff)
+	}
 	failed := b.Changes(noon) // a checkpoint that was never written
 	_ = failed
 	b.Apply(store1("core", noon+3_700_000, 1))

@@ -25,6 +25,8 @@ import (
 // simulations of what they would do.
 type policies struct {
 	node *Node
+	life context.Context // of simulations; it ends with the node
+	busy sync.WaitGroup  // simulations under way
 
 	mu   sync.Mutex
 	runs []*api.SimulationRun // guarded by mu, the newest first
@@ -36,7 +38,13 @@ const mostRuns = 20
 // openPolicies judges by what is enforced, else staged, else by the file of
 // zone.policy.
 func (n *Node) openPolicies(ctx context.Context) error {
-	n.policies = &policies{node: n}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	n.policies = &policies{node: n, life: life}
+	n.closing(func() error {
+		end()
+		n.policies.busy.Wait()
+		return nil
+	})
 	return n.policies.refresh(ctx)
 }
 
@@ -292,7 +300,7 @@ func (p *policies) simulate(ctx context.Context, w api.SimulationWish, by string
 	p.mu.Lock()
 	p.runs = append([]*api.SimulationRun{run}, p.runs[:min(len(p.runs), mostRuns-1)]...)
 	p.mu.Unlock()
-	go p.run(context.WithoutCancel(ctx), run, r)
+	p.busy.Go(func() { p.run(p.life, run, r) })
 	return run.ID, nil
 }
 
@@ -303,7 +311,7 @@ func (p *policies) run(ctx context.Context, run *api.SimulationRun, r *zone.Rule
 	now := p.node.now()
 	from := now.Add(-time.Duration(run.Days) * 24 * time.Hour)
 	o := zone.SimulateOptions{Site: now.Location()}
-	report, err := zone.Simulate(ctx, r, p.watched(run, from, now), p.node.network, o)
+	report, err := zone.Simulate(ctx, r, p.watched(ctx, run, from, now), p.node.network, o)
 	var force []zone.Pair
 	if held := p.node.network.rules.Load(); err == nil && held != nil && held.Hash != r.Hash {
 		var other zone.Simulation
@@ -323,8 +331,8 @@ func (p *policies) run(ctx context.Context, run *api.SimulationRun, r *zone.Rule
 }
 
 // watched gives the conversations and notes how far it is.
-func (p *policies) watched(run *api.SimulationRun, from, until time.Time) iter.Seq2[flow.Conversation, error] {
-	all := p.node.network.flows.Conversations(context.Background(), from.UnixMilli(), until.UnixMilli())
+func (p *policies) watched(ctx context.Context, run *api.SimulationRun, from, until time.Time) iter.Seq2[flow.Conversation, error] {
+	all := p.node.network.flows.Conversations(ctx, from.UnixMilli(), until.UnixMilli())
 	span := float64(until.Sub(from).Milliseconds())
 	return func(yield func(flow.Conversation, error) bool) {
 		n := 0

@@ -24,6 +24,10 @@ type sensorDesk struct {
 
 	mu    sync.Mutex
 	seats map[string]*seat // guarded by mu
+
+	made   sync.Mutex    // held while bindings are gathered
+	recent binding.Table // guarded by made
+	at     int64         // guarded by made: of recent
 }
 
 // seat is one sensor.
@@ -106,7 +110,7 @@ func (d *sensorDesk) take(r api.SensorReport, token string) (*seat, error) {
 
 // due is what a sensor has to do now.
 func (d *sensorDesk) due(s *seat, mark string) (out api.SensorOrders, some bool) {
-	if t := d.table(); t.Mark != mark {
+	if t := d.bindings(); t.Mark != mark {
 		out.Table, some = &t, true
 	}
 	d.mu.Lock()
@@ -115,6 +119,16 @@ func (d *sensorDesk) due(s *seat, mark string) (out api.SensorOrders, some bool)
 		out.Orders, s.orders, some = s.orders, nil, true
 	}
 	return out, some
+}
+
+// bindings are those of a moment ago: every sensor asks every second.
+func (d *sensorDesk) bindings() binding.Table {
+	d.made.Lock()
+	defer d.made.Unlock()
+	if now := d.now().UnixMilli(); d.at == 0 || now-d.at >= 900 {
+		d.recent, d.at = d.table(), now
+	}
+	return d.recent
 }
 
 // do has a sensor do something and waits for the answer.
