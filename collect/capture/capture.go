@@ -139,6 +139,7 @@ type Stream struct {
 	Whole bool
 
 	notes Notes
+	clear [2]clearTold // what was told to pass in clear
 }
 
 // Notes is what parsers add to the conversation of a stream.

@@ -65,18 +65,15 @@ func (p *clearHTTPParser) Data(fromClient bool, at int64, b []byte) bool {
 // line reads a line of a request, or of its body.
 func (p *clearHTTPParser) line(line []byte) bool {
 	name, value, _ := bytes.Cut(line, []byte{':'})
-	if len(name) < 24 {
-		value = bytes.TrimSpace(value)
-		switch string(bytes.ToLower(name)) {
-		case "authorization", "proxy-authorization":
-			if scheme, rest := clearWord(value); scheme == "BASIC" && len(rest) > 0 {
-				p.password(p.s, p.out, p.at, "http")
-			}
-			return true
-		case "content-type":
-			p.form = bytes.Contains(value, []byte("form-urlencoded")) || bytes.Contains(value, []byte("json"))
-			return true
+	switch {
+	case bytes.EqualFold(name, []byte("authorization")), bytes.EqualFold(name, []byte("proxy-authorization")):
+		if scheme, rest := clearWord(bytes.TrimSpace(value)); scheme == "BASIC" && len(rest) > 0 {
+			p.password(p.s, p.out, p.at, "http")
 		}
+		return true
+	case bytes.EqualFold(name, []byte("content-type")):
+		p.form = bytes.Contains(value, []byte("form-urlencoded")) || bytes.Contains(value, []byte("json"))
+		return true
 	}
 	if p.form {
 		p.body(line)

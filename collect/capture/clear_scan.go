@@ -26,6 +26,7 @@ type clearSide struct {
 	run   [18]byte // digits that follow one another
 	n     int      // how many; more than 18 is no number of a person
 	word  bool     // the run stands in a word
+	zero  bool     // the last sign was one
 }
 
 const (
@@ -97,29 +98,79 @@ func (d *clearSide) marks(b []byte) bool {
 }
 
 // numbers looks for identity numbers; true from the second different one on.
-// Zeros are passed over, so that UTF-16 is read like ASCII.
-func (c *clearScan) numbers(d *clearSide, b []byte) bool {
-	found := false
-	for _, x := range b {
-		switch {
-		case x >= '0' && x <= '9':
-			if d.n < len(d.run) {
-				d.run[d.n] = x
-			}
-			d.n++
-		case x == 0:
-		case d.n == 0:
-			d.word = x|0x20 >= 'a' && x|0x20 <= 'z' || x == '_' || x == '.'
-		case (x == 'X' || x == 'x') && d.n == 17:
-			d.run[17] = 'X'
-			d.n++
-		default:
-			if d.n == 18 && !d.word {
-				found = c.number(d) || found
-			}
-			d.n, d.word = 0, x|0x20 >= 'a' && x|0x20 <= 'z' || x == '_' || x == '.'
+// A zero between digits is passed over, so that UTF-16 is read like ASCII.
+func (c *clearScan) numbers(d *clearSide, b []byte) (found bool) {
+	for i := 0; i < len(b); i++ {
+		if d.n == 0 {
+			i = d.seek(b, i)
+		}
+		if i < len(b) && c.sign(d, b[i]) {
+			found = true
 		}
 	}
+	return found
+}
+
+// seek passes over what holds no number: where one begins, each 17th byte from
+// there on hits one of its digits. What is left at the end may go on in the
+// next chunk.
+func (d *clearSide) seek(b []byte, from int) int {
+	const digits = 17 // of a number, at least
+	at := from + digits - 1
+	for at < len(b) && !clearDigits(b, at) {
+		at += digits
+	}
+	begins := at - digits + 1
+	if at < len(b) {
+		lowest := begins
+		for begins = at; begins > lowest && clearDigit(b[begins-1]); {
+			begins--
+		}
+	}
+	if begins > from {
+		before := begins - 1
+		for before > from && b[before] == 0 {
+			before--
+		}
+		if b[before] != 0 {
+			d.word = clearInWord(b[before])
+		}
+	}
+	return begins
+}
+
+// clearDigit says whether x may stand in a number, in UTF-16 too.
+func clearDigit(x byte) bool { return x-'0' <= 9 || x == 0 }
+
+// clearDigits says whether b[at], not the first, is a digit, or a zero beside
+// one.
+func clearDigits(b []byte, at int) bool {
+	x := b[at]
+	return x-'0' <= 9 || x == 0 && (b[at-1]-'0' <= 9 || at+1 < len(b) && b[at+1]-'0' <= 9)
+}
+
+// clearInWord says whether digits behind x belong to a word.
+func clearInWord(x byte) bool { return (x|0x20)-'a' < 26 || x == '_' || x == '.' }
+
+// sign takes the next sign of a side; true where it ends a second number.
+func (c *clearScan) sign(d *clearSide, x byte) (found bool) {
+	switch zero := d.zero; {
+	case x-'0' <= 9:
+		if d.n < len(d.run) {
+			d.run[d.n] = x
+		}
+		d.n++
+	case x == 0 && (d.n == 0 || !zero):
+	case d.n == 0:
+		d.word = clearInWord(x)
+	case (x == 'X' || x == 'x') && d.n == 17:
+		d.run[17] = 'X'
+		d.n++
+	default:
+		found = d.n == 18 && !d.word && c.number(d)
+		d.n, d.word = 0, clearInWord(x)
+	}
+	d.zero = x == 0
 	return found
 }
 
@@ -163,6 +214,7 @@ type clearLines struct {
 }
 
 // feed hands out the lines that end in b; false from each ends the reading.
+// A line lives until each returns.
 func (l *clearLines) feed(b []byte, each func(line []byte) bool) bool {
 	for {
 		i := bytes.IndexByte(b, '\n')
@@ -170,23 +222,46 @@ func (l *clearLines) feed(b []byte, each func(line []byte) bool) bool {
 		if i >= 0 {
 			piece = b[:i]
 		}
-		if room := l.most - len(l.line); room > 0 {
-			l.line = append(l.line, piece[:min(len(piece), room)]...)
+		line := piece[:min(len(piece), l.most-len(l.line))]
+		if i < 0 || len(l.line) > 0 {
+			l.line = append(l.line, line...)
+			line = l.line
 		}
 		if i < 0 {
 			return true
 		}
-		line := bytes.TrimRight(l.line, "\r")
-		l.line = l.line[:0]
-		b = b[i+1:]
-		if !each(line) {
+		b, l.line = b[i+1:], l.line[:0]
+		if !each(bytes.TrimRight(line, "\r")) {
 			return false
 		}
 	}
 }
 
-// clearWord cuts the first word of a line off, upper-case.
+// clearWord cuts the first word of a line off. The word is upper-case; those
+// that nobody asks for are "".
 func clearWord(line []byte) (word string, rest []byte) {
 	head, rest, _ := bytes.Cut(line, []byte{' '})
-	return string(bytes.ToUpper(head[:min(len(head), 16)])), bytes.TrimSpace(rest)
+	var upper [12]byte
+	if len(head) > len(upper) {
+		return "", bytes.TrimSpace(rest)
+	}
+	for i, c := range head {
+		if c-'a' < 26 {
+			c -= 'a' - 'A'
+		}
+		upper[i] = c
+	}
+	return clearKnown(upper[:len(head)]), bytes.TrimSpace(rest)
+}
+
+// clearKnown is a word that somebody asks for, or "".
+func clearKnown(b []byte) string {
+	switch string(b) {
+	case "USER", "PASS", "AUTH", "FEAT", "SYST", "OPTS", "CLNT", "HOST", "PORT", "EPRT", // FTP
+		"STOR", "RETR", "APPE", "STOU", "DELE", "LIST", "NLST", "MLSD",
+		"EHLO", "HELO", "LOGIN", "PLAIN", "STARTTLS", "STLS", "AUTHENTICATE", // mail
+		"BASIC": // HTTP
+		return string(b)
+	}
+	return ""
 }

@@ -83,11 +83,26 @@ func (c *clinical) clear(s *Stream, out Out, at int64, what, protocol string, ki
 	if n := s.Notes(); !slices.Contains(n.Clear, what) {
 		n.Clear = append(n.Clear, what)
 	}
+	told := &s.clear[0]
+	if kind == asset.ClearPassword {
+		told = &s.clear[1]
+	}
+	if told.protocol == protocol && at >= told.at && at-told.at < int64(time.Hour) {
+		return
+	}
+	*told = clearTold{protocol, at}
 	key := strings.Join([]string{what, protocol, s.Client.Addr().String(), s.Server.String()}, " ")
 	if c.Memory.said(key, at, time.Hour) {
 		return
 	}
 	out.Alarm(c.alarm(s, kind, at, protocol))
+}
+
+// clearTold is when it was last asked whether to say that something passes in
+// clear: a stream asks once an hour.
+type clearTold struct {
+	protocol string
+	at       int64
 }
 
 // clinicalSeen tells about one end of a stream: its facts, if they are any.

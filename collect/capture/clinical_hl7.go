@@ -87,6 +87,47 @@ type hl7Side struct {
 	inside bool   // of a message
 	sep    byte
 	header string // the header told last
+	last   hl7Message
+}
+
+// hl7Message is what a header says. Those of a link are alike: names are read
+// when they change.
+type hl7Message struct {
+	names, sort       []byte // MSH-1 to MSH-5 and MSH-9, as they came
+	app, facility, to string
+	kind              string
+	asked             int64 // the second in which it was looked whether the sender is known
+}
+
+// hl7Fields are those of a header that are read, by their numbers; 1 begins
+// with the name of the segment.
+type hl7Fields [19][]byte
+
+func hl7Split(line []byte, sep byte) (fields hl7Fields) {
+	for i := 1; i < len(fields); i++ {
+		end := bytes.IndexByte(line, sep)
+		if end < 0 {
+			fields[i] = line
+			return fields
+		}
+		fields[i], line = line[:end], line[end+1:]
+	}
+	return fields
+}
+
+// read takes the names out of a header, unless they are those of the one before.
+func (m *hl7Message) read(f *hl7Fields, line []byte) {
+	size := 4
+	for _, field := range f[1:6] {
+		size += len(field)
+	}
+	names := line[:min(size, len(line))]
+	if m.kind != "" && bytes.Equal(m.names, names) && bytes.Equal(m.sort, f[9]) {
+		return
+	}
+	m.names, m.sort = append(m.names[:0], names...), append(m.sort[:0], f[9]...)
+	m.app, m.facility, m.to = hl7Name(f[3], line), hl7Name(f[4], line), hl7Name(f[5], line)
+	m.kind, m.asked = hl7Type(f[9], line), -1
 }
 
 const hl7MostLine = 1024 // bytes of a header
@@ -98,7 +139,7 @@ func (p *hl7Parser) Data(fromClient bool, at int64, b []byte) bool {
 		d = &p.sides[1]
 	}
 	for len(b) > 0 {
-		end := bytes.IndexAny(b, "\r\n\x1c\x0b")
+		end := hl7End(b)
 		piece := b
 		if end >= 0 {
 			piece, b = b[:end], b[end+1:]
@@ -111,6 +152,16 @@ func (p *hl7Parser) Data(fromClient bool, at int64, b []byte) bool {
 		}
 	}
 	return true
+}
+
+// hl7End is where a segment ends, at the latest: CR, LF, FS or VT.
+func hl7End(b []byte) int {
+	for i, c := range b {
+		if c <= 0x1c && (c == '\r' || c == '\n' || c == 0x1c || c == 0x0b) {
+			return i
+		}
+	}
+	return -1
 }
 
 // add keeps what is needed of a segment: a header whole, of others the name and
@@ -148,6 +199,18 @@ func (p *hl7Parser) segment(d *hl7Side, fromClient bool, at int64) {
 		p.patient(p.s, p.out, at, "hl7")
 	case name == "MSA":
 		code, _, _ := bytes.Cut(line[4:], []byte{d.sep})
+		p.acknowledged(code)
+	}
+}
+
+// acknowledged counts how a message was taken.
+func (p *hl7Parser) acknowledged(code []byte) {
+	switch string(code) {
+	case "AA":
+		p.s.Notes().Call("ACK AA", 1)
+	case "AE":
+		p.s.Notes().Call("ACK AE", 1)
+	default:
 		if word := clinicalWord(code, ""); len(word) == 2 {
 			p.s.Notes().Call("ACK "+word, 1)
 		}
@@ -156,33 +219,39 @@ func (p *hl7Parser) segment(d *hl7Side, fromClient bool, at int64) {
 
 // message reads a header.
 func (p *hl7Parser) message(d *hl7Side, line []byte, fromClient bool, at int64) {
-	fields := bytes.Split(line, []byte{d.sep})
-	field := func(n int) []byte { // MSH-1 is the separator
-		if n-1 < len(fields) {
-			return fields[n-1]
-		}
-		return nil
+	f, m := hl7Split(line, d.sep), &d.last
+	m.read(&f, line)
+	p.s.Notes().Call(m.kind, 1)
+	p.names(fromClient, m.app, m.to)
+	if m.asked < 0 {
+		p.tell(d, &f, line, fromClient, at)
 	}
-	app, facility := hl7Name(field(3), line), hl7Name(field(4), line)
-	kind := hl7Type(field(9), line)
-	p.s.Notes().Call(kind, 1)
-	p.names(fromClient, app, hl7Name(field(5), line))
-	if header := app + "|" + facility + "|" + kind; d.header != header {
-		d.header = header
-		facts := []asset.Fact{
-			{Name: asset.FactHL7App, Value: app}, {Name: asset.FactHL7Facility, Value: facility}, {Name: asset.FactHL7Type, Value: kind},
-			{Name: asset.FactHL7Version, Value: clinicalWord(hl7First(field(12), line), ".")},
-			{Name: asset.FactHL7Charset, Value: clinicalWord(hl7First(field(18), line), "-/_ ")},
-			clinicalClientOf("hl7"),
+	if now := at / 1e9; m.asked != now { // it knows seconds
+		m.asked = now
+		if !strings.HasPrefix(m.kind, "ACK") {
+			p.unknown(fromClient, m.app, m.facility, m.to, at)
 		}
-		if !fromClient {
-			facts[len(facts)-1] = clinicalService(p.s.Server, "hl7")
-		}
-		p.seen(p.s, p.out, fromClient, at, "hl7", facts...)
 	}
-	if !strings.HasPrefix(kind, "ACK") {
-		p.unknown(fromClient, app, facility, hl7Name(field(5), line), at)
+}
+
+// tell tells of a sender, where its header is another than the one told last.
+func (p *hl7Parser) tell(d *hl7Side, f *hl7Fields, line []byte, fromClient bool, at int64) {
+	m := &d.last
+	header := m.app + "|" + m.facility + "|" + m.kind
+	if d.header == header {
+		return
 	}
+	d.header = header
+	facts := []asset.Fact{
+		{Name: asset.FactHL7App, Value: m.app}, {Name: asset.FactHL7Facility, Value: m.facility}, {Name: asset.FactHL7Type, Value: m.kind},
+		{Name: asset.FactHL7Version, Value: clinicalWord(hl7First(f[12], line), ".")},
+		{Name: asset.FactHL7Charset, Value: clinicalWord(hl7First(f[18], line), "-/_ ")},
+		clinicalClientOf("hl7"),
+	}
+	if !fromClient {
+		facts[len(facts)-1] = clinicalService(p.s.Server, "hl7")
+	}
+	p.seen(p.s, p.out, fromClient, at, "hl7", facts...)
 }
 
 // names notes who the ends say they are: the first message decides.

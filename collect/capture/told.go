@@ -2,6 +2,7 @@ package capture
 
 import (
 	"hash/maphash"
+	"net/netip"
 
 	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/binding"
@@ -59,7 +60,7 @@ func newTold(cfg Config) *told {
 // fact is a fact of a device, as it is remembered.
 type toldFact struct {
 	mac      packet.MAC
-	ip       string
+	ip       netip.Addr
 	vlan     uint16
 	protocol string
 	toldFact asset.Fact
@@ -67,13 +68,13 @@ type toldFact struct {
 
 // Seen passes on facts that are new, or were told more than an hour ago.
 func (t *told) Seen(o asset.Observation) {
-	kept := o.Facts[:0:0]
+	var kept []asset.Fact
 	for _, f := range o.Facts {
-		if t.news(toldFact{o.MAC, o.IP.String(), o.VLAN, o.Protocol, f}, o.At) {
+		if t.news(toldFact{o.MAC, o.IP, o.VLAN, o.Protocol, f}, o.At) {
 			kept = append(kept, f)
 		}
 	}
-	if len(o.Facts) == 0 && !t.news(toldFact{o.MAC, o.IP.String(), o.VLAN, o.Protocol, asset.Fact{}}, o.At) {
+	if len(o.Facts) == 0 && !t.news(toldFact{o.MAC, o.IP, o.VLAN, o.Protocol, asset.Fact{}}, o.At) {
 		return
 	}
 	if len(kept) == 0 && len(o.Facts) > 0 {
