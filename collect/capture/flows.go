@@ -21,13 +21,18 @@ const flowMapped = 0xffff << 32 // IPv4 addresses stand as IPv4-mapped ones
 
 // keyOf reads addresses where they lie; side 1 says that the sender is b.
 func flowKeyOf(f *packet.Frame) (k flowKey, side int) {
-	if f.Type == packet.TypeIPv4 {
+	switch {
+	case f.Type == packet.TypeIPv4 && len(f.L3) >= 20:
 		k.aLo = flowMapped | uint64(binary.BigEndian.Uint32(f.L3[12:]))
 		k.bLo = flowMapped | uint64(binary.BigEndian.Uint32(f.L3[16:]))
-	} else {
+	case f.Type == packet.TypeIPv6 && len(f.L3) >= 40:
 		b := f.L3[8:40]
 		k.aHi, k.aLo = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 		k.bHi, k.bLo = binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:])
+	default: // of a tunnel that was cut short, only the outer addresses are known
+		from, to := f.From.As16(), f.To.As16()
+		k.aHi, k.aLo = binary.BigEndian.Uint64(from[:]), binary.BigEndian.Uint64(from[8:])
+		k.bHi, k.bLo = binary.BigEndian.Uint64(to[:]), binary.BigEndian.Uint64(to[8:])
 	}
 	a, b := uint64(f.FromPort), uint64(f.ToPort)
 	if k.bHi < k.aHi || k.bHi == k.aHi && (k.bLo < k.aLo || k.bLo == k.aLo && b < a) {
