@@ -42,6 +42,10 @@ type Network struct {
 	Conflicts func(ctx context.Context) ([]AddressConflict, error)
 	// Bind decides about bindings, and leaves records.
 	Bind func(ctx context.Context, w BindingWish, by string) error
+	// BindFile takes a CSV of bindings in, and BindingsFile gives those of a
+	// state, "" for all that have not ended, out in the same form.
+	BindFile     func(ctx context.Context, r io.Reader, by, reason string) (BindingsTaken, error)
+	BindingsFile func(ctx context.Context, w io.Writer, state binding.State) error
 	// Subnets lists the networks with bindings, and which are locked.
 	Subnets func(ctx context.Context) ([]Subnet, error)
 
@@ -115,6 +119,8 @@ type AddressUse struct {
 	// Binding is what people had said of the pair then, nil for nothing; its
 	// Person is responsible and its DecidedBy approved it.
 	Binding *binding.Binding `json:"binding,omitempty"`
+	// Reason is what whoever approved it gave.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Talk is a conversation, the machines at its ends, and what the policy in
@@ -187,6 +193,14 @@ type BindingWish struct {
 	Person     string `json:"person,omitempty"`
 	Department string `json:"department,omitempty"`
 	Note       string `json:"note,omitempty"`
+}
+
+// BindingsTaken is how the import of a list of bindings went.
+type BindingsTaken struct {
+	// Taken are the rows in force now, those that were so before too.
+	Taken int `json:"taken"`
+	// Rejected are rows that could not be used, with the reason.
+	Rejected []binding.Reject `json:"rejected"`
 }
 
 // Subnet is a network with bindings.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -134,6 +135,13 @@ func (a *API) addressRoutes() []route {
 			params: []param{{"state", "Only those.", []string{string(binding.Learnt), string(binding.Bound), string(binding.Locked), string(binding.Ended)}}}, serve: (*call).bindings},
 		{method: "POST", path: "/api/v1/network/bindings", id: "decideBindings", may: change, body: BindingWish{}, status: 204,
 			about: "Confirm, lock, unlock or end bindings, many at once; or lock a whole network.", serve: (*call).bindingsDecide},
+		{method: "POST", path: "/api/v1/network/bindings/import", id: "importBindings", may: change, status: 200, answer: BindingsTaken{},
+			body: "text/csv", most: a.Limits.Import, serve: (*call).bindingsImport,
+			params: []param{{"reason", "Why, for the record.", nil}},
+			about:  "Take a list of addresses in as CSV: mac,ip,port,vlan,person_id,department,note. What bound an address before ends; bad rows are set aside."},
+		{method: "GET", path: "/api/v1/network/bindings/export", id: "exportBindings", may: see, status: 200, answer: "text/csv", serve: (*call).bindingsExport,
+			params: []param{{"state", "Only those; without it all that have not ended, also those only learnt.", liveStates()}},
+			about:  "Bindings as the CSV that imports take: export what was learnt, correct it, import it, and it is reviewed."},
 		{method: "GET", path: "/api/v1/network/bindings/conflicts", id: "listAddressConflicts", may: see, status: 200, answer: []AddressConflict{},
 			about: "Claims against bindings, and addresses that two devices use.", serve: (*call).conflicts},
 		{method: "GET", path: "/api/v1/network/subnets", id: "listSubnets", may: see, status: 200, answer: []Subnet{},
@@ -376,6 +384,52 @@ func (c *call) bindingsDecide() error {
 		return err
 	}
 	return c.done(c.Bind(c.r.Context(), c.user, w))
+}
+
+func (c *call) bindingsImport() error {
+	if err := c.Networked(); err != nil {
+		return err
+	}
+	if c.Network.BindFile == nil {
+		return lacks()
+	}
+	body, done, err := opened(c.r, c.Limits.Import)
+	if err != nil {
+		return err
+	}
+	defer done()
+	out, err := c.Network.BindFile(c.r.Context(), body, c.user.Name, c.r.URL.Query().Get("reason"))
+	if errors.Is(err, binding.ErrFile) || errors.Is(err, errUnpacked) {
+		return unreadable(err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, out)
+}
+
+func (c *call) bindingsExport() error {
+	if err := c.Networked(); err != nil {
+		return err
+	}
+	if c.Network.BindingsFile == nil {
+		return lacks()
+	}
+	state, err := c.oneOf("state", liveStates()...)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer // so that a failure is not half a file
+	if err := c.Network.BindingsFile(c.r.Context(), &out, binding.State(state)); err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	_, err = io.Copy(c.w, &out)
+	return err
+}
+
+func liveStates() []string {
+	return []string{string(binding.Learnt), string(binding.Bound), string(binding.Locked)}
 }
 
 func (c *call) conflicts() error {

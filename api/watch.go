@@ -49,7 +49,7 @@ func shows(id string) (operation string, known bool) {
 		return LookedAtData, true
 	case "listDataTargets", "listScans", "getScan", "getLevels", "getPatientIndex": // show nobody
 		return "", true
-	case "listBindings", "addressHistory":
+	case "listBindings", "exportBindings", "addressHistory":
 		return LookedAtAddresses, true
 	case "listDevices", "getDevice", "listConversations", "listAddressConflicts", "listSubnets", "getPolicies", "checkPolicy", "listSimulations", "getSimulation", "proveSegmentation", "listSensors", "listAccessPoints", "getTransport", "listIsolations": // show nobody's doings
 		return "", true

@@ -18,6 +18,9 @@ type Reject struct {
 	Reason string `json:"reason"`
 }
 
+// ErrFile says that a file is no list of bindings.
+var ErrFile = errors.New("import bindings")
+
 const mostRows = 200_000
 
 func header() []string {
@@ -46,7 +49,7 @@ func (b *Book) Import(ctx context.Context, r io.Reader, by, reason string) (n in
 			break
 		}
 		if line > mostRows {
-			return 0, nil, fmt.Errorf("import bindings: more than %d rows; split the file", mostRows)
+			return 0, nil, fmt.Errorf("%w: more than %d rows; split the file", ErrFile, mostRows)
 		}
 		if err != nil {
 			if _, ok := errors.AsType[*csv.ParseError](err); !ok {
@@ -114,14 +117,14 @@ func skipMark(r io.Reader) io.Reader {
 func readHeader(cr *csv.Reader) (map[string]int, error) {
 	names, err := cr.Read()
 	if err != nil {
-		return nil, errors.New("import bindings: the file has no header; its first line must name the columns, mac and ip among them")
+		return nil, fmt.Errorf("%w: the file has no header; its first line must name the columns, mac and ip among them", ErrFile)
 	}
 	columns := map[string]int{}
 	for i, name := range names {
 		columns[strings.ToLower(strings.TrimSpace(name))] = i
 	}
 	if _, ok := columns["mac"]; !ok {
-		return nil, errors.New("import bindings: no column is named mac; the columns are " + strings.Join(header(), ", "))
+		return nil, fmt.Errorf("%w: no column is named mac; the columns are %s", ErrFile, strings.Join(header(), ", "))
 	}
 	return columns, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -30,9 +31,20 @@ type Holder struct {
 
 // Who says who had an address at a time (ms), the latest to get it first.
 func (b *Book) Who(ctx context.Context, ip netip.Addr, at int64) ([]Holder, error) {
+	return b.Held(ctx, asset.AddrText(ip), at)
+}
+
+// Held says which bindings an address, an IP or a MAC, had at a time (ms), or
+// ever where that is 0, the latest first, and on whose word.
+func (b *Book) Held(ctx context.Context, address string, at int64) ([]Holder, error) {
 	var list []Binding
 	err := b.db.View(ctx, func(tx *sql.Tx) (err error) {
-		list, err = query(tx, "WHERE ip = $1 AND first_seen <= $2 AND (until = 0 OR until > $3) ORDER BY first_seen DESC, id", asset.AddrText(ip), at, at)
+		if at == 0 {
+			at = math.MaxInt64
+			list, err = query(tx, "WHERE ip = $1 OR mac = $2 ORDER BY first_seen DESC, id", address, address)
+			return err
+		}
+		list, err = query(tx, "WHERE (ip = $1 OR mac = $2) AND first_seen <= $3 AND (until = 0 OR until > $4) ORDER BY first_seen DESC, id", address, address, at, at)
 		return err
 	})
 	if err != nil {

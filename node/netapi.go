@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -29,7 +30,10 @@ func (n *Node) networkServices() api.Network {
 		Bindings: func(ctx context.Context) ([]binding.Binding, error) {
 			return x.bindings.List(ctx, binding.Filter{Ended: true})
 		},
-		Conflicts: x.conflicts, Bind: x.bind, Subnets: x.subnets,
+		Conflicts: x.conflicts, Bind: x.bind, Subnets: x.subnets, BindFile: x.bindFile,
+		BindingsFile: func(ctx context.Context, w io.Writer, state binding.State) error {
+			return x.bindings.Export(ctx, w, binding.Filter{State: state})
+		},
 		Policies: p.state, CheckPolicy: p.check, ChangePolicy: p.change,
 		Simulate: p.simulate, Simulations: p.simulations, Simulation: p.simulation, Proof: n.segmentationProof,
 		Isolate: zone.IsolateDevice, Sensors: n.sensorStates, Wireless: x.wireless,
@@ -100,22 +104,26 @@ func (x *network) facts(_ context.Context, name asset.FactName) (out []api.Devic
 	return out, nil
 }
 
-// had says who had an address at a time, and who had approved it.
+// had says who had an address at a time, and who had approved it. A pair that
+// people approved counts as well where no packet of it was seen.
 func (x *network) had(ctx context.Context, address string, at int64) (out []api.AddressUse, err error) {
-	ip := asset.ParseAddr(address)
-	var held []binding.Binding
-	if ip.IsValid() {
-		if held, err = x.bindings.History(ctx, ip); err != nil {
-			return nil, err
-		}
+	held, err := x.bindings.Held(ctx, address, at)
+	if err != nil {
+		return nil, err
 	}
 	for _, u := range x.assets.Had(address, at) {
 		use := api.AddressUse{Device: u.Device, Name: u.Name, Address: u.Address}
-		for i := range held {
-			if held[i].MAC == u.MAC && held[i].IP == u.IP {
-				use.Binding = &held[i]
-				break
-			}
+		if i := slices.IndexFunc(held, func(h binding.Holder) bool { return h.Binding.MAC == u.MAC && h.Binding.IP == u.IP }); i >= 0 {
+			use.Binding, use.Reason = &held[i].Binding, held[i].Reason
+			held = slices.Delete(slices.Clone(held), i, i+1)
+		}
+		out = append(out, use)
+	}
+	for _, h := range held {
+		b := h.Binding
+		use := api.AddressUse{Binding: &b, Reason: h.Reason, Address: asset.Address{MAC: b.MAC, IP: b.IP, VLAN: b.VLAN, Port: b.Port, First: b.First, Last: b.Last, By: "binding"}}
+		if d, ok := x.assets.ByAddress(cmp.Or(b.MAC, b.IP), 0); ok {
+			use.Device, use.Name = d.ID, d.Name
 		}
 		out = append(out, use)
 	}
@@ -275,6 +283,12 @@ func (x *network) bind(ctx context.Context, w api.BindingWish, by string) error 
 		return err
 	}
 	return x.bindings.Decide(ctx, d)
+}
+
+// bindFile takes a list of bindings in.
+func (x *network) bindFile(ctx context.Context, r io.Reader, by, reason string) (api.BindingsTaken, error) {
+	n, rejects, err := x.bindings.Import(ctx, r, by, reason)
+	return api.BindingsTaken{Taken: n, Rejected: append([]binding.Reject{}, rejects...)}, err
 }
 
 // subnets lists the networks with bindings: those of zones, else /24 and /64.

@@ -65,6 +65,7 @@ type cli struct {
 	Plant      plantCmd      `cmd:"" help:"Commit a violation that is none, to see whether it is found."`
 	Patients   patientsCmd   `cmd:"" help:"The index of the hospital's own patients: how many it knows; plant one who does not exist."`
 	Assets     assetsCmd     `cmd:"" help:"Devices of the network: what each is and why, whose, how old, what is weak in it; lists in and out."`
+	Addresses  addressesCmd  `cmd:"" help:"Who an address belongs to: learnt, reviewed, locked, disputed; who had it when; lists in and out."`
 	Exceptions exceptionsCmd `cmd:"" help:"What detectors are silent about: list, add, review, end."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay or discard input that could not be used."`
 	Release    releaseCmd    `cmd:"" help:"Data sets that leave: ask, measure, decide, hand out, prove."`
