@@ -143,7 +143,7 @@ func (s *Sensor) Run(ctx context.Context, sink collect.Sink) error {
 		return fmt.Errorf("capture: %w", err)
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { c.run(context.WithoutCancel(ctx)) })
+	wg.Go(func() { c.run(ctx) })
 	err = live.Run(ctx, r.engine, s.now, func() { r.each(live) })
 	r.engine.Flush()
 	r.watch.Tick(s.now().UnixNano(), r.alarm)
@@ -294,20 +294,25 @@ func (c *channel) close() {
 	close(c.batch)
 }
 
-// run delivers until there is no more. What is not taken is tried again, so
-// that nothing is lost while the server rests; at the end it has a minute.
+// run delivers until the channel is closed. What is not taken is tried again
+// every second, so that nothing is lost while the sink rests; once ctx has
+// ended, a minute for all of it.
 func (c *channel) run(ctx context.Context) {
+	left := 60 // tries after the end
 	for text := range c.batch {
-		for try := 0; ; try++ {
-			it := collect.Item{Format: "sensor", Source: c.source, Received: c.clock(), Data: text}
-			_, err := c.sink.Deliver(ctx, it)
+		it := collect.Item{Format: "sensor", Source: c.source, Received: c.clock(), Data: text}
+		for told := false; ; told = true {
+			_, err := c.sink.Deliver(context.WithoutCancel(ctx), it)
 			if err == nil {
 				break
 			}
-			if try == 0 {
+			if !told {
 				c.notes.Error("what the sensor saw is not stored, trying again", "source", c.source, "error", err)
 			}
-			if try >= 60 {
+			if ctx.Err() != nil {
+				left--
+			}
+			if left <= 0 {
 				c.notes.Error("what the sensor saw is lost", "source", c.source, "bytes", len(text), "error", err)
 				break
 			}
