@@ -105,7 +105,7 @@ type ManagerParts struct {
 	Prober Prober
 	// LogStats tells how the reader of denials fares; nil where there is none.
 	LogStats func() LogStats
-	// Strict and Cut: see [Order].
+	// Strict: see [Order].
 	Strict bool
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -433,12 +433,11 @@ func (m *Manager) Overdue(ctx context.Context) (Stand, error) {
 }
 
 func (m *Manager) overdue(ctx context.Context, s Stand) (Stand, error) {
-	have, err := m.parts.Enforcer.Loaded(ctx, nil, Trial)
-	if err != nil {
-		return s, err
-	}
-	if m.parts.Now().UnixMilli() < s.Deadline && have.Hash == s.Hash && have.Mode == Trial && have.Armed > 0 {
-		return s, nil // there is still time to confirm
+	if m.parts.Now().UnixMilli() < s.Deadline {
+		have, err := m.parts.Enforcer.Loaded(ctx, nil, Trial)
+		if err != nil || have.Hash == s.Hash && have.Mode == Trial && have.Armed > 0 {
+			return s, err // there is still time to confirm
+		}
 	}
 	return m.back(ctx, s, Step{By: "cordon", Reason: "nobody confirmed in time, or cordon stopped before"})
 }
@@ -495,12 +494,11 @@ func (m *Manager) watch(ctx context.Context, beat, check bool) error {
 	}
 	var errs []error
 	if s.Life == Waiting && m.parts.Now().UnixMilli() >= s.Deadline {
-		_, err := m.Confirm(ctx, Step{By: "cordon"}) // too late: rolls back
-		if errors.Is(err, ErrTooLate) && !errors.Is(err, ErrUnverified) {
+		after, err := m.Overdue(ctx)
+		if err == nil && after.Life == RolledBack {
 			m.parts.Log.Warn("nobody confirmed the zone policy in time; it was rolled back", "policy", s.Policy)
-			return nil
 		}
-		errs = append(errs, err)
+		return err
 	}
 	if holds := s.Life == Enforced || s.Life == Waiting || s.Before != nil; beat && holds {
 		errs = append(errs, m.parts.Enforcer.Beat(ctx, beatLife))

@@ -50,8 +50,8 @@
 // It does not know people: a conduit's owner is a word. It does not see what a
 // switch carries within one VLAN. Lists for switches have no state, and say so.
 // A simulation knows what was seen, and says what the sample cannot show. It
-// imports neither kernel nor store: implementations are zone/nft, zone/radius
-// and zone/snmp, and whoever has conversations hands them in.
+// imports no kernel and reads no conversations: implementations are zone/nft,
+// zone/radius and zone/snmp, and whoever has conversations hands them in.
 package zone
 
 import (
