@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,13 +29,27 @@ type world struct {
 	log  *evidence.Log
 	opts Options
 	*Book
-	now time.Time
+	mu  sync.Mutex
+	now time.Time // guarded by mu where it changes: the log of evidence reads it, too
+}
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pass(d)
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
 }
 
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
-	now := func() time.Time { return w.now }
+	now := w.clock
 	dir := t.TempDir()
 	var err error
 	w.log, err = evidence.Open(context.Background(), evidence.Config{Dir: dir, KeyDir: dir, Origin: "test.example/log"}, db, now, slog.New(slog.DiscardHandler))
@@ -113,7 +128,7 @@ func openSQLite(t testing.TB) *store.DB {
 func inMemory(t testing.TB, k *Knowledge) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
-	w.opts = Options{Now: func() time.Time { return w.now }, Learning: usualLearning, Most: usualMost}
+	w.opts = Options{Now: w.clock, Learning: usualLearning, Most: usualMost}
 	w.Book = &Book{opts: w.opts, know: k}
 	w.clear()
 	return w
@@ -223,7 +238,7 @@ func TestAnAddressChangesHands(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
 	w.see(pc, "10.2.2.2", "dhcp", "hostname=A")
 	first := w.now
-	w.now = w.now.Add(48 * time.Hour)
+	w.pass(48 * time.Hour)
 	w.see("00:14:22:00:00:77", "10.2.2.2", "dhcp", "hostname=B")
 	if d, ok := w.ByAddress("10.2.2.2", first.UnixMilli()+1000); !ok || d.Name != "A" {
 		t.Errorf("then: %+v", d)
@@ -287,13 +302,13 @@ func TestMadeUpAddresses(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
 	params := "dhcp-params=1,121,3,6,15,108,114,119,252"
 	w.see("d6:11:22:33:44:01", "10.4.0.1", "dhcp", "hostname=ward-phone-17", params)
-	w.now = w.now.Add(24 * time.Hour)
+	w.pass(24 * time.Hour)
 	w.see("d6:11:22:33:44:02", "10.4.0.2", "dhcp", "hostname=ward-phone-17", params)
 	if d := w.at("10.4.0.2"); len(d.MACs) != 2 || !d.Private {
 		t.Errorf("the same phone with its next address: %+v", d)
 	}
 	w.see("d6:11:22:33:44:03", "10.4.0.3", "dhcp", "hostname=iPhone", params)
-	w.now = w.now.Add(24 * time.Hour)
+	w.pass(24 * time.Hour)
 	w.see("d6:11:22:33:44:04", "10.4.0.4", "dhcp", "hostname=iPhone", params)
 	if d := w.at("10.4.0.4"); len(d.MACs) != 1 {
 		t.Errorf("two phones of one common name became one: %+v", d)
@@ -311,17 +326,17 @@ func TestAlarms(t *testing.T) {
 	w.see(siemensCT, "10.1.1.5", "arp")
 	w.see(siemensCT, "10.1.1.5", "dicom", scanner...)
 	w.see(pc, "10.2.2.2", "dhcp", "hostname=BRW8CAB12", "service=tcp/9100", "model=HP LaserJet M507")
-	w.now = w.now.Add(2 * time.Minute)
+	w.pass(2 * time.Minute)
 	if got := w.Review(w.now); len(got) != 0 {
 		t.Errorf("alarms while learning: %v", got)
 	}
-	w.now = w.now.Add(8 * 24 * time.Hour)
+	w.pass(8 * 24 * time.Hour)
 	w.see("00:14:22:00:00:50", "10.2.2.3", "dhcp", "hostname=EVIL", "os=Windows 7")
 	w.see("d6:11:22:33:44:01", "10.4.0.1", "dhcp", "hostname=iPhone")
 	if got := w.Review(w.now); !slices.Equal(kinds(got), []AlarmKind{AgingDevice}) || got[0].Args[1] != "2020-01-14" {
 		t.Errorf("announced before it settled, or its age not: %v", got)
 	}
-	w.now = w.now.Add(2 * time.Minute)
+	w.pass(2 * time.Minute)
 	got := w.Review(w.now)
 	if !slices.Equal(kinds(got), []AlarmKind{NewDevice}) || got[0].Culprit.Name != "EVIL" || got[0].Culprit.IP != netip.MustParseAddr("10.2.2.3") {
 		t.Errorf("after it settled: %+v", got)
@@ -411,11 +426,11 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3000 {
-		w.now = w.now.Add(time.Second)
+		w.pass(time.Second)
 		w.see(fmt.Sprintf("d6:00:00:00:%02x:%02x", i>>8, i&255), "", "arp")
 	}
 	for i := range 1000 {
-		w.now = w.now.Add(time.Second)
+		w.pass(time.Second)
 		w.see(pc, fmt.Sprintf("10.3.%d.%d", i>>8, i&255), "dhcp", fmt.Sprintf("hostname=n%d", i), "description="+strings.Repeat("x", 5000))
 	}
 	d := w.at(pc)

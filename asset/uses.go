@@ -42,6 +42,30 @@ func (b *Book) Had(text string, at int64) []Use {
 	return out
 }
 
+// Lifelines are the addresses that devices of life support have, or had since
+// (ms): also those which somebody else uses now.
+func (b *Book) Lifelines(since int64) (out []Address) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, w := range b.words {
+		u := b.units[id]
+		if u == nil || w.get(fieldLifeSupport) != "yes" {
+			continue
+		}
+		for _, part := range b.group(b.leader(u)) {
+			if part.MAC != "" {
+				out = append(out, Address{MAC: part.MAC, First: part.First, Last: part.Last})
+			}
+			for _, a := range part.Addresses {
+				if a.Last >= since || a.Last == part.Addresses[0].Last { // the last it had, however long ago
+					out = append(out, a.Address)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Told is a fact of a device.
 type Told struct {
 	Device string

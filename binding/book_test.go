@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,10 +31,22 @@ type desk struct {
 	db  *store.DB
 	log *evidence.Log
 	b   *binding.Book
-	at  time.Time
+	mu  sync.Mutex
+	at  time.Time // guarded by mu where it changes: the log of evidence reads it, too
 }
 
-func (d *desk) now() time.Time { return d.at }
+func (d *desk) now() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.at
+}
+
+// until lets time pass.
+func (d *desk) until(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = t
+}
 
 func newDesk(t *testing.T, db *store.DB) *desk {
 	d := &desk{t: t, db: db, at: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
@@ -153,10 +166,10 @@ func TestWho(t *testing.T) {
 		ctx := t.Context()
 		start := d.at
 		d.sees(binding.Summary{MAC: m(1), IP: a(4)})
-		d.at = start.Add(time.Hour)
+		d.until(start.Add(time.Hour))
 		id := d.list(binding.Filter{})[0].ID
 		d.must(d.b.Decide(ctx, binding.Decision{Act: binding.Confirm, IDs: []string{id}, Person: "P1", By: "li.na", Reason: "ticket 11"}))
-		d.at = start.Add(2 * time.Hour)
+		d.until(start.Add(2 * time.Hour))
 		if _, err := d.b.Put(ctx, binding.Binding{MAC: "02-00-00-00-00-09", IP: "10.2.3.4", Person: "P2"}, "wang", "new machine, ticket 12"); err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +210,7 @@ func TestLeases(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.sees(binding.Summary{MAC: m(1), IP: a(50), Server: dhcp})
-		d.at = d.at.Add(time.Hour)
+		d.until(d.at.Add(time.Hour))
 		d.sees(binding.Summary{MAC: m(1), IP: a(51), Server: dhcp}, binding.Summary{MAC: m(3), IP: a(50), Server: dhcp})
 		var got []string
 		for _, x := range d.list(binding.Filter{Ended: true}) {
@@ -211,7 +224,7 @@ func TestLeases(t *testing.T) {
 		if _, err := d.b.Put(ctx, binding.Binding{MAC: "02:00:00:00:00:07", IP: "10.2.3.7"}, "li.na", ""); err != nil {
 			t.Fatal(err)
 		}
-		d.at = d.at.Add(time.Hour)
+		d.until(d.at.Add(time.Hour))
 		d.sees(binding.Summary{MAC: m(8), IP: a(7), Server: dhcp}, binding.Summary{MAC: m(9), IP: a(7)})
 		if h, err := d.b.Who(ctx, a(7), d.at.UnixMilli()); err != nil || len(h) != 1 || h[0].Binding.MAC != "02:00:00:00:00:07" {
 			t.Errorf("%+v %v", h, err)
@@ -262,7 +275,7 @@ func TestCSV(t *testing.T) {
 			t.Errorf("%q", out.String())
 		}
 		mark := d.b.Table(nil).Mark
-		d.at = d.at.Add(time.Hour)
+		d.until(d.at.Add(time.Hour))
 		if n, rejects, err := d.b.Import(t.Context(), &out, "wang", "again"); n != 2 || len(rejects) != 0 || err != nil || d.b.Table(nil).Mark != mark {
 			t.Error(n, rejects, err)
 		}

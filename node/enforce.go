@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,10 +157,33 @@ func (e *enforcement) run(ctx context.Context) error {
 		if err := e.protect(ctx); err != nil && ctx.Err() == nil {
 			e.node.log.Warn("routers do not know yet who must never be cut off", "error", err)
 		}
-		if !pause(ctx, 30*time.Second) {
+		if !e.rest(ctx) {
 			return nil
 		}
 	}
+}
+
+// rest waits half a minute, or until there is something new of life support: a
+// device that is tagged while it is cut off comes back at once.
+func (e *enforcement) rest(ctx context.Context) bool {
+	mark := func() string {
+		var all []string
+		for _, a := range e.node.lifelines() {
+			all = append(all, a.IP+" "+a.MAC)
+		}
+		slices.Sort(all)
+		return strings.Join(all, "\n")
+	}
+	before := mark()
+	for range 30 {
+		if !pause(ctx, time.Second) {
+			return false
+		}
+		if mark() != before {
+			return true
+		}
+	}
+	return true
 }
 
 // read takes the kernel's records of what it dropped.
@@ -207,8 +231,7 @@ func (e *enforcement) protect(ctx context.Context) error {
 	if len(e.kernels()) == 0 {
 		return nil
 	}
-	devices, _ := e.node.network.assets.Devices(asset.Filter{})
-	return e.quarantine.Protect(ctx, devices)
+	return e.quarantine.Protect(ctx, e.node.lifelines())
 }
 
 // denied makes an event of what the kernel dropped.
@@ -241,6 +264,7 @@ func (n *Node) newQuarantine(e *enforcement) (*zone.Quarantine, error) {
 			z := n.network.place(a)
 			return z != nil && z.FailOpen
 		},
+		Spared: n.spared(), Shared: n.network.shared,
 		Save: func(ctx context.Context, r evidence.Record) error { return n.putRecords(ctx, []evidence.Record{r}) },
 	}
 	if sessions != nil {
@@ -317,13 +341,16 @@ func (x everywhere) Release(ctx context.Context, list []zone.Isolation) error {
 	return x.each(func(k kernel) error { return k.Release(ctx, list) })
 }
 
-// Isolated implements [zone.Isolator].
+// Isolated implements [zone.Isolator]. A router that does not answer must not
+// keep anybody from cutting a device off at the others.
 func (x everywhere) Isolated(ctx context.Context) (list []zone.Isolation, err error) {
 	var mu sync.Mutex
+	answered := false
 	err = x.each(func(k kernel) error {
 		some, err := k.Isolated(ctx)
 		mu.Lock()
 		defer mu.Unlock()
+		answered = answered || err == nil
 		for _, i := range some {
 			if !slices.ContainsFunc(list, func(o zone.Isolation) bool { return o.IP == i.IP && o.MAC == i.MAC }) {
 				list = append(list, i)
@@ -331,6 +358,10 @@ func (x everywhere) Isolated(ctx context.Context) (list []zone.Isolation, err er
 		}
 		return err
 	})
+	if answered && err != nil {
+		x.e.node.log.Warn("who is cut off is not known of all routers", "error", err)
+		err = nil
+	}
 	return list, err
 }
 

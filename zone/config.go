@@ -2,8 +2,14 @@ package zone
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cordon-health/cordon/asset"
+	"github.com/cordon-health/cordon/internal/packet"
 )
 
 // Settings are how departments are kept apart by this server and its sensors.
@@ -25,6 +31,10 @@ type Settings struct {
 	Guard bool `yaml:"guard"`
 	// Most bounds how many devices are isolated at a time; 0 takes 5.
 	Most int `yaml:"most"`
+	// Never lists addresses, networks and MACs that are never isolated: gateways,
+	// DNS, DHCP, NTP, domain controllers. Devices of life support, zones that
+	// are fail-open, and Cordon's own addresses need not stand in it.
+	Never []string `yaml:"never"`
 	// Probes is a file of probes that verify what is enforced (see
 	// docs/zones.md): who tries what, and whether it has to pass.
 	Probes string `yaml:"probes"`
@@ -44,5 +54,31 @@ func (s Settings) Check() error {
 	case s.NetNS != "" && !s.Enforce && !s.Guard:
 		return errors.New("zone.netns is set, but neither zone.enforce nor zone.guard")
 	}
-	return nil
+	_, err := s.Spared()
+	return err
+}
+
+// Spared tells of an address whether Never lists it.
+func (s Settings) Spared() (func(Isolation) bool, error) {
+	var networks []netip.Prefix
+	var macs []packet.MAC
+	for _, text := range s.Never {
+		if mac := asset.ParseMAC(text); mac != (packet.MAC{}) {
+			macs = append(macs, mac)
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			a, errAddr := netip.ParseAddr(text)
+			if errAddr != nil {
+				return nil, fmt.Errorf("zone.never: %q is no address, network or MAC", text)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		networks = append(networks, p)
+	}
+	return func(i Isolation) bool {
+		return i.MAC != (packet.MAC{}) && slices.Contains(macs, i.MAC) ||
+			slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(i.IP.Unmap()) })
+	}, nil
 }

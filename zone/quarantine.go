@@ -591,14 +591,12 @@ func (q *Quarantine) Reconcile(ctx context.Context, entries []playbook.Entry) (s
 	return strange, err
 }
 
-// Protect tells the kernel who is never cut off: devices of life support.
-func (q *Quarantine) Protect(ctx context.Context, devices []asset.Device) error {
+// Protect tells the kernel which addresses are never cut off: those of devices
+// of life support.
+func (q *Quarantine) Protect(ctx context.Context, held []asset.Address) error {
 	var list []Isolation
-	for _, d := range devices {
-		if !d.LifeSupport {
-			continue
-		}
-		list = append(list, whomOf(d).list(0, "")...)
+	for _, a := range held {
+		list = append(list, Isolation{IP: asset.ParseAddr(a.IP), MAC: asset.ParseMAC(a.MAC)})
 	}
 	return q.Isolator.Exempt(ctx, list)
 }

@@ -150,7 +150,7 @@ func TestWhoIsNeverCutOff(t *testing.T) {
 	if a.Class != playbook.Cut || a.Life != QuarantineLife || a.Hourly > 10 || a.Undo == nil {
 		t.Errorf("%+v", a)
 	}
-	if err := q.Protect(ctx, []asset.Device{{IPs: []string{"10.2.0.9"}, LifeSupport: true}, {IPs: []string{"10.1.0.5"}}}); err != nil || len(k.exempt) != 1 {
+	if err := q.Protect(ctx, []asset.Address{{IP: "10.2.0.9", MAC: "02:00:00:00:00:09"}}); err != nil || len(k.exempt) != 1 {
 		t.Error(k.exempt, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -186,6 +187,9 @@ func (k *Kernel) Isolate(ctx context.Context, list []zone.Isolation) (a zone.App
 			return a, errors.New("isolate: give an address, and a time of at least a second")
 		}
 	}
+	if err := k.refuseOwn(list); err != nil {
+		return a, err
+	}
 	err = k.change(func(c *nftables.Conn, t *nftables.Table) error {
 		return each(t, list, func(s *nftables.Set, e []nftables.SetElement) error {
 			return errors.Join(c.SetAddElements(s, e), c.SetDeleteElements(s, e), c.SetAddElements(s, e))
@@ -209,6 +213,32 @@ func (k *Kernel) Isolate(ctx context.Context, list []zone.Isolation) (a zone.App
 		})
 	})
 	return a, err
+}
+
+// refuseOwn keeps a router from cutting itself off, and with it whoever comes
+// by it.
+func (k *Kernel) refuseOwn(list []zone.Isolation) error {
+	return k.inside(func() error {
+		links, err := net.Interfaces()
+		if err != nil {
+			return fmt.Errorf("isolate: read this router's own addresses: %w", err)
+		}
+		addresses, err := net.InterfaceAddrs()
+		if err != nil {
+			return fmt.Errorf("isolate: read this router's own addresses: %w", err)
+		}
+		for _, i := range list {
+			own := slices.ContainsFunc(links, func(l net.Interface) bool { return i.MAC != packet.MAC{} && bytes.Equal(l.HardwareAddr, i.MAC[:]) }) ||
+				slices.ContainsFunc(addresses, func(a net.Addr) bool {
+					p, ok := a.(*net.IPNet)
+					return ok && i.IP.IsValid() && p.IP.Equal(i.IP.Unmap().AsSlice())
+				})
+			if own {
+				return fmt.Errorf("isolate: %w", zone.ErrNeeded)
+			}
+		}
+		return nil
+	})
 }
 
 // Release lets devices back in.

@@ -4,6 +4,7 @@ package nft
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -140,5 +141,19 @@ func TestIsolationByMAC(t *testing.T) {
 	}
 	if _, err := l.dial("his", l.ip4("img"), 443, time.Second); err != nil {
 		t.Error("released and still cut off:", err)
+	}
+}
+
+// TestARouterDoesNotCutItselfOff: nor whoever comes by it.
+func TestARouterDoesNotCutItselfOff(t *testing.T) {
+	l := newLab(t, "his", "img")
+	k := l.kernel()
+	ctx := context.Background()
+	own := l.addr("10.77.%d.1", "his")
+	if _, err := k.Isolate(ctx, []zone.Isolation{{IP: l.ip4("his"), Left: time.Minute}, {IP: own, Left: time.Minute}}); !errors.Is(err, zone.ErrNeeded) {
+		t.Errorf("its own address: %v", err)
+	}
+	if list, err := k.Isolated(ctx); err != nil || len(list) > 0 {
+		t.Errorf("half of it is done: %+v %v", list, err)
 	}
 }
