@@ -2,6 +2,7 @@ package capture
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -457,7 +458,7 @@ func (e *Engine) dropPrefixes(s *stream) {
 	for dir := range s.sides {
 		p := s.sides[dir].prefix
 		e.streams.held -= len(p)
-		if s.sides[dir].prefix = nil; cap(p) > 0 && len(e.streams.spare) < 64 {
+		if s.sides[dir].prefix = nil; cap(p) > 0 && len(e.streams.spare) < 512 {
 			e.streams.spare = append(e.streams.spare, p[:0])
 		}
 	}
@@ -477,16 +478,10 @@ func (e *Engine) probe(s *stream, dir int, at int64, b []byte) {
 	} else {
 		views[dir] = b
 	}
-	for left, i := s.candidates, 0; left != 0; i, left = i+1, left>>1 {
-		if left&1 == 0 {
-			continue
-		}
-		v := e.ask(i, s, views)
-		if v != Maybe {
-			s.candidates &^= 1 << i
-		}
-		if v == Yes {
-			e.accept(s, i, dir, at, b)
+	for i := 0; i < len(e.cfg.Streams); {
+		var yes bool
+		if i, yes = e.ask(i, s, views); yes {
+			e.accept(s, i-1, dir, at, b)
 		}
 	}
 	both := len(views[0]) > 0 && len(views[1]) > 0
@@ -515,10 +510,23 @@ func (e *Engine) keep(s *stream, h *streamSide, b []byte) {
 	e.streams.held += len(b)
 }
 
-func (e *Engine) ask(i int, s *stream, views [2][]byte) (v Verdict) {
-	d := e.cfg.Streams[i]
-	defer e.caught(d.Name)
-	return d.Probe(&s.Stream, views[0][:min(len(views[0]), mostPrefix)], views[1][:min(len(views[1]), mostPrefix)])
+// ask asks dissectors from number i on whether they want a stream, until one
+// says yes or panics. It returns the number to go on with.
+func (e *Engine) ask(i int, s *stream, views [2][]byte) (next int, yes bool) {
+	next = i
+	defer e.caught(func() string { return e.cfg.Streams[next-1].Name() })
+	client, server := views[0][:min(len(views[0]), mostPrefix)], views[1][:min(len(views[1]), mostPrefix)]
+	for left := s.candidates >> i << i; left != 0; left &= left - 1 {
+		next = bits.TrailingZeros64(left) + 1
+		s.candidates &^= 1 << (next - 1)
+		switch e.cfg.Streams[next-1].Probe(&s.Stream, client, server) {
+		case Maybe:
+			s.candidates |= 1 << (next - 1)
+		case Yes:
+			return next, true
+		}
+	}
+	return len(e.cfg.Streams), false
 }
 
 // accept has a dissector read the stream: what was said before, then b.

@@ -67,7 +67,7 @@ func parseHTTPHead(b []byte) (h httpHead, err error) {
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		key, value, ok := bytes.Cut(line, []byte(":"))
 		if ok && len(key) < 24 {
-			h.field(strings.ToLower(string(key)), value)
+			h.field(key, value)
 		}
 	}
 	return h, nil
@@ -85,23 +85,24 @@ func (h *httpHead) request(line []byte) error {
 	return nil
 }
 
-func (h *httpHead) field(key string, value []byte) {
-	switch key {
-	case "host":
+func (h *httpHead) field(key, value []byte) {
+	is := func(name string) bool { return len(key) == len(name) && strings.EqualFold(string(key), name) }
+	switch {
+	case is("host"):
 		h.host = httpHost(seenText(value))
-	case "user-agent":
+	case is("user-agent"):
 		h.agent = seenText(value)
-	case "server":
+	case is("server"):
 		h.server = seenText(value)
-	case "via":
+	case is("via"):
 		h.via = seenText(value)
-	case "content-length":
-		if n, err := strconv.Atoi(strings.TrimSpace(string(value))); err == nil && n >= 0 && h.length == httpBodyEnds {
+	case is("content-length"):
+		if n, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil && n >= 0 && h.length == httpBodyEnds {
 			h.length = n
 		}
-	case "transfer-encoding":
+	case is("transfer-encoding"):
 		h.chunked = bytes.Contains(bytes.ToLower(value), []byte("chunked"))
-	case "upgrade":
+	case is("upgrade"):
 		h.upgrade = true
 	}
 }

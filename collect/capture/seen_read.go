@@ -126,7 +126,7 @@ func seenText(b []byte) string {
 	if i := slices.Index(b, 0); i >= 0 {
 		b = b[:i]
 	}
-	if len(b) > seenMostText {
+	if b = bytes.Trim(b, " \t\r\n"); len(b) > seenMostText {
 		b = b[:seenMostText]
 		for i := 0; i < utf8.UTFMax && len(b) > 0 && !utf8.Valid(b); i++ {
 			b = b[:len(b)-1]
