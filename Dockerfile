@@ -6,6 +6,9 @@
 # packaging/container.yaml is what it runs with; mount your own over
 # /etc/cordon/cordon.yaml. Put a reverse proxy with TLS in front of port 8080.
 #
+# A sensor on a mirror port of the host takes its network and one capability:
+#   docker run --network host --cap-add NET_RAW --user 0 -e CORDON_TOKEN cordon sensor --server URL -i eth1
+#
 # Sources are compiled with C, because the lake asks its questions through DuckDB.
 FROM golang:1.26-bookworm AS build
 WORKDIR /src

@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,9 +33,12 @@ type zeekLine struct {
 	RespPkts  int64   `json:"resp_pkts"`
 	OrigBytes int64   `json:"orig_ip_bytes"`
 	RespBytes int64   `json:"resp_ip_bytes"`
-	OrigMAC   string  `json:"orig_l2_addr"`
-	RespMAC   string  `json:"resp_l2_addr"`
-	VLAN      uint16  `json:"vlan"`
+	// Payload stands in where the bytes of packets are not logged.
+	OrigPayload int64  `json:"orig_bytes"`
+	RespPayload int64  `json:"resp_bytes"`
+	OrigMAC     string `json:"orig_l2_addr"`
+	RespMAC     string `json:"resp_l2_addr"`
+	VLAN        uint16 `json:"vlan"`
 
 	// dhcp, known_*, software, http, ssl, ssh, ntlm, rdp, snmp, mysql, notice
 	MAC         string   `json:"mac"`
@@ -161,7 +165,7 @@ func (z *zeekLine) conn(l *netlog) {
 	c := flow.Conversation{
 		Key:  flow.Key{Client: asset.ParseAddr(z.Orig), Server: asset.ParseAddr(z.Resp), Proto: protoNumber(z.Proto), Port: z.RespP, App: appName(z.Service)},
 		From: l.at, Until: l.at + int64(z.Duration*1000), VLAN: z.VLAN, ClientMAC: z.OrigMAC, ServerMAC: z.RespMAC, Sessions: 1,
-		PacketsOut: z.OrigPkts, PacketsIn: z.RespPkts, BytesOut: z.OrigBytes, BytesIn: z.RespBytes,
+		PacketsOut: z.OrigPkts, PacketsIn: z.RespPkts, BytesOut: cmp.Or(z.OrigBytes, z.OrigPayload), BytesIn: cmp.Or(z.RespBytes, z.RespPayload),
 	}
 	if c.Proto == 1 || c.Proto == 58 {
 		c.Port = 0 // the type of message

@@ -22,7 +22,7 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	target
-	Role  string `help:"administrator, security-officer, privacy-officer, auditor, department-head, or sender for machines that hand in events." required:""`
+	Role  string `help:"administrator, security-officer, privacy-officer, network-engineer, auditor, department-head, data-steward; sender for machines that hand in events, sensor for cordon sensor." required:""`
 	Label string `help:"What it is for." default:"command line"`
 	Days  int    `help:"How many days it works." default:"365"`
 }
