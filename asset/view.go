@@ -96,8 +96,17 @@ func (b *Book) Device(id string) (Device, bool) {
 func (b *Book) ByAddress(text string, at int64) (Device, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	u := b.user(text, at)
+	if u == nil {
+		return Device{}, false
+	}
+	return b.device(b.leader(u), true), true
+}
+
+// user is the unit that had an address at a time, nil for none.
+func (b *Book) user(text string, at int64) *unit {
 	if u := b.byMAC[MACText(ParseMAC(text))]; u != nil && u.MAC != "" && (at == 0 || u.First <= at) {
-		return b.device(b.leader(u), true), true
+		return u
 	}
 	ip := ParseAddr(text)
 	var best *unit
@@ -114,10 +123,7 @@ func (b *Book) ByAddress(text string, at int64) (Device, bool) {
 			}
 		}
 	}
-	if best == nil {
-		return Device{}, false
-	}
-	return b.device(b.leader(best), true), true
+	return best
 }
 
 func or(a, b int64) int64 {
@@ -125,6 +131,17 @@ func or(a, b int64) int64 {
 		return a
 	}
 	return b
+}
+
+// IDOf is the id of the device that uses an address, MAC or IP, "" for none:
+// what ByAddress finds, without all that is known of it.
+func (b *Book) IDOf(text string) string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if u := b.user(text, 0); u != nil {
+		return b.leader(u).ID
+	}
+	return ""
 }
 
 // Count is how many devices of a kind there are.

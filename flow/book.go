@@ -44,6 +44,7 @@ type Book struct {
 	mu    sync.RWMutex
 	fresh map[place]*Conversation // guarded by mu: not in the store yet
 	sent  map[place]*Conversation // guarded by mu: in the checkpoint under way
+	sums  sums                    // guarded by mu
 }
 
 // Open makes the tables and the book.
@@ -64,6 +65,7 @@ func (b *Book) Apply(c Conversation) {
 	p := place{max(c.From, c.Until-1) / hourMS, c.Sensor, c.Key}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sums.touch(p.hour)
 	if old := b.fresh[p]; old != nil {
 		old.Add(c)
 		return
@@ -111,6 +113,7 @@ func (b *Book) Changes(now int64) Changes {
 		}
 		b.fresh[p] = c
 	}
+	b.sums.saves++
 	b.sent, b.fresh = b.fresh, map[place]*Conversation{}
 	return Changes{b.sent, (now - Keep.Milliseconds()) / hourMS}
 }
@@ -119,6 +122,7 @@ func (b *Book) Changes(now int64) Changes {
 func (b *Book) Saved() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sums.saves++
 	b.sent = nil
 }
 

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/cordon-health/cordon/api"
@@ -133,15 +133,17 @@ func (x *network) had(ctx context.Context, address string, at int64) (out []api.
 // talks sums conversations by their key.
 func (x *network) talks(ctx context.Context, f api.TalkFilter) ([]api.Talk, error) {
 	sums := map[flow.Key]*flow.Conversation{}
-	add := func(c flow.Conversation) {
+	add := func(c *flow.Conversation) {
 		if f.Clear && len(c.Clear) == 0 {
 			return
 		}
 		if old := sums[c.Key]; old != nil {
-			old.Add(c)
+			old.Add(*c)
 			return
 		}
-		sums[c.Key] = &c
+		one := *c
+		one.Calls, one.Clear = maps.Clone(c.Calls), slices.Clone(c.Clear)
+		sums[c.Key] = &one
 	}
 	if err := x.eachTalk(ctx, f, add); err != nil {
 		return nil, err
@@ -161,9 +163,9 @@ func (x *network) talks(ctx context.Context, f api.TalkFilter) ([]api.Talk, erro
 }
 
 // eachTalk reads conversations: of a device by its addresses, else all.
-func (x *network) eachTalk(ctx context.Context, f api.TalkFilter, add func(flow.Conversation)) error {
+func (x *network) eachTalk(ctx context.Context, f api.TalkFilter, add func(*flow.Conversation)) error {
 	if f.Device == "" {
-		for c, err := range x.flows.Conversations(ctx, f.Since, f.Until) {
+		for c, err := range x.flows.Sums(ctx, f.Since, f.Until) {
 			if err != nil {
 				return err
 			}
@@ -183,7 +185,7 @@ func (x *network) eachTalk(ctx context.Context, f api.TalkFilter, add func(flow.
 			}
 			if k := fmt.Sprint(c.Key, c.From); !seen[k] { // a device may talk to itself
 				seen[k] = true
-				add(c)
+				add(&c)
 			}
 		}
 	}
@@ -193,58 +195,10 @@ func (x *network) eachTalk(ctx context.Context, f api.TalkFilter, add func(flow.
 func (x *network) idOf(names map[netip.Addr]string, a netip.Addr) string {
 	id, known := names[a]
 	if !known {
-		if d, ok := x.assets.ByAddress(asset.AddrText(a), 0); ok {
-			id = d.ID
-		}
+		id = x.assets.IDOf(asset.AddrText(a))
 		names[a] = id
 	}
 	return id
-}
-
-// hourCounts remembers the counts of hours that are over.
-type hourCounts struct {
-	mu    sync.Mutex
-	rules *zone.Ruleset             // judged by; guarded by mu
-	done  map[int64]api.NetworkHour // guarded by mu
-}
-
-// hours counts sessions and violations by the hour.
-func (x *network) hours(ctx context.Context, since, until int64) (out []api.NetworkHour, err error) {
-	const hour = int64(time.Hour / time.Millisecond)
-	h := &x.counted
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r := x.rules.Load(); h.done == nil || h.rules != r {
-		h.rules, h.done = r, map[int64]api.NetworkHour{}
-	}
-	latest := until/hour - 2 // what may still change
-	for at := since / hour; at*hour < until; at++ {
-		c, ok := h.done[at]
-		if !ok {
-			if c, err = x.countHour(ctx, at*hour, (at+1)*hour); err != nil {
-				return nil, err
-			}
-			if at < latest {
-				h.done[at] = c
-			}
-		}
-		out = append(out, c)
-	}
-	return out, nil
-}
-
-func (x *network) countHour(ctx context.Context, from, until int64) (c api.NetworkHour, err error) {
-	c.At = from
-	for t, err := range x.flows.Conversations(ctx, from, until) {
-		if err != nil {
-			return c, err
-		}
-		c.Sessions += t.Sessions
-		if v, judged := x.judge.Verdict(&t); judged && !v.Allow {
-			c.Violations += t.Sessions
-		}
-	}
-	return c, nil
 }
 
 // conflicts lists claims that contradict a binding or each other.

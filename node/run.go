@@ -68,6 +68,7 @@ func (n *Node) startFront(g *group) {
 	g.run("intake", func(ctx context.Context) error { n.intake.run(ctx); return nil })
 	g.run("pipeline", n.pipe.run)
 	g.run("network", func(ctx context.Context) error { return n.network.run(ctx, n.now) })
+	g.run("conversations", func(ctx context.Context) error { return n.network.count(ctx, n.now) })
 }
 
 // Run serves until ctx ends: collectors first stop, then the pipeline, then
