@@ -180,7 +180,7 @@ func (r *captureReader) Claim(c binding.Claim) { r.watch.Claim(c, r.Alarm) }
 // Alarm becomes a finding.
 func (r *captureReader) Alarm(a asset.Alarm) { r.judge(a.Event(), false) }
 
-// Event is told, with what names patients replaced by tokens, and judged.
+// Event is told without the values of its statement, and judged.
 func (r *captureReader) Event(e *ocsf.Event) { r.judge(e, true) }
 
 func (r *captureReader) judge(e *ocsf.Event, tell bool) {
@@ -190,12 +190,23 @@ func (r *captureReader) judge(e *ocsf.Event, tell bool) {
 	}
 	for _, ev := range evs {
 		if tell {
-			r.out(CapturedEvent, json.RawMessage(ev.AppendJSON(nil)))
+			r.out(CapturedEvent, json.RawMessage(withoutValues(*ev).AppendJSON(nil)))
 		}
 		for _, f := range r.detect.Process(ev) {
 			r.out(CapturedFinding, f)
 		}
 	}
+}
+
+// withoutValues leaves out what may name a patient: numbers of patients, too.
+func withoutValues(ev ocsf.Event) *ocsf.Event {
+	ev.Patient = nil
+	if q := ev.QueryInfo; q != nil {
+		ev.QueryInfo = &ocsf.QueryInfo{}
+		*ev.QueryInfo = *q
+		ev.QueryInfo.Text = statement.Normal(q.Text, statement.DialectOf(ev.DstEndpoint.Name))
+	}
+	return &ev
 }
 
 // flow sums what was told of a conversation.
