@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/asset"
-	"github.com/cordon-health/cordon/binding"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/zone"
@@ -457,11 +456,6 @@ func certificate(f DeviceFact) Certificate {
 	}
 	c.Subject = strings.TrimSpace(rest)
 	return c
-}
-
-// LearntBindings are those that nobody has said anything of.
-func LearntBindings(all []binding.Binding) []binding.Binding {
-	return slices.DeleteFunc(slices.Clone(all), func(b binding.Binding) bool { return b.State != binding.Learnt })
 }
 
 // DeviceSubjects are what findings about a device are summed under.

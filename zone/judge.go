@@ -8,7 +8,6 @@ import (
 
 	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/flow"
-	"github.com/cordon-health/cordon/ocsf"
 )
 
 // mostJudged bounds what a judge remembers of one day.
@@ -151,12 +150,4 @@ func (j *Judge) alarm(set *Ruleset, c *flow.Conversation, v Verdict, service, ru
 func (r *Ruleset) life(zone string) bool {
 	z := zoneNamed(r.Zones, zone)
 	return z != nil && kindOf(z.Kind).Life
-}
-
-// RuleTitle is a rule in words, by its id; empty for none.
-func RuleTitle(id string) ocsf.Text {
-	if r := ruleByID(id); r != nil {
-		return r.Title
-	}
-	return ocsf.Text{}
 }

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/cordon-health/cordon/evidence"
-	"github.com/cordon-health/cordon/internal/durable"
 	"github.com/cordon-health/cordon/ocsf"
 	"github.com/cordon-health/cordon/store"
 )
@@ -26,10 +24,7 @@ type Book struct {
 	Place string
 }
 
-var (
-	_ Journal = Book{}
-	_ Journal = File("")
-)
+var _ Journal = Book{}
 
 // Load reads the newest stand.
 func (b Book) Load(ctx context.Context) (s Stand, found bool, err error) {
@@ -56,34 +51,6 @@ func (b Book) Save(ctx context.Context, s Stand) error {
 		_, err := b.Log.Put(tx, evidence.Record{Kind: StandKind, ID: b.Place, Time: s.At, Person: s.By, Status: string(s.Life), Ref: s.Hash, Body: body})
 		return err
 	})
-}
-
-// File keeps the newest stand in a file, for a router that has no evidence of
-// its own; whoever reads its events has.
-type File string
-
-// Load reads it.
-func (f File) Load(context.Context) (s Stand, found bool, err error) {
-	data, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	if err != nil {
-		return s, false, fmt.Errorf("read where the zone policy stands: %w", err)
-	}
-	return s, true, nil
-}
-
-// Save writes it.
-func (f File) Save(_ context.Context, s Stand) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("write where the zone policy stands: %w", err)
-	}
-	return durable.WriteFile(string(f), data, 0o600)
 }
 
 // LifeTitle is a stage in words.

@@ -274,5 +274,5 @@ func (w *Watch) seen(m mac, facts ...asset.Fact) {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// window is how late something may come and still belong to before.
+// within says whether something still belongs to before.
 func within(at, since int64, d time.Duration) bool { return at-since < int64(d) }

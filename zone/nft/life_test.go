@@ -5,8 +5,10 @@ package nft
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cordon-health/cordon/internal/durable"
 	"github.com/cordon-health/cordon/zone"
 )
 
@@ -70,7 +73,7 @@ func TestLifeOfAPolicy(t *testing.T) {
 	l.serve("img", 11112)
 	l.serve("img", 3389)
 	ctx := context.Background()
-	journal := zone.File(filepath.Join(t.TempDir(), "stand.json"))
+	journal := stand(filepath.Join(t.TempDir(), "stand.json"))
 	m := manager(k, journal)
 	officer := zone.Step{By: "officer"}
 	text := policyText("")
@@ -152,7 +155,7 @@ func TestKilledBetweenEnforceAndConfirm(t *testing.T) {
 	l.serve("img", 443)
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "stand.json")
-	m := manager(k, zone.File(path))
+	m := manager(k, stand(path))
 	officer := zone.Step{By: "officer", Reason: "test"}
 	first := policyText("")
 	if _, err := m.Enforce(ctx, zone.EnforceWish{Step: officer, Text: first, Force: true}); err != nil {
@@ -205,7 +208,7 @@ func TestKilledBetweenEnforceAndConfirm(t *testing.T) {
 	if err := k.Remove(ctx, zone.Enforce); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := manager(k, zone.File(path)).Recover(ctx); err != nil {
+	if _, err := manager(k, stand(path)).Recover(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.dial("his", l.ip4("img"), 443, 400*time.Millisecond); err == nil {
@@ -224,7 +227,7 @@ func TestKilledChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(policyText(""), "tcp/11112", "tcp/104")
-	_, err = manager(k, zone.File(path)).Enforce(context.Background(), zone.EnforceWish{Step: zone.Step{By: "officer", Reason: "x"}, Text: text, Force: true, Confirm: 3 * time.Second})
+	_, err = manager(k, stand(path)).Enforce(context.Background(), zone.EnforceWish{Step: zone.Step{By: "officer", Reason: "x"}, Text: text, Force: true, Confirm: 3 * time.Second})
 	fmt.Println("waiting", err)
 	time.Sleep(time.Minute)
 }
@@ -236,15 +239,21 @@ func TestUnconfirmedIsRolledBack(t *testing.T) {
 	l.serve("img", 443)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	m := manager(k, zone.File(filepath.Join(t.TempDir(), "s")))
+	m := manager(k, stand(filepath.Join(t.TempDir(), "s")))
 	if _, err := m.Enforce(ctx, zone.EnforceWish{Step: zone.Step{By: "officer", Reason: "x"}, Text: policyText(""), Force: true, Confirm: 2 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
-	time.Sleep(3500 * time.Millisecond)
-	if s, err := m.Stand(ctx); err != nil || s.Life != zone.RolledBack || s.By != "cordon" {
-		t.Errorf("%s by %s %v", s.Life, s.By, err)
+	var s zone.Stand
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && s.Life != zone.RolledBack; time.Sleep(50 * time.Millisecond) {
+		if s, err = m.Stand(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Life != zone.RolledBack || s.By != "cordon" {
+		t.Errorf("%s by %s", s.Life, s.By)
 	}
 	if got, err := k.Loaded(ctx, nil, zone.Enforce); err != nil || got.Present {
 		t.Error(got, err)
@@ -253,4 +262,28 @@ func TestUnconfirmedIsRolledBack(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// stand keeps the newest stand in a file: a journal that outlives a process.
+type stand string
+
+var _ zone.Journal = stand("")
+
+func (f stand) Load(context.Context) (s zone.Stand, found bool, err error) {
+	data, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	return s, true, err
+}
+
+func (f stand) Save(_ context.Context, s zone.Stand) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(string(f), data, 0o600)
 }
