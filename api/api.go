@@ -131,6 +131,8 @@ type Services struct {
 	Checks func() []evidence.Check
 	// Sensors is where sensors on other machines report and get their orders.
 	Sensors SensorSync
+	// SensorSeat refuses a token that speaks under the name of another's sensor.
+	SensorSeat func(name, token string) error
 	// Audit takes an event about what a user of Cordon did.
 	Audit identity.Audit
 	// KeepDispute makes a patient's dispute durable: its record, then its

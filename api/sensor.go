@@ -43,6 +43,9 @@ type SensorOrder struct {
 	ID     string          `json:"id"`
 	Method string          `json:"method"`
 	Args   json.RawMessage `json:"args,omitempty"`
+	// Within is how long after its arrival it may be begun, in ms: an order
+	// that nobody waits for any more is not done late.
+	Within int64 `json:"within"`
 }
 
 // SensorResult is what became of an order.
@@ -80,6 +83,11 @@ func (c *call) sensorEvents() error {
 	name := c.r.URL.Query().Get("sensor")
 	if !sensorName.MatchString(name) {
 		return bad("sensor is the sensor's name: letters, digits and . _ -, 48 at most", "sensor 须为探针名称：字母、数字及 . _ -，最长 48 个字符")
+	}
+	if c.SensorSeat != nil {
+		if err := c.SensorSeat(name, c.user.Name); err != nil {
+			return err
+		}
 	}
 	r := c.r.Clone(c.r.Context())
 	r.URL.RawQuery = url.Values{"format": {normalize.FormatSensor}, "source": {"sensor:" + name}}.Encode()

@@ -174,6 +174,19 @@ func (in *intake) publish(ctx context.Context, events []*ocsf.Event) error {
 	}
 }
 
+// finish publishes as publish does, also when the intake has ended already: what
+// the pipeline still finds while it stops has to be on the bus before its last
+// checkpoint.
+func (in *intake) finish(ctx context.Context, events []*ocsf.Event) error {
+	err := in.publish(ctx, events)
+	if !errors.Is(err, errStopping) {
+		return err
+	}
+	p := &publication{events: events, done: make(chan error, 1)}
+	in.together(ctx, []*publication{p}, nil)
+	return <-p.done
+}
+
 // run publishes until ctx ends.
 func (in *intake) run(ctx context.Context) {
 	defer close(in.closed)

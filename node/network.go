@@ -51,7 +51,7 @@ func (n *Node) openNetwork(ctx context.Context) (err error) {
 		return err
 	}
 	x := &network{log: n.log}
-	x.publish = func(ctx context.Context, evs []*ocsf.Event) error { return n.intake.publish(ctx, evs) }
+	x.publish = func(ctx context.Context, evs []*ocsf.Event) error { return n.intake.finish(ctx, evs) }
 	x.assets, err = asset.Open(ctx, n.db, asset.Options{
 		Now: n.now, Log: n.log, Evidence: n.evidence, Fingerprints: kinds, Network: x.networkOf, Guest: x.guest,
 	})

@@ -241,7 +241,12 @@ func (s *RemoteSensor) sync(ctx context.Context, watch *capture.Sensor) error {
 				watch.Use(*todo.Table)
 			}
 		}
+		came := s.Now()
 		for _, o := range todo.Orders {
+			if late := s.Now().Sub(came); late < 0 || late > time.Duration(o.Within)*time.Millisecond {
+				results = append(results, api.SensorResult{ID: o.ID, Error: "it came too late and was not done"})
+				continue
+			}
 			results = append(results, s.obey(ctx, o))
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,17 +36,29 @@ type seat struct {
 	last   int64
 	before api.SensorReport // a minute ago, for rates
 	at     int64            // of before
-	orders []api.SensorOrder
+	orders []due
 	wake   chan struct{}
+	leave  chan struct{}                    // closed when the sensor reports again: one waits at a time
 	waits  map[string]chan api.SensorResult // by id of the order
+}
+
+// due is an order, and until when it may be begun.
+type due struct {
+	api.SensorOrder
+	until time.Time
 }
 
 const (
 	// sensorWait is how long a report waits for something to do.
 	sensorWait = 25 * time.Second
 	// sensorLost is after how long without a report a sensor counts as gone.
-	sensorLost  = 90 * time.Second
+	sensorLost = 90 * time.Second
+	// orderLife is how long somebody waits for an order to be done.
+	orderLife   = 20 * time.Second
 	mostSensors = 1000
+	// mostNames are the sensors that one token may speak for, so that none
+	// takes the seats of all.
+	mostNames = 100
 )
 
 func newSensorDesk(now func() time.Time, table func() binding.Table) *sensorDesk {
@@ -56,7 +67,7 @@ func newSensorDesk(now func() time.Time, table func() binding.Table) *sensorDesk
 
 // sync takes a report, and waits a while for something to do.
 func (d *sensorDesk) sync(ctx context.Context, r api.SensorReport, token string) (api.SensorOrders, error) {
-	s, err := d.take(r, token)
+	s, leave, err := d.take(r, token)
 	if err != nil {
 		return api.SensorOrders{}, err
 	}
@@ -65,10 +76,12 @@ func (d *sensorDesk) sync(ctx context.Context, r api.SensorReport, token string)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		if out, some := d.due(s, r.Table); some {
+		if out, some := d.due(s, leave, r.Table); some {
 			return out, nil
 		}
 		select {
+		case <-leave:
+			return api.SensorOrders{}, nil
 		case <-ctx.Done():
 			return api.SensorOrders{}, nil
 		case <-timer.C:
@@ -80,19 +93,17 @@ func (d *sensorDesk) sync(ctx context.Context, r api.SensorReport, token string)
 }
 
 // take notes a report and hands on results.
-func (d *sensorDesk) take(r api.SensorReport, token string) (*seat, error) {
+func (d *sensorDesk) take(r api.SensorReport, token string) (*seat, chan struct{}, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now().UnixMilli()
 	s := d.seats[r.Name]
-	switch {
-	case s == nil && len(d.seats) >= mostSensors:
-		return nil, errors.New("too many sensors report")
-	case s == nil:
+	if err := d.refuse(s, r.Name, token, now); err != nil {
+		return nil, nil, err
+	}
+	if s == nil {
 		s = &seat{token: token, wake: make(chan struct{}, 1), waits: map[string]chan api.SensorResult{}, at: now, before: r}
 		d.seats[r.Name] = s
-	case s.token != token && now-s.last < sensorLost.Milliseconds():
-		return nil, api.Refusal{Status: 409, Text: wrongSeat(r.Name)}
 	}
 	if now-s.at >= time.Minute.Milliseconds() || r.Started != s.report.Started {
 		s.before, s.at = s.report, s.last
@@ -105,19 +116,68 @@ func (d *sensorDesk) take(r api.SensorReport, token string) (*seat, error) {
 		}
 	}
 	s.report.Results = nil
-	return s, nil
+	if s.leave != nil {
+		close(s.leave)
+	}
+	s.leave = make(chan struct{})
+	return s, s.leave, nil
+}
+
+// refuse keeps a token from the seat of another. That of a router is given to
+// nobody else while the server runs: its orders are about what may pass.
+func (d *sensorDesk) refuse(s *seat, name, token string, now int64) error {
+	if s != nil {
+		if s.token != token && (s.report.Enforces || now-s.last < sensorLost.Milliseconds()) {
+			return api.Refusal{Status: 409, Text: wrongSeat(name)}
+		}
+		return nil
+	}
+	if len(d.seats) >= mostSensors {
+		for other, x := range d.seats {
+			if !x.report.Enforces && now-x.last >= sensorLost.Milliseconds() {
+				delete(d.seats, other)
+			}
+		}
+	}
+	names := 0
+	for _, x := range d.seats {
+		if x.token == token {
+			names++
+		}
+	}
+	if names >= mostNames || len(d.seats) >= mostSensors {
+		return api.Refusal{Status: 429, Text: ocsf.Text{EN: "too many sensors report", ZH: "上报的探针过多"}}
+	}
+	return nil
+}
+
+// owns says whether a token may tell what a sensor saw.
+func (d *sensorDesk) owns(name, token string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.seats[name]
+	if s == nil {
+		return nil
+	}
+	return d.refuse(s, name, token, d.now().UnixMilli())
 }
 
 // due is what a sensor has to do now.
-func (d *sensorDesk) due(s *seat, mark string) (out api.SensorOrders, some bool) {
+func (d *sensorDesk) due(s *seat, leave chan struct{}, mark string) (out api.SensorOrders, some bool) {
 	if t := d.bindings(); t.Mark != mark {
 		out.Table, some = &t, true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(s.orders) > 0 {
-		out.Orders, s.orders, some = s.orders, nil, true
+	if s.leave != leave { // it reports anew, and gets them there
+		return out, some
 	}
+	for _, o := range s.orders {
+		if o.Within = o.until.Sub(d.now()).Milliseconds(); o.Within > 0 {
+			out.Orders, some = append(out.Orders, o.SensorOrder), true
+		}
+	}
+	s.orders = nil
 	return out, some
 }
 
@@ -142,7 +202,7 @@ func (d *sensorDesk) do(ctx context.Context, sensor, method string, args, answer
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, orderLife)
 	defer cancel()
 	select {
 	case x := <-result:
@@ -168,7 +228,7 @@ func (d *sensorDesk) order(sensor string, o api.SensorOrder) (<-chan api.SensorR
 	}
 	result := make(chan api.SensorResult, 1)
 	s.waits[o.ID] = result
-	s.orders = append(s.orders, o)
+	s.orders = append(s.orders, due{o, d.now().Add(orderLife)})
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -182,7 +242,7 @@ func (d *sensorDesk) forget(sensor, id string) {
 	defer d.mu.Unlock()
 	if s := d.seats[sensor]; s != nil {
 		delete(s.waits, id)
-		s.orders = slices.DeleteFunc(s.orders, func(o api.SensorOrder) bool { return o.ID == id })
+		s.orders = slices.DeleteFunc(s.orders, func(o due) bool { return o.ID == id })
 	}
 }
 

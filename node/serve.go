@@ -40,6 +40,7 @@ func (n *Node) services() api.Services {
 		Assets:     n.assetBook(),
 		Network:    n.networkServices(),
 		Sensors:    n.enforce.desk.sync,
+		SensorSeat: n.enforce.desk.owns,
 		Checks:     n.lawChecks,
 		Deidentify: n.deidentify, Reidentify: n.deidDesk(),
 		Gateway: n.gateway, Base: c.URL, Releases: n.releases, ReleaseProof: n.releaseProof,
