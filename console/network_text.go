@@ -163,7 +163,7 @@ func (p *page) chipText(c focusChip) string {
 	return s
 }
 
-// callWords are what was done over a conversation, in clinical words.
+// callText is what was done over a conversation, in clinical words.
 func (p *page) callText(name string) string {
 	for _, known := range []string{"C-STORE", "C-FIND", "C-MOVE", "C-GET", "C-ECHO", "ADT", "ORM", "ORU", "OMG", "OML", "SIU", "MDM", "DFT", "ACK", "SELECT", "INSERT", "UPDATE", "DELETE"} {
 		if name == known || strings.HasPrefix(name, known+"^") || strings.HasPrefix(name, known+"-RQ") {

@@ -421,7 +421,7 @@ func severityClass(e zone.Effect) string {
 	return "low"
 }
 
-// callsOf gives services of a conduit in one line.
+// allowText gives services of a conduit in one line.
 func (p *page) allowText(c zone.Conduit) string {
 	var out []string
 	for _, a := range c.Allow {

@@ -105,7 +105,7 @@ type clearTold struct {
 	at       int64
 }
 
-// clinicalSeen tells about one end of a stream: its facts, if they are any.
+// seen tells about one end of a stream: its facts, if they are any.
 func (c *clinical) seen(s *Stream, out Out, client bool, at int64, protocol string, facts ...asset.Fact) {
 	o := asset.Observation{At: at, Sensor: c.Sensor, MAC: s.ServerMAC, IP: s.Server.Addr(), VLAN: s.VLAN, Protocol: protocol}
 	if client {
@@ -126,7 +126,7 @@ const (
 	clinicalMostText  = 64  // bytes of a name
 )
 
-// service and clientOf are what the two ends of a stream do.
+// clinicalService and clinicalClientOf are what the two ends of a stream do.
 func clinicalService(server netip.AddrPort, protocol string) asset.Fact {
 	return asset.Fact{Name: asset.FactService, Value: "tcp/" + strconv.Itoa(int(server.Port())) + " " + protocol}
 }

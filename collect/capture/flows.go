@@ -19,7 +19,7 @@ type flowKey struct {
 
 const flowMapped = 0xffff << 32 // IPv4 addresses stand as IPv4-mapped ones
 
-// keyOf reads addresses where they lie; side 1 says that the sender is b.
+// flowKeyOf reads addresses where they lie; side 1 says that the sender is b.
 func flowKeyOf(f *packet.Frame) (k flowKey, side int) {
 	switch {
 	case f.Type == packet.TypeIPv4 && len(f.L3) >= 20:
@@ -337,7 +337,7 @@ func (e *Engine) serving(k *flowKey, side int, f *packet.Frame) int {
 	return 1 - side
 }
 
-// byPort says whether a packet from one port to the other, before which none
+// flowByPort says whether a packet from one port to the other, before which none
 // was seen, is more likely an answer.
 func flowByPort(from, to uint16) bool {
 	switch {

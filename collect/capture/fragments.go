@@ -77,7 +77,7 @@ func pieceWhere(f *packet.Frame) (id uint32, offset int, head []byte) {
 	return 0, -1, nil
 }
 
-// body is what a piece holds: what follows the fragment header, of a first one
+// pieceBody is what a piece holds: what follows the fragment header, of a first one
 // with all the headers after it.
 func pieceBody(f *packet.Frame) (proto uint8, b []byte) {
 	if f.Type == packet.TypeIPv4 {
@@ -234,7 +234,7 @@ func (e *Engine) giveUp(d *datagram) {
 	}
 }
 
-// bareHeader builds the header of a datagram whose first piece never came.
+// pieceHeader builds the header of a datagram whose first piece never came.
 func pieceHeader(k pieceKey) []byte {
 	if k.from.Is4() {
 		b := make([]byte, 20)

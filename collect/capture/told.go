@@ -114,7 +114,7 @@ func (t *told) Claim(c binding.Claim) {
 // Event passes on an event.
 func (t *told) Event(e *ocsf.Event) { t.to.Event(e) }
 
-// same is what makes two alarms one.
+// toldSame is what makes two alarms one.
 type toldSame struct {
 	kind            asset.AlarmKind
 	culprit, victim asset.Party
