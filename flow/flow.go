@@ -6,6 +6,17 @@
 // 4001, activity Traffic). [Book] keeps the hours of the last weeks in the
 // store, for questions that must be fast; the events themselves are in the lake
 // and in the evidence.
+//
+// It owns the table flow_hours, written as a delta within the pipeline's
+// checkpoint ([Book.Changes]), and forgets hours older than [Keep].
+//
+// What it guarantees. A report counts in the hour in which it ends, and is in
+// answers as soon as [Book.Apply] returns. Of a conversation that several
+// sensors saw, an hour counts what one of them saw: the one that saw most. A
+// question costs no more than the hours there are.
+//
+// What it does not do. It keeps no ports of clients, no single connections and
+// no content; the names and calls in it are of machines, never of patients.
 package flow
 
 import "net/netip"

@@ -1,6 +1,12 @@
 // Package packet reads layers 2 to 4 of frames, by hand and without memory of
 // its own. A frame that is cut short, tagged, tunnelled or nonsense is read as
 // far as it goes; nothing here panics and nothing allocates.
+//
+// What it gives: [Decode] fills a [Frame], whatever the link layer ([Reads]),
+// through VLAN tags, MPLS, PPPoE and, four deep at most, tunnels (VXLAN, Geneve,
+// GRE, ERSPAN, IP in IP). The addresses are those of the innermost packet. What
+// it does not do: it checks no checksums, puts no fragments together, and of
+// 802.11 reads only what data frames carry.
 package packet
 
 import "net/netip"
