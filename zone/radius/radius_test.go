@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,15 +77,15 @@ func TestRefusalsAreSaid(t *testing.T) {
 }
 
 func TestLostRequestIsSentAgain(t *testing.T) {
-	tries := 0
+	var tries atomic.Int32
 	n := fake(t, func(r *radius.Request) *radius.Packet {
-		if tries++; tries < 3 {
+		if tries.Add(1) < 3 {
 			return nil
 		}
 		return r.Response(radius.CodeDisconnectACK)
 	})
-	if err := n.Disconnect(context.Background(), Session{Device: device}); err != nil || tries < 1 {
-		t.Error(tries, err)
+	if err := n.Disconnect(context.Background(), Session{Device: device}); err != nil || tries.Load() < 3 {
+		t.Error(tries.Load(), err)
 	}
 	n.Secret, n.Wait = "wrong", 300*time.Millisecond
 	if err := n.Disconnect(context.Background(), Session{Device: device}); err == nil || !strings.Contains(err.Error(), "no answer") {
