@@ -48,12 +48,19 @@ type snmpSwitch struct {
 	Wait time.Duration `yaml:"wait"`
 }
 
-// fromEnv resolves $NAME.
-func fromEnv(s string) string {
-	if name, ok := strings.CutPrefix(s, "$"); ok {
-		return os.Getenv(name)
+// fromEnv resolves $NAME in each; a variable that is not set is a mistake, not
+// an empty secret.
+func fromEnv(secrets ...*string) error {
+	for _, s := range secrets {
+		name, is := strings.CutPrefix(*s, "$")
+		if !is {
+			continue
+		}
+		if *s = os.Getenv(name); *s == "" {
+			return fmt.Errorf("the environment variable %s is empty or not set; set it for the service, or write the secret here", name)
+		}
 	}
-	return s
+	return nil
 }
 
 // equipment is what ends sessions and shuts ports; nil where it is not set up.
@@ -62,18 +69,24 @@ func (n *Node) equipment() (zone.Sessions, zone.Ports, error) {
 	var ports switchPorts
 	if err := listOf(n.cfg.Zone.RADIUS, func(s radiusServer) error {
 		if s.Address == "" || s.Secret == "" {
-			return errors.New("address or secret is empty")
+			return errors.New("address or secret is empty; give both")
 		}
-		sessions = append(sessions, namedNAS{s.Name, radius.NAS{Address: s.Address, Secret: fromEnv(s.Secret), Wait: s.Wait, Now: n.now}})
+		if err := fromEnv(&s.Secret); err != nil {
+			return err
+		}
+		sessions = append(sessions, namedNAS{s.Name, radius.NAS{Address: s.Address, Secret: s.Secret, Wait: s.Wait, Now: n.now}})
 		return nil
 	}); err != nil {
 		return nil, nil, fmt.Errorf("zone.radius: %w", err)
 	}
 	if err := listOf(n.cfg.Zone.SNMP, func(s snmpSwitch) error {
 		if s.Name == "" || s.Address == "" || s.Community == "" && s.User == "" || strings.Contains(s.Name, "/") {
-			return errors.New("name (without a slash), address, or community and user are missing")
+			return errors.New("name (without a slash), address, or both community and user are missing")
 		}
-		ports = append(ports, namedSwitch{s.Name, snmp.Switch{Address: s.Address, Community: fromEnv(s.Community), User: s.User, AuthKey: fromEnv(s.AuthKey), CryptKey: fromEnv(s.CryptKey), Most: s.Most, Wait: s.Wait}})
+		if err := fromEnv(&s.Community, &s.AuthKey, &s.CryptKey); err != nil {
+			return err
+		}
+		ports = append(ports, namedSwitch{s.Name, snmp.Switch{Address: s.Address, Community: s.Community, User: s.User, AuthKey: s.AuthKey, CryptKey: s.CryptKey, Most: s.Most, Wait: s.Wait}})
 		return nil
 	}); err != nil {
 		return nil, nil, fmt.Errorf("zone.snmp: %w", err)
