@@ -61,7 +61,7 @@ func TestIsolationCutsLiveConversations(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	begun := time.Now()
 	// Somebody's mistake: a device of life support is on the list.
-	a, err := k.Isolate(ctx, []zone.Isolation{{IP: l.ip4("his"), Left: 3 * time.Second, Key: "case/1"}, {IP: l.ip6("his"), Left: 3 * time.Second}, {IP: l.ip4("icu"), Left: time.Minute}})
+	a, err := k.Isolate(ctx, []zone.Isolation{{IP: l.ip4("his"), Left: 6 * time.Second, Key: "case/1"}, {IP: l.ip6("his"), Left: 6 * time.Second}, {IP: l.ip4("icu"), Left: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestIsolationCutsLiveConversations(t *testing.T) {
 	if err != nil || len(list) != 3 || l.kept(list, "case/1") == 0 {
 		t.Fatalf("isolated: %+v %v", list, err)
 	}
-	time.Sleep(time.Until(begun.Add(3500 * time.Millisecond)))
+	time.Sleep(time.Until(begun.Add(6500 * time.Millisecond)))
 	c, err := l.dial("his", l.ip4("img"), 11112, time.Second)
 	if err != nil {
 		t.Fatal("isolation did not end by itself:", err)
