@@ -34,7 +34,7 @@ func (n *Node) networkServices() api.Network {
 		BindingsFile: func(ctx context.Context, w io.Writer, state binding.State) error {
 			return x.bindings.Export(ctx, w, binding.Filter{State: state})
 		},
-		Policies: p.state, CheckPolicy: p.check, ChangePolicy: p.change,
+		Policies: p.all, CheckPolicy: p.check, ChangePolicy: p.change,
 		Simulate: p.simulate, Simulations: p.simulations, Simulation: p.simulation, Proof: n.segmentationProof,
 		Isolate: zone.IsolateDevice, Sensors: n.sensorStates, Wireless: x.wireless,
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-health/cordon/api"
@@ -30,6 +31,10 @@ type policies struct {
 
 	mu   sync.Mutex
 	runs []*api.SimulationRun // guarded by mu, the newest first
+
+	learning sync.Mutex // held while a policy is proposed
+	asked    time.Time  // guarded by learning: when none could be proposed in time
+	learnt   atomic.Pointer[api.PolicyVersion]
 }
 
 // mostRuns is how many simulations are kept.

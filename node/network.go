@@ -72,10 +72,12 @@ func (n *Node) openNetwork(ctx context.Context) (err error) {
 
 // table is what sensors judge claims by.
 func (x *network) table() binding.Table {
-	return x.bindings.Table(func(mac string) bool {
+	t := x.bindings.Table(func(mac string) bool {
 		d, ok := x.assets.ByAddress(mac, 0)
 		return ok && d.What.Medical
 	})
+	x.addZones(&t)
+	return t
 }
 
 // claim judges what a bridge's guard dropped.

@@ -305,3 +305,10 @@ func TestSensorsHaveSeats(t *testing.T) {
 		t.Errorf("sensors are %s", list)
 	}
 }
+
+// imagesAt is what a CT sends to the PACS in one hour.
+func imagesAt(ago int) flow.Conversation {
+	c := talk("10.77.1.2", "10.77.2.2", 11112, "dicom", time.Now().Add(-time.Duration(ago)*time.Hour))
+	c.ClientName, c.ServerName = "CT1", "PACS"
+	return c
+}

@@ -110,6 +110,8 @@ func (n *Node) Run(ctx context.Context, begun func(link string)) error {
 	doors.run("releases", n.tendOutgoing)
 	doors.run("canary", n.watcher.Run)
 	doors.run("zones", n.enforce.run)
+	doors.run("guard", n.enforce.guard)
+	doors.run("policies", n.policies.tend)
 	doors.run("sensors", n.tendSensors)
 	doors.run("self-check", n.selfChecks)
 	n.scans.allow(doors.ctx)

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/api"
-	"github.com/cordon-health/cordon/collect"
 	"github.com/cordon-health/cordon/collect/capture"
 	"github.com/cordon-health/cordon/collect/wireless"
 	"github.com/cordon-health/cordon/zone"
@@ -60,6 +59,7 @@ type RemoteSensor struct {
 	spool   *spool
 	kernel  *nft.Kernel // nil where it does not enforce
 	denials *nft.Denials
+	waiting denialQueue
 	rules   atomic.Pointer[zone.Ruleset]
 	started time.Time
 	mu      sync.Mutex
@@ -95,6 +95,7 @@ func (s *RemoteSensor) Run(ctx context.Context) (err error) {
 	if s.kernel != nil {
 		defer s.kernel.Close()
 		g.run("denials", s.tellDenials)
+		g.run("denials kept", s.keepDenials)
 		g.run("beats", s.beat)
 	}
 	g.run("sender", s.send)
@@ -237,6 +238,7 @@ func (s *RemoteSensor) sync(ctx context.Context, watch *capture.Sensor) error {
 		results = nil
 		if todo.Table != nil {
 			mark = todo.Table.Mark
+			s.waiting.use(s.Name, *todo.Table)
 			if watch != nil {
 				watch.Use(*todo.Table)
 			}
@@ -318,13 +320,12 @@ func (s *RemoteSensor) tellDenials(ctx context.Context) error {
 }
 
 func (s *RemoteSensor) denied(d zone.Denial) {
-	a, ok := d.Denied(s.Name, s.zoneOf)
-	if !ok {
+	if a, ok := d.Denied(s.Name, s.zoneOf); ok {
+		s.waiting.add(a)
 		return
 	}
-	it := collect.Item{Format: "sensor", Source: capture.SourceName(s.Name), Received: s.Now(), Data: append(a.Event().AppendJSON(nil), '\n')}
-	if _, err := s.spool.Deliver(context.Background(), it); err != nil {
-		s.Log.Error("what the kernel dropped is not recorded", "error", err)
+	if c, ok := d.Claim(); ok {
+		s.waiting.claim(s.Name, c)
 	}
 }
 
