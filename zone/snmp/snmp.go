@@ -266,7 +266,7 @@ func table(g *gosnmp.GoSNMP, oid string, f func(key []int, val any)) error {
 	n := 0
 	err := g.BulkWalk(oid, func(p gosnmp.SnmpPDU) error {
 		if n++; n > mostEntries {
-			return errors.New("the table does not end")
+			return fmt.Errorf("a table has more than %d entries, or does not end; shut the port by hand", mostEntries)
 		}
 		var key []int
 		for part := range strings.SplitSeq(strings.TrimPrefix(p.Name, oid+"."), ".") {
