@@ -128,6 +128,9 @@ func (s *RemoteSensor) prepare() (err error) {
 	if s.spool, err = openSpool(filepath.Join(s.Dir, "spool"), s.Most); err != nil {
 		return err
 	}
+	if err := s.spool.sealWith(s.Token); err != nil {
+		return err
+	}
 	if !s.Enforce {
 		return nil
 	}
@@ -150,6 +153,10 @@ func (s *RemoteSensor) ruleFile() string { return filepath.Join(s.Dir, "ruleset.
 func (s *RemoteSensor) send(ctx context.Context) error {
 	for ctx.Err() == nil {
 		data, done, err := s.spool.next(ctx)
+		if errors.Is(err, errSpoolKey) {
+			s.Log.Error("something the sensor saw is not sent", "error", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,10 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,10 +24,12 @@ import (
 // spool keeps what a sensor saw until the server has it: one file for each
 // delivery, numbered, in it a line for each event, on disk before Deliver
 // returns. It survives kill -9 of the sensor; what was sent and not yet removed is sent again, which the server
-// recognises.
+// recognises. Statements that a sensor sees may name patients, so what is kept
+// is encrypted under the sensor's token, which is not kept.
 type spool struct {
 	dir  string
 	most int64
+	seal cipher.AEAD // nil keeps plain text
 
 	mu    sync.Mutex
 	files []spooled // guarded by mu, the oldest first
@@ -64,6 +70,45 @@ func openSpool(dir string, most int64) (*spool, error) {
 	return s, nil
 }
 
+// errSpoolKey says that a file was set aside.
+var errSpoolKey = errors.New("what an earlier run kept cannot be read with this token; it is set aside as .unreadable: remove it, or start once with the token of then")
+
+// sealWith encrypts from now on under a secret.
+func (s *spool) sealWith(secret string) error {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "cordon sensor spool", 32)
+	if err != nil {
+		return fmt.Errorf("key of what is kept: %w", err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return fmt.Errorf("key of what is kept: %w", err)
+	}
+	s.seal, err = cipher.NewGCMWithRandomNonce(block)
+	return err
+}
+
+// read gives what a file holds; one that cannot be opened is set aside.
+func (s *spool) read(f spooled) ([]byte, error) {
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("read what is to be sent: %w", err)
+	}
+	if s.seal == nil {
+		return data, nil
+	}
+	plain, err := s.seal.Open(nil, nil, data, nil)
+	if err == nil {
+		return plain, nil
+	}
+	if err := os.Rename(f.path, f.path+".unreadable"); err != nil {
+		return nil, fmt.Errorf("set aside what cannot be read: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files, s.bytes = slices.DeleteFunc(s.files, func(x spooled) bool { return x.path == f.path }), s.bytes-f.size
+	return nil, errSpoolKey
+}
+
 // Deliver implements [collect.Sink].
 func (s *spool) Deliver(_ context.Context, items ...collect.Item) ([]collect.Receipt, error) {
 	var data []byte
@@ -76,6 +121,9 @@ func (s *spool) Deliver(_ context.Context, items ...collect.Item) ([]collect.Rec
 		return nil, errSpoolFull
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("%016d.ndjson", s.last+1))
+	if s.seal != nil {
+		data = s.seal.Seal(nil, nil, data, nil)
+	}
 	if err := durable.WriteFile(path, data, 0o600); err != nil {
 		return nil, fmt.Errorf("keep what the sensor saw: %w", err)
 	}
@@ -102,9 +150,9 @@ func (s *spool) next(ctx context.Context) (data []byte, done func() error, err e
 		return nil, nil, nil
 	}
 	for _, f := range some {
-		one, err := os.ReadFile(f.path)
+		one, err := s.read(f)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read what is to be sent: %w", err)
+			return nil, nil, err
 		}
 		data = append(data, one...)
 	}
