@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,4 +84,24 @@ func FuzzNetworkLogs(f *testing.F) {
 			t.Errorf("dropped in silence: %q", data)
 		}
 	})
+}
+
+// TestMembersOfOtherTypes: Zeek's version is a text for TLS and a number for
+// SSH; a record is read all the same.
+func TestMembersOfOtherTypes(t *testing.T) {
+	n := netlogNormalizer()
+	ssh := `{"_path":"ssh","ts":1772438400.5,"id.orig_h":"10.1.0.5","id.orig_p":50000,"id.resp_h":"10.2.0.9","id.resp_p":22,"version":2,"server":"SSH-2.0-OpenSSH_9.2"}`
+	evs, rejects := n.Normalize(Input{Format: "zeek", Source: "x", Received: 1772439400000, Data: []byte(ssh)})
+	if len(rejects) != 0 || len(evs) == 0 {
+		t.Fatalf("%d events, rejects %v", len(evs), rejects)
+	}
+	o, ok := asset.ObservationOf(evs[0])
+	if !ok || !slices.Contains(o.Facts, asset.Fact{Name: asset.FactServerBanner, Value: "SSH-2.0-OpenSSH_9.2"}) {
+		t.Errorf("told: %+v", o)
+	}
+	for _, bad := range []string{`[1]`, `"x"`, `{"ts":`} {
+		if evs, rejects := n.Normalize(Input{Format: "zeek", Source: "x", Received: 1772439400000, Data: []byte(bad)}); len(evs) != 0 || len(rejects) == 0 {
+			t.Errorf("%s passes: %v", bad, rejects)
+		}
+	}
 }

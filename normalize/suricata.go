@@ -99,8 +99,8 @@ func (n *Normalizer) parseSuricata(in Input, out *Output) {
 
 func suricata(data []byte, out *Output) error {
 	var e eveLine
-	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("not a record of eve.json: %w", hideValues(err))
+	if err := knownMembers(data, &e); err != nil {
+		return fmt.Errorf("not a record of eve.json: %w", err)
 	}
 	at, ok := eveTime(e.Timestamp)
 	if !ok {

@@ -98,8 +98,8 @@ var errNothingTold = errors.New("the record tells of no device, conversation or 
 
 func (n *Normalizer) zeek(data []byte, out *Output) error {
 	var z zeekLine
-	if err := json.Unmarshal(data, &z); err != nil {
-		return fmt.Errorf("not a record of Zeek: %w", hideValues(err))
+	if err := knownMembers(data, &z); err != nil {
+		return fmt.Errorf("not a record of Zeek: %w", err)
 	}
 	at, err := zeekTime(z.TS)
 	if err != nil {
@@ -282,13 +282,21 @@ func either(a, b string) string {
 	return a
 }
 
-// hideValues keeps an error of encoding/json to the member it is about.
-func hideValues(err error) error {
+// knownMembers reads what is known of a record. Logs share names for members of
+// different types (the version is a text for TLS and a number for SSH): one of
+// another type counts as not there. Its errors hold no values.
+func knownMembers(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		return fmt.Errorf("member %s has another type", kind.Field)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &kind):
+		return errors.New("broken JSON")
+	case kind.Field == "":
+		return errors.New("no JSON object")
 	}
-	return errors.New("broken JSON")
+	return nil
 }
 
 // plainWord is a name from outside that may stand in an error.
