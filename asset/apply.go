@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -355,7 +356,7 @@ func (b *Book) note(u *unit, s *sight) (alarms []Alarm) {
 // clean makes a value of the network fit to be kept and shown.
 func clean(v string) string {
 	v = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if r == utf8.RuneError || r != ' ' && !unicode.IsPrint(r) { // also what turns the direction of text around
 			return -1
 		}
 		return r
