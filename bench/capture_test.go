@@ -40,6 +40,12 @@ func (r *run) capture() error {
 	}
 	r.report.Add(lines...)
 	r.report.Tables = append(r.report.Tables, table)
+	line, err := CaptureLatency(r.ctx)
+	if err != nil {
+		r.report.Fail("sensor: from a forged frame to the alarm", err)
+		return nil
+	}
+	r.report.Add(line)
 	return nil
 }
 

@@ -2,7 +2,10 @@
 
 package bench
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // CaptureSend is what a sending process would do.
 type CaptureSend struct{}
@@ -13,4 +16,9 @@ func (s CaptureSend) Do() (CaptureSend, error) { return s, errors.New("sending f
 // Live fails.
 func (c *Capture) Live() ([]Line, Table, error) {
 	return nil, Table{}, errors.New("listening on interfaces takes Linux")
+}
+
+// CaptureLatency fails.
+func CaptureLatency(context.Context) (Line, error) {
+	return Line{}, errors.New("wires between namespaces take Linux")
 }

@@ -54,11 +54,11 @@ func corpusFiles(t testing.TB) map[string][]byte {
 
 // everyDissector is all that exist.
 func everyDissector() (all []any) {
-	packets, streams := Discovery()
+	packets, streams := Dissectors(ClinicalOptions{Sensor: "test"})
 	for _, p := range packets {
 		all = append(all, p)
 	}
-	for _, s := range append(Clinical(ClinicalOptions{Sensor: "test"}), streams...) {
+	for _, s := range streams {
 		all = append(all, s)
 	}
 	return all
