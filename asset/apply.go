@@ -349,6 +349,7 @@ func (b *Book) note(u *unit, s *sight) (alarms []Alarm) {
 	}
 	if len(news) > 0 && s.at-u.First > int64(time.Hour/time.Millisecond) && before > 0 {
 		alarms = append(alarms, b.changedKind(u, s)...)
+		alarms = append(alarms, b.newServices(u, s, news)...)
 	}
 	return alarms
 }

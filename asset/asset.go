@@ -192,6 +192,7 @@ const (
 	NewDevice    AlarmKind = "new-device"     // never seen before; Args: what it is
 	AgingDevice  AlarmKind = "aging-device"   // past its end of life or support; Args: what, date
 	WeakSoftware AlarmKind = "weak-software"  // known vulnerability; Args: CVE, product, exploited or not
+	NewService   AlarmKind = "new-service"    // a known device begins to answer on a port; Args: medical or other, service, kind
 	ChangedKind  AlarmKind = "changed-device" // an address or MAC whose behaviour is that of another kind of device
 	// Of other sensors (Zeek notices, Suricata alerts).
 	IDSAlert AlarmKind = "ids-alert" // Args: what it is called, category, severity 1 (high) to 3

@@ -37,7 +37,7 @@ type world struct {
 func (w *world) pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pass(d)
+	w.now = w.now.Add(d)
 }
 
 func (w *world) clock() time.Time {
@@ -317,12 +317,6 @@ func TestMadeUpAddresses(t *testing.T) {
 
 func TestAlarms(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
-	kinds := func(list []Alarm) (out []AlarmKind) {
-		for _, a := range list {
-			out = append(out, a.Kind)
-		}
-		return out
-	}
 	w.see(siemensCT, "10.1.1.5", "arp")
 	w.see(siemensCT, "10.1.1.5", "dicom", scanner...)
 	w.see(pc, "10.2.2.2", "dhcp", "hostname=BRW8CAB12", "service=tcp/9100", "model=HP LaserJet M507")
@@ -352,6 +346,43 @@ func TestAlarms(t *testing.T) {
 	}
 	if got := w.Review(w.now.Add(24 * time.Hour)); len(got) != 0 {
 		t.Errorf("told twice: %v", got)
+	}
+}
+
+func kinds(list []Alarm) (out []AlarmKind) {
+	for _, a := range list {
+		out = append(out, a.Kind)
+	}
+	return out
+}
+
+// TestNewService: a device that is known for long begins to answer on another
+// port; while learning, by a better name or by a list it is no news.
+func TestNewService(t *testing.T) {
+	w := newWorld(t, openSQLite(t))
+	scanner := []string{"ae-title=CT1", "dicom-impl-uid=1.3.12.2.1107.5.1.4", "vendor=SIEMENS", "model=SOMATOM Force"}
+	w.see(siemensCT, "10.1.1.5", "dicom", append(scanner, "service=tcp/104 dicom")...)
+	w.see(pc, "10.2.2.2", "arp")
+	w.pass(2 * time.Hour)
+	if got := w.see(siemensCT, "10.1.1.5", "http", "service=tcp/80 http"); len(got) != 0 {
+		t.Errorf("while learning: %v", got)
+	}
+	w.pass(9 * 24 * time.Hour)
+	if got := w.see(siemensCT, "10.1.1.5", "http", "service=tcp/80 http/1.1", "service=tcp/104 dicom"); len(got) != 0 {
+		t.Errorf("a better name: %v", got)
+	}
+	if got := w.see(siemensCT, "10.1.1.5", "import", "service=tcp/81 http"); len(got) != 0 {
+		t.Errorf("a list: %v", got)
+	}
+	got := w.see(siemensCT, "10.1.1.5", "smb", "service=tcp/445 smb")
+	if !slices.Equal(kinds(got), []AlarmKind{NewService}) || !slices.Equal(got[0].Args, []string{"medical", "tcp/445 smb", "ct"}) {
+		t.Errorf("a scanner that shares files: %+v", got)
+	}
+	if got := w.see(siemensCT, "10.1.1.5", "smb", "service=tcp/445 smb"); len(got) != 0 {
+		t.Errorf("told twice: %v", got)
+	}
+	if got := w.see(pc, "10.2.2.2", "ssh", "service=tcp/22 ssh"); len(got) != 1 || got[0].Args[0] != "other" {
+		t.Errorf("another device: %+v", got)
 	}
 }
 

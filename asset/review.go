@@ -199,6 +199,40 @@ func (b *Book) moved(u *unit, s *sight) *Alarm {
 	return &a
 }
 
+// newServices notices that a device which is known for long begins to answer on
+// another port. What a list says is no news, and neither is a better name for
+// what answered there before.
+func (b *Book) newServices(u *unit, s *sight, news []Fact) (out []Alarm) {
+	long := int64(b.opts.Learning / time.Millisecond)
+	if u.Router || s.Protocol == "import" || s.at-b.began < long || s.at-u.First < long || b.opts.Guest != nil && b.opts.Guest(s.IP) {
+		return nil
+	}
+	for _, f := range news {
+		port, _, _ := strings.Cut(f.Value, " ")
+		if f.Name != FactService || u.answersOn(port) > 1 || !u.raise(NewService, port, s.at) {
+			continue
+		}
+		d, whose := b.device(b.leader(u), false), "other"
+		if d.What.Medical {
+			whose = "medical"
+		}
+		a := b.alarm(NewService, u, &d, s.at, whose, f.Value, d.What.Kind)
+		a.Culprit.IP, a.VLAN, a.Sensor = s.IP, s.VLAN, s.Sensor
+		out = append(out, a)
+	}
+	return out
+}
+
+// answersOn counts what is known to answer on a port such as tcp/104.
+func (u *unit) answersOn(port string) (n int) {
+	for _, v := range u.values(FactService) {
+		if have, _, _ := strings.Cut(v, " "); have == port {
+			n++
+		}
+	}
+	return n
+}
+
 // changedKind notices that a device that was surely of one kind begins to
 // behave as one of another: what is new of the last hour is looked at alone.
 func (b *Book) changedKind(u *unit, s *sight) []Alarm {

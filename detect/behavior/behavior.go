@@ -71,6 +71,7 @@ func All() []detect.Detector {
 		newResultSize(sql),
 		newDrugScreen(),
 		&dataPlace{}, &dataLeaving{},
+		newDeviceVolume(),
 	}, networkDetectors(), []detect.Detector{
 		&sameSurname{}, // looks at what the others found
 		newRepeat(),    // looks at what the others found

@@ -495,6 +495,21 @@ func deviceKinds() []networkKind {
 			references: []string{"GB/T 22239-2019 8.1.10.5", "ISO/IEC 27001:2022 A.8.8"},
 		},
 		{
+			kind: asset.NewService, severity: ocsf.SeverityMedium, risk: 45,
+			weakFor: []string{"other"},
+			title:   ocsf.Text{EN: "Device opens a new service", ZH: "设备开放新服务"},
+			why: ocsf.Text{
+				EN: "A device that is known for long answers on a port where it never did: an update, remote maintenance that was left open, or somebody who settled in. Of medical devices it is always asked about.",
+				ZH: "早已知晓的设备在从未使用过的端口上应答：可能是升级、遗留的远程维护，或已被植入。医疗设备一律核实。",
+			},
+			advice: ocsf.Text{
+				EN: "Ask the maker or whoever is responsible; where nobody knows of it, let no conduit reach that port, and have the device examined.",
+				ZH: "向厂商或责任人核实；无人知晓的，禁止任何通道访问该端口，并检查设备。",
+			},
+			args:       ocsf.Text{EN: "It now answers on {1}; it is taken for: {2}", ZH: "现于 {1} 应答；设备类型：{2}"},
+			references: []string{"GB/T 22239-2019 8.1.4.4", "ISO/IEC 27001:2022 A.8.20", "IEC 62443-3-3 SR 7.7", "MITRE ATT&CK T1133"},
+		},
+		{
 			kind: asset.ChangedKind, severity: ocsf.SeverityHigh, risk: 60,
 			title: ocsf.Text{EN: "Device behaves like another kind", ZH: "设备行为突变"},
 			why: ocsf.Text{
