@@ -46,6 +46,10 @@ type Network struct {
 	// state, "" for all that have not ended, out in the same form.
 	BindFile     func(ctx context.Context, r io.Reader, by, reason string) (BindingsTaken, error)
 	BindingsFile func(ctx context.Context, w io.Writer, state binding.State) error
+	// Known lists machines that may do what others may not: lease addresses,
+	// route, share one. SetKnown confirms one, or takes its role away (Ended).
+	Known    func() []binding.Known
+	SetKnown func(ctx context.Context, k binding.Known) error
 	// Subnets lists the networks with bindings, and which are locked.
 	Subnets func(ctx context.Context) ([]Subnet, error)
 

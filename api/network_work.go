@@ -3,7 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cordon-health/cordon/asset"
+	"github.com/cordon-health/cordon/binding"
 	"github.com/cordon-health/cordon/identity"
 	"github.com/cordon-health/cordon/playbook"
 	"github.com/cordon-health/cordon/zone"
@@ -113,6 +114,21 @@ func (s *Services) Bind(ctx context.Context, u identity.User, w BindingWish) err
 		return bad("person, department and note are short", "责任人、科室与备注请简短填写")
 	}
 	return s.Network.Bind(ctx, w, u.Name)
+}
+
+// KnowMachine confirms the role of a machine, or takes it away.
+func (s *Services) KnowMachine(ctx context.Context, u identity.User, k binding.Known) error {
+	if err := s.changing(u); err != nil {
+		return err
+	}
+	if s.Network.SetKnown == nil {
+		return lacks()
+	}
+	if k.MAC == "" && !k.IP.IsValid() {
+		return bad("name the machine by its MAC or address", "请填写设备的 MAC 或 IP 地址")
+	}
+	k.By = u.Name
+	return s.Network.SetKnown(ctx, k)
 }
 
 // HadAddress says who had an address at a moment.
@@ -474,7 +490,7 @@ func (s *Services) DeviceSubjects(d asset.Device) []string {
 func (s *Services) DeviceMap(ctx context.Context) (map[string]asset.Device, error) {
 	all, err := s.Network.Devices(ctx)
 	if err != nil {
-		return nil, errors.Join(errors.New("list devices"), err)
+		return nil, fmt.Errorf("list devices: %w", err)
 	}
 	out := make(map[string]asset.Device, len(all))
 	for _, d := range all {

@@ -123,6 +123,7 @@ func pages() []route {
 		{"GET /network/devices/{id}", identity.SeeNetwork, false, (*request).device},
 		{"POST /network/devices/{id}/{what}", identity.SeeNetwork, false, (*request).changeDevice},
 		{"GET /network/zones", identity.SeeNetwork, false, (*request).zones},
+		{"GET /network/pair", identity.SeeNetwork, false, (*request).pair},
 		{"GET /network/zones/live", identity.SeeNetwork, false, (*request).zonesLive},
 		{"POST /network/zones/{what}", identity.ChangeNetwork, false, (*request).movePolicy},
 		{"GET /network/proof", identity.SeeNetwork, false, (*request).segmentation},

@@ -25,6 +25,8 @@ type addressFile struct {
 	Conflicts []conflictRow
 	May       bool
 	Missing   bool
+	// Known are machines that may do what others may not.
+	Known []binding.Known
 	// Asked is the address looked for, At when, Answer what was found.
 	Asked, At string
 	Answer    []useRow
@@ -70,6 +72,9 @@ func (q *request) addresses() error {
 func (q *request) showAddresses(m addressFile) error {
 	p := q.page("nav.network")
 	p.network = true
+	if err := q.nameZones(p); err != nil {
+		return err
+	}
 	return q.show(p, addressPage(p, m))
 }
 
@@ -91,6 +96,10 @@ func (q *request) addressModel() (addressFile, error) {
 	devices, err := q.DeviceMap(ctx)
 	if err != nil {
 		return m, err
+	}
+	m.Missing = len(all) == 0 && len(devices) == 0
+	if q.Network.Known != nil {
+		m.Known = q.Network.Known()
 	}
 	q.chooseBindings(&m, all, devices)
 	if q.Network.Subnets != nil {
@@ -176,6 +185,8 @@ func (q *request) changeAddresses() error {
 	switch what := q.r.PathValue("what"); what {
 	case "who":
 		return q.whoHad()
+	case "known", "unknown":
+		return q.knowMachine(what == "known")
 	case api.BindConfirm, api.BindLock, api.BindUnlock, api.BindEnd, api.BindSubnet, api.BindOpen:
 		person := q.text("person")
 		if _, known := q.People.Person(person); person != "" && !known {
@@ -192,6 +203,21 @@ func (q *request) changeAddresses() error {
 		return q.redirect("/network/addresses?state=" + map[bool]string{true: q.text("state"), false: "learnt"}[slices.Contains(bindingStates(), q.text("state"))] + "&done=bind")
 	}
 	return q.refused(http.StatusNotFound, "error.nothing")
+}
+
+// knowMachine says that a machine may do what others may not, or takes it away.
+func (q *request) knowMachine(may bool) error {
+	k := binding.Known{Role: binding.Role(q.text("role")), MAC: q.text("mac"), Also: q.text("also"), IP: asset.ParseAddr(q.text("ip")), State: binding.Bound}
+	if vlan, err := strconv.ParseUint(q.text("vlan"), 10, 16); err == nil {
+		k.VLAN = uint16(vlan)
+	}
+	if !may {
+		k.State = binding.Ended
+	}
+	if err := q.KnowMachine(q.r.Context(), q.ses.User, k); err != nil {
+		return err
+	}
+	return q.redirect("/network/addresses?done=bind#known")
 }
 
 func (q *request) whoHad() error {

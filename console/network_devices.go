@@ -57,6 +57,9 @@ func (q *request) devices() error {
 		m.Empty = true
 		return q.show(p, devicesPage(p, m))
 	}
+	if err := q.nameZones(p); err != nil {
+		return err
+	}
 	all, err := q.Network.Devices(q.r.Context())
 	if err != nil {
 		return err
@@ -246,6 +249,9 @@ func (q *request) device() error {
 	}
 	p := q.page("nav.network")
 	p.network = true
+	if err := q.nameZones(p); err != nil {
+		return err
+	}
 	m.Kinds = p.kinds
 	return q.show(p, devicePage(p, m))
 }

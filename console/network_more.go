@@ -98,6 +98,7 @@ func (q *request) transportModel(m *transportFile) error {
 	if err != nil {
 		return err
 	}
+	m.Missing = len(devices) == 0 && len(talks) == 0
 	m.sum(talks, devices)
 	certs, err := q.Certificates(ctx)
 	if err != nil {

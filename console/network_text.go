@@ -240,13 +240,19 @@ func (p *page) way(out bool) string {
 	return p.T("device.way.in")
 }
 
+// zoneTitle is what people call a zone.
+func (p *page) zoneTitle(name string) string { return cmp.Or(p.zones[name], name) }
+
+// sensorCalled is a sensor's name without the mark of its kind.
+func sensorCalled(name string) string { return strings.TrimPrefix(name, "sensor:") }
+
 func (p *page) peerLine(t deviceTalk) string {
 	var parts []string
 	if t.PeerKind != "" {
 		parts = append(parts, p.kindText(t.PeerKind))
 	}
 	if t.PeerZone != "" {
-		parts = append(parts, t.PeerZone)
+		parts = append(parts, p.zoneTitle(t.PeerZone))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,11 @@ func (c cell) mark() string {
 		return "○"
 	}
 	return ""
+}
+
+// link is the page with its conversations.
+func (c cell) link() string {
+	return "/network/pair?" + url.Values{"from": {c.From}, "to": {c.To}}.Encode()
 }
 
 // kind is the cell's class.
@@ -440,6 +446,68 @@ func zoneNames(p *page, zones []zone.Zone) map[string]string {
 		}
 	})
 	return out
+}
+
+// pairFile is what goes from one zone to another.
+type pairFile struct {
+	From, To string
+	Rows     []pairRow
+	More     int
+}
+
+// pairRow is a conversation between two machines.
+type pairRow struct {
+	deviceTalk
+	Client, ClientID string
+}
+
+// pair lists the conversations from one zone to another, the violations first.
+func (q *request) pair() error {
+	m := pairFile{From: q.r.URL.Query().Get("from"), To: q.r.URL.Query().Get("to")}
+	p := q.page("nav.network")
+	p.network = true
+	if err := q.nameZones(p); err != nil {
+		return err
+	}
+	if q.Network.Talks == nil || q.Network.Devices == nil || p.zones[m.From] == "" || p.zones[m.To] == "" {
+		return q.refused(http.StatusNotFound, "error.nothing")
+	}
+	ctx, now := q.r.Context(), q.Now().UnixMilli()
+	talks, err := q.Network.Talks(ctx, api.TalkFilter{Since: now - matrixDays*24*hourMS, Until: now + 1})
+	if err != nil {
+		return err
+	}
+	known, err := q.DeviceMap(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range talks {
+		t := &talks[i]
+		if t.Verdict.FromZone != m.From || t.Verdict.ToZone != m.To {
+			continue
+		}
+		row := pairRow{deviceTalk: q.deviceTalk(p, t, t.ClientDevice, known), Client: t.Client.String(), ClientID: t.ClientDevice}
+		if d, ok := known[t.ClientDevice]; ok {
+			row.Client = deviceName(d)
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	slices.SortStableFunc(m.Rows, func(a, b pairRow) int { return compareBool(a.Bad, b.Bad) })
+	m.More = max(0, len(m.Rows)-pairRows)
+	m.Rows = m.Rows[:len(m.Rows)-m.More]
+	return q.show(p, pairPage(p, m))
+}
+
+// pairRows is how many conversations the page of a pair lists.
+const pairRows = 300
+
+// nameZones tells a page the titles of zones.
+func (q *request) nameZones(p *page) error {
+	policy, err := q.judging(q.r.Context())
+	if err == nil && policy != nil {
+		p.zones = zoneNames(p, policy.Policy.Zones)
+	}
+	return err
 }
 
 // hostsText are the addresses that a conduit is narrowed to.

@@ -25,8 +25,9 @@ type page struct {
 	title   string // key of its title
 	done    string // what was just done
 	version string
-	network bool             // needs the style and script of the network's pages
-	kinds   []api.DeviceKind // of devices
+	network bool              // needs the style and script of the network's pages
+	kinds   []api.DeviceKind  // of devices
+	zones   map[string]string // titles by name
 }
 
 // T is a text of the product in the reader's language.

@@ -52,7 +52,7 @@ func (q *request) subjectOf(c incident.Case) subject {
 	case "source":
 		return q.sourceOf(name, c)
 	case "device":
-		s := worded(words["subject.device"], name)
+		s := worded(words["subject.device"], q.deviceCalled(name))
 		if q.ses.User.May(identity.SeeNetwork) {
 			s.Link = "/network/devices/" + url.PathEscape(name)
 		}
@@ -65,6 +65,18 @@ func (q *request) subjectOf(c incident.Case) subject {
 		return s
 	}
 	return subject{}
+}
+
+// deviceCalled is what people call the device that has an address, with it.
+func (q *request) deviceCalled(address string) string {
+	if q.Network.Device == nil || !q.ses.User.May(identity.SeeNetwork) {
+		return address
+	}
+	d, err := q.Network.Device(q.r.Context(), address)
+	if err != nil || d.Name == "" || d.Name == address {
+		return address
+	}
+	return d.Name + " (" + address + ")"
 }
 
 // sourceOf tells sources from what correlations of rules group by.

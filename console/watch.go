@@ -29,7 +29,7 @@ func shows(pattern string) (operation string, known bool) {
 		return api.LookedAtAddresses, true
 	case "POST /network/addresses/{what}", "POST /network/devices/{id}/{what}", "POST /network/zones/{what}", "POST /network/wireless/{what}": // tell more, or leave a record
 		return "", true
-	case "GET /network", "GET /network/devices", "GET /network/devices.csv", "GET /network/devices/{id}", "GET /network/zones", "GET /network/proof", "GET /network/simulation", "GET /network/transport", "GET /network/wireless", "GET /network/sensors": // show machines
+	case "GET /network", "GET /network/devices", "GET /network/devices.csv", "GET /network/devices/{id}", "GET /network/zones", "GET /network/pair", "GET /network/proof", "GET /network/simulation", "GET /network/transport", "GET /network/wireless", "GET /network/sensors": // show machines
 		return "", true
 	case "POST /data/find", "GET /data/levels": // show nobody
 		return "", true

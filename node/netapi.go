@@ -30,6 +30,7 @@ func (n *Node) networkServices() api.Network {
 		Bindings: func(ctx context.Context) ([]binding.Binding, error) {
 			return x.bindings.List(ctx, binding.Filter{Ended: true})
 		},
+		Known: x.bindings.KnownList, SetKnown: x.bindings.SetKnown,
 		Conflicts: x.conflicts, Bind: x.bind, Subnets: x.subnets, BindFile: x.bindFile,
 		BindingsFile: func(ctx context.Context, w io.Writer, state binding.State) error {
 			return x.bindings.Export(ctx, w, binding.Filter{State: state})

@@ -84,8 +84,8 @@ func (x *network) countHour(ctx context.Context, hour int64) (c api.NetworkHour,
 	return c, nil
 }
 
-// count counts the hours that are over and not counted yet, and has the last
-// week's sums at hand for the pages, until ctx ends.
+// count has the last week's sums at hand for the pages, and counts the hours
+// that are over and not counted yet, until ctx ends.
 func (x *network) count(ctx context.Context, now func() time.Time) error {
 	for {
 		if err := x.countAll(ctx, now().UnixMilli()); err != nil && ctx.Err() == nil {
@@ -100,6 +100,11 @@ func (x *network) count(ctx context.Context, now func() time.Time) error {
 func (x *network) countAll(ctx context.Context, now int64) error {
 	r := x.rules.Load()
 	x.counted.reset(r)
+	for _, err := range x.flows.Sums(ctx, now-pastShown.Milliseconds(), now) {
+		if err != nil {
+			return err
+		}
+	}
 	late := now/hourMS - 2
 	for at := late - 1; at*hourMS > now-flow.Keep.Milliseconds(); at-- {
 		mark := x.flows.Changed(at)
@@ -111,11 +116,6 @@ func (x *network) countAll(ctx context.Context, now int64) error {
 			return err
 		}
 		x.counted.keep(r, at, hourDone{c, mark})
-	}
-	for _, err := range x.flows.Sums(ctx, now-pastShown.Milliseconds(), now) {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

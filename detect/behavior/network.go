@@ -1,6 +1,7 @@
 package behavior
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -184,7 +185,7 @@ func (k *networkKind) because(a *asset.Alarm) ocsf.Text {
 	if t.EN == "" {
 		t = k.why
 	}
-	t = ocsf.Text{EN: sentence(fill(t.EN, a.Args), "."), ZH: sentence(fill(t.ZH, a.Args), "。")}
+	t = ocsf.Text{EN: sentence(fill(t.EN, a.Args), "."), ZH: sentence(fill(t.ZH, inChinese(a.Args)), "。")}
 	if a.Network != "" {
 		t.EN += " Network: " + a.Network + "."
 		t.ZH += "网络：" + a.Network + "。"
@@ -194,6 +195,16 @@ func (k *networkKind) because(a *asset.Alarm) ocsf.Text {
 		t.ZH += fmt.Sprintf("VLAN %d。", a.VLAN)
 	}
 	return t
+}
+
+// inChinese translates the arguments that are words of ours.
+func inChinese(args []string) []string {
+	own := map[string]string{"end of life": "停止使用日期", "support": "支持终止日期"}
+	out := slices.Clone(args)
+	for i, a := range out {
+		out[i] = cmp.Or(own[a], a)
+	}
+	return out
 }
 
 // fill puts arguments in their places; what is missing is a dash.
