@@ -169,6 +169,9 @@ func (x *network) follow(ev *ocsf.Event) {
 	}
 }
 
+// mostFound bounds what waits for the bus.
+const mostFound = 100_000
+
 // warn keeps alarms until they are on the bus.
 func (x *network) warn(alarms ...asset.Alarm) {
 	if len(alarms) == 0 {
@@ -176,6 +179,10 @@ func (x *network) warn(alarms ...asset.Alarm) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.found) > mostFound {
+		x.log.Error("alarms are lost: they are not stored as fast as they come; free space on the disk", "count", len(alarms))
+		return
+	}
 	for _, a := range alarms {
 		ev := a.Event()
 		ev.Metadata.LogProvider = ownSource
