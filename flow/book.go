@@ -45,6 +45,7 @@ type Book struct {
 	fresh map[place]*Conversation // guarded by mu: not in the store yet
 	sent  map[place]*Conversation // guarded by mu: in the checkpoint under way
 	sums  sums                    // guarded by mu
+	crowd crowd                   // guarded by mu
 }
 
 // Open makes the tables and the book.
@@ -62,9 +63,10 @@ func Open(ctx context.Context, db *store.DB) (*Book, error) {
 // Apply adds a report to the hours it belongs to. A report that spans hours
 // counts for the one in which it ends.
 func (b *Book) Apply(c Conversation) {
-	p := place{max(c.From, c.Until-1) / hourMS, c.Sensor, c.Key}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	p := b.crowd.room(place{max(c.From, c.Until-1) / hourMS, c.Sensor, c.Key})
+	c.Key = p.Key
 	b.sums.touch(p.hour)
 	if old := b.fresh[p]; old != nil {
 		old.Add(c)
