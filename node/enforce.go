@@ -78,7 +78,7 @@ func (e *enforcement) places() []string {
 		out = append(out, e.nearN)
 	}
 	for _, name := range e.desk.routers() {
-		if !slices.Contains(out, name) {
+		if !slices.Contains(out, name) && slices.Contains(e.node.cfg.Zone.Routers, name) {
 			out = append(out, name)
 		}
 	}
@@ -289,8 +289,8 @@ func (e *enforcement) actions() []playbook.Action {
 
 func (e *enforcement) ready() (bool, ocsf.Text) {
 	return len(e.kernels()) > 0, ocsf.Text{
-		EN: "not set up: no router takes orders; give zone.enforce, or run cordon sensor --enforce on one",
-		ZH: "未配置：没有可下发策略的路由器；请设置 zone.enforce，或在路由器上运行 cordon sensor --enforce",
+		EN: "not set up: no router takes orders; give zone.enforce, or run cordon sensor --enforce on one and name it in zone.routers",
+		ZH: "未配置：没有可下发策略的路由器；请设置 zone.enforce，或在路由器上运行 cordon sensor --enforce 并列入 zone.routers",
 	}
 }
 
@@ -299,7 +299,7 @@ type everywhere struct{ e *enforcement }
 
 var _ zone.Isolator = everywhere{}
 
-var errNoRouter = errors.New("no router takes orders; give zone.enforce, or run cordon sensor --enforce on one")
+var errNoRouter = errors.New("no router takes orders; give zone.enforce, or run cordon sensor --enforce on one and name it in zone.routers")
 
 // each asks all kernels at the same time; what one could not do is an error.
 func (x everywhere) each(do func(k kernel) error) error {

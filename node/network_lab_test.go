@@ -265,7 +265,7 @@ conduits:
 		t.Fatal(err)
 	}
 	s := newSite(t, filepath.Join(dir, "data"))
-	s.cfg.Zone.Probes = probes
+	s.cfg.Zone.Probes, s.cfg.Zone.Routers = probes, []string{"core"}
 	h.server = s.start(t)
 	h.wire = l.wire(s.cfg.Console.Listen)
 	h.sensor = sensorSettings{Token: h.sensorToken("core-router"), Name: "core", Dir: filepath.Join(dir, "sensor"), Interfaces: []string{"z-ct", "z-pacs", "z-gst"}}

@@ -298,6 +298,10 @@ func TestSensorsHaveSeats(t *testing.T) {
 	if status, text := s.as(two, "POST", "/api/v1/sensor/sync", report); status != http.StatusConflict || !strings.Contains(text, "of its own") {
 		t.Errorf("another sensor takes the seat: %d %s", status, text)
 	}
+	if got := v.n.enforce.places(); len(got) != 1 || got[0] != paperPlace {
+		t.Errorf("a sensor that nobody named as a router takes orders: %v", got)
+	}
+	v.n.cfg.Zone.Routers = []string{"edge"}
 	if got := v.n.enforce.places(); len(got) != 1 || got[0] != "edge" {
 		t.Errorf("places are %v", got)
 	}

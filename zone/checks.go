@@ -47,7 +47,7 @@ func (c checks) enforced(ctx context.Context, now int64) (evidence.Answer, error
 	}
 	if len(all) == 0 {
 		return evidence.Answer{State: evidence.Unmet, Text: ocsf.Text{EN: "no router takes orders", ZH: "没有可下发策略的路由器"},
-			Next: ocsf.Text{EN: "set zone.enforce on a router, or run cordon sensor --enforce there; switches of others hold the texts of cordon zone compile", ZH: "在路由器上设置 zone.enforce 或运行 cordon sensor --enforce；第三方交换机使用 cordon zone compile 的配置文本"}}, nil
+			Next: ocsf.Text{EN: "set zone.enforce on a router, or run cordon sensor --enforce there and name it in zone.routers; switches of others hold the texts of cordon zone compile", ZH: "在路由器上设置 zone.enforce 或运行 cordon sensor --enforce 并列入 zone.routers；第三方交换机使用 cordon zone compile 的配置文本"}}, nil
 	}
 	const recent = 90 * 24 * time.Hour
 	good := 0

@@ -18,9 +18,12 @@ type Settings struct {
 	// as long as none was staged or enforced through Cordon.
 	Policy string `yaml:"policy"`
 	// Enforce says that this machine is a router between zones: policies are
-	// loaded into its kernel. It needs Linux and root (CAP_NET_ADMIN). Sensors
-	// on other routers say so themselves (cordon sensor --enforce).
+	// loaded into its kernel. It needs Linux and root (CAP_NET_ADMIN).
 	Enforce bool `yaml:"enforce"`
+	// Routers names the sensors on other routers that take orders (cordon
+	// sensor --enforce). A sensor that is not named here is never given a
+	// policy, whatever it says of itself.
+	Routers []string `yaml:"routers"`
 	// NetNS is the network namespace it routes in; empty is its own.
 	NetNS string `yaml:"netns"`
 	// Strict also refuses TCP connections whose beginning was not seen
