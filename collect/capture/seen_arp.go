@@ -71,12 +71,19 @@ func (d *arpDissector) Packet(f *packet.Frame, out Out) error {
 }
 
 // tell says that the sender is there. What it forges of others is no fact
-// about them: the claim has it.
+// about them, the claim has it; but whoever sent the frame is on the wire.
 func (d *arpDissector) tell(f *packet.Frame, m arpMessage, out Out) {
-	if !m.senderIP.IsValid() || m.sender != f.Src || d.lately.about(netip.AddrPortFrom(m.senderIP, f.VLAN), string(m.sender[:]), f.At) {
+	o := seenFrom(f, "arp")
+	switch {
+	case m.sender != f.Src:
+		o.IP, m.senderIP = netip.Addr{}, netip.IPv4Unspecified()
+	case !m.senderIP.IsValid():
+		return
+	default:
+		o.IP = m.senderIP
+	}
+	if d.lately.about(netip.AddrPortFrom(m.senderIP, f.VLAN), string(f.Src[:]), f.At) {
 		return
 	}
-	o := seenFrom(f, "arp")
-	o.IP = m.senderIP
 	seenThere(out, o)
 }

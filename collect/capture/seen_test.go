@@ -107,11 +107,15 @@ func TestARPClaims(t *testing.T) {
 	}
 }
 
-// A forged reply is a claim; it says nothing about whom it names.
-func TestARPForgeryIsNoObservation(t *testing.T) {
+// A forged reply is a claim; it says nothing about whom it names, only that
+// whoever sent it is there.
+func TestARPForgeryTellsOfItsSenderOnly(t *testing.T) {
 	sink := seenRead(t, newARP(), seenFrame(arpBytes(2, seenB, "10.1.0.1", seenA, "10.1.0.9")))
-	if len(sink.claims) != 1 || sink.claims[0].MAC != seenB || sink.claims[0].Frame != seenA || len(sink.seen) != 0 {
-		t.Errorf("claims %+v, seen %+v", sink.claims, sink.seen)
+	if len(sink.claims) != 1 || sink.claims[0].MAC != seenB || sink.claims[0].Frame != seenA {
+		t.Errorf("claims %+v", sink.claims)
+	}
+	if len(sink.seen) != 1 || sink.seen[0].MAC != seenA || sink.seen[0].IP.IsValid() {
+		t.Errorf("seen %+v; want the sender without an address", sink.seen)
 	}
 }
 
