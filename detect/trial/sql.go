@@ -5,13 +5,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cordon-health/cordon/asset"
 	"github.com/cordon-health/cordon/normalize"
 	"github.com/cordon-health/cordon/ocsf"
 )
 
 // A statement is a line: "sql" time account machine program, then any of
 // rows=N, db=NAME, as=ACCOUNT (of the operating system), from=PRODUCT, failed,
-// and behind " : " its text. A program's "_" stands for a blank, "-" for none.
+// wire (a sensor saw it pass to the database of the product before it), and behind " : " its text. A program's "_" stands for a blank, "-" for none.
 
 // sqlLine makes the event of a line that begins with sql.
 func sqlLine(line string, n int) *ocsf.Event {
@@ -47,6 +48,8 @@ func sqlLine(line string, n int) *ocsf.Event {
 			ev.Actor.OnBehalfOf = &ocsf.User{Account: value}
 		case "from":
 			ev.Metadata.Product.Name = strings.ReplaceAll(value, "_", " ")
+		case "wire":
+			wire(ev)
 		case "failed":
 			ev.StatusID = ocsf.StatusFailure
 		default:
@@ -56,9 +59,20 @@ func sqlLine(line string, n int) *ocsf.Event {
 	return ev
 }
 
+// wire makes it the event that collect/capture tells of a statement.
+func wire(ev *ocsf.Event) {
+	ev.DstEndpoint = ocsf.Endpoint{IP: "10.0.0.20", Port: 3306, Name: ev.Metadata.Product.Name}
+	ev.Metadata.Product.Name, ev.Metadata.LogName, ev.Metadata.LogProvider = asset.Product, asset.LogName, "sensor-1"
+	ev.Metadata.EventCode = "query"
+}
+
 // normalized is an event as normalize hands it out.
 func (s *Site) normalized(ev *ocsf.Event) *ocsf.Event {
-	evs, rejects := s.sql.Normalize(normalize.Input{Format: "ocsf", Source: ev.Metadata.LogProvider, Received: ev.Time, Data: ev.AppendJSON(nil)})
+	format := "ocsf"
+	if ev.Metadata.LogName == asset.LogName {
+		format = normalize.FormatSensor
+	}
+	evs, rejects := s.sql.Normalize(normalize.Input{Format: format, Source: ev.Metadata.LogProvider, Received: ev.Time, Data: ev.AppendJSON(nil)})
 	if len(evs) != 1 || len(rejects) > 0 {
 		failf("statement %s: %d events, %v", ev.Metadata.UID, len(evs), rejects)
 	}
