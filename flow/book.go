@@ -46,6 +46,10 @@ type Book struct {
 	sent  map[place]*Conversation // guarded by mu: in the checkpoint under way
 	sums  sums                    // guarded by mu
 	crowd crowd                   // guarded by mu
+	seq   int64                   // guarded by mu: the last checkpoint's number
+
+	rolling sync.Mutex
+	rolled  map[int64]int64 // guarded by rolling: by day, changes when last tried
 }
 
 // Open makes the tables and the book.
@@ -57,7 +61,12 @@ func Open(ctx context.Context, db *store.DB) (*Book, error) {
 	if err := db.Migrate(ctx, "flow", sub); err != nil {
 		return nil, err
 	}
-	return &Book{db: db, fresh: map[place]*Conversation{}}, nil
+	b := &Book{db: db, fresh: map[place]*Conversation{}, rolled: map[int64]int64{}}
+	err = db.View(ctx, func(tx *sql.Tx) (err error) {
+		b.seq, err = savedSeq(ctx, tx)
+		return err
+	})
+	return b, err
 }
 
 // Apply adds a report to the hours it belongs to. A report that spans hours
@@ -102,6 +111,7 @@ func (c *Conversation) Add(o Conversation) {
 type Changes struct {
 	rows   map[place]*Conversation
 	before int64 // hours before it are forgotten
+	seq    int64
 }
 
 // Changes takes them for a checkpoint at now (ms). Call Saved once they are
@@ -115,16 +125,15 @@ func (b *Book) Changes(now int64) Changes {
 		}
 		b.fresh[p] = c
 	}
-	b.sums.saves++
+	b.seq++
 	b.sent, b.fresh = b.fresh, map[place]*Conversation{}
-	return Changes{b.sent, (now - Keep.Milliseconds()) / hourMS}
+	return Changes{b.sent, (now - Keep.Milliseconds()) / hourMS, b.seq}
 }
 
 // Saved says that the last Changes are committed.
 func (b *Book) Saved() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sums.saves++
 	b.sent = nil
 }
 
@@ -151,6 +160,12 @@ func (ch Changes) Write(ctx context.Context, tx *sql.Tx) error {
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM flow_hours WHERE hour < $1`, ch.before); err != nil {
 		return fmt.Errorf("forget old conversations: %w", err)
+	}
+	if err := ch.changedDays(ctx, tx); err != nil {
+		return fmt.Errorf("note the days that changed: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE flow_saved SET seq = $1 WHERE id = 1`, ch.seq); err != nil {
+		return fmt.Errorf("number a checkpoint: %w", err)
 	}
 	return nil
 }
@@ -206,17 +221,33 @@ func (b *Book) ask(ctx context.Context, from, until int64, addr string, want fun
 	}
 }
 
+// waits is what waits for a checkpoint: that of a number, or a later one.
+type waits struct {
+	Conversation
+	seq int64
+}
+
+// since gives what a checkpoint and those before it did not write.
+func since(all []waits, seq int64) (out []Conversation) {
+	for _, w := range all {
+		if w.seq > seq {
+			out = append(out, w.Conversation)
+		}
+	}
+	return out
+}
+
 // waiting copies what no checkpoint has yet, by hour.
-func (b *Book) waiting(from, until int64, want func(Key) bool) map[int64][]Conversation {
-	out := map[int64][]Conversation{}
+func (b *Book) waiting(from, until int64, want func(Key) bool) map[int64][]waits {
+	out := map[int64][]waits{}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, m := range []map[place]*Conversation{b.sent, b.fresh} {
+	for i, m := range []map[place]*Conversation{b.sent, b.fresh} {
 		for p, c := range m {
 			if p.hour >= from/hourMS && p.hour*hourMS < until && (want == nil || want(p.Key)) {
 				one := *c
 				one.Calls, one.Clear = maps.Clone(c.Calls), slices.Clone(c.Clear)
-				out[p.hour] = append(out[p.hour], one)
+				out[p.hour] = append(out[p.hour], waits{one, b.seq + int64(i)})
 			}
 		}
 	}
@@ -224,7 +255,7 @@ func (b *Book) waiting(from, until int64, want func(Key) bool) map[int64][]Conve
 }
 
 // hours joins the store's rows with what waits, hour by hour.
-func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting map[int64][]Conversation) iter.Seq2[[]Conversation, error] {
+func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting map[int64][]waits) iter.Seq2[[]Conversation, error] {
 	return func(yield func([]Conversation, error) bool) {
 		first, end, err := b.within(ctx, first, end, waiting)
 		if err != nil {
@@ -232,12 +263,12 @@ func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting
 			return
 		}
 		for hour := first; hour < end; hour++ {
-			rows, err := b.load(ctx, hour, addr)
+			rows, seq, err := b.load(ctx, hour, addr)
 			if err != nil {
 				yield(nil, fmt.Errorf("read conversations: %w", err))
 				return
 			}
-			if all := once(append(rows, waiting[hour]...)); len(all) > 0 && !yield(all, nil) {
+			if all := once(append(rows, since(waiting[hour], seq)...)); len(all) > 0 && !yield(all, nil) {
 				return
 			}
 		}
@@ -245,7 +276,7 @@ func (b *Book) hours(ctx context.Context, first, end int64, addr string, waiting
 }
 
 // within narrows hours to those there may be, whatever was asked for.
-func (b *Book) within(ctx context.Context, first, end int64, waiting map[int64][]Conversation) (int64, int64, error) {
+func (b *Book) within(ctx context.Context, first, end int64, waiting map[int64][]waits) (int64, int64, error) {
 	var oldest, newest sql.NullInt64
 	err := b.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT min(hour) FROM flow_hours`).Scan(&oldest); err != nil {
@@ -266,10 +297,14 @@ func (b *Book) within(ctx context.Context, first, end int64, waiting map[int64][
 	return max(first, from), min(end, until), nil
 }
 
-func (b *Book) load(ctx context.Context, hour int64, addr string) (all []Conversation, err error) {
+// load reads an hour, and the number of the checkpoint it is of.
+func (b *Book) load(ctx context.Context, hour int64, addr string) (all []Conversation, seq int64, err error) {
 	const columns = `SELECT sensor, client, server, proto, port, app, body FROM flow_hours WHERE hour = $1`
-	err = b.db.View(ctx, func(tx *sql.Tx) error {
+	err = b.db.View(ctx, func(tx *sql.Tx) (err error) {
 		all = nil
+		if seq, err = savedSeq(ctx, tx); err != nil {
+			return err
+		}
 		query, args := columns, []any{hour}
 		if addr != "" {
 			query, args = columns+` AND (client = $2 OR server = $3)`, []any{hour, addr, addr}
@@ -294,7 +329,7 @@ func (b *Book) load(ctx context.Context, hour int64, addr string) (all []Convers
 		}
 		return rows.Err()
 	})
-	return all, err
+	return all, seq, err
 }
 
 // once joins the reports of one sensor and keeps, of several sensors, the one

@@ -8,7 +8,9 @@
 // and in the evidence.
 //
 // It owns the table flow_hours, written as a delta within the pipeline's
-// checkpoint ([Book.Changes]), and forgets hours older than [Keep].
+// checkpoint ([Book.Changes]), and forgets hours older than [Keep]. Days that
+// are over are summed into flow_days ([Book.RollUp]), with marks in flow_marks
+// that tell which sums still hold, and flow_saved numbers the checkpoints.
 //
 // What it guarantees. A report counts in the hour in which it ends, and is in
 // answers as soon as [Book.Apply] returns. Of a conversation that several

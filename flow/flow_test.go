@@ -71,7 +71,7 @@ func TestBook(t *testing.T) {
 	}
 }
 
-func open(t *testing.T, engine string) *store.DB {
+func open(t testing.TB, engine string) *store.DB {
 	var db *store.DB
 	var err error
 	if engine == "sqlite" {

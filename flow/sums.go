@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -29,7 +30,6 @@ type sums struct {
 	clock   int64
 	applied int64           // counts what was applied
 	changed map[int64]int64 // by hour: applied, as it was then
-	saves   int64           // counts checkpoints that began or ended
 }
 
 // touch forgets what an hour is part of.
@@ -125,7 +125,7 @@ func (b *Book) sum(ctx context.Context, k span) ([]Conversation, error) {
 		b.mu.Unlock()
 		return old.list, nil
 	}
-	before, saves, calm := b.sums.applied, b.sums.saves, b.sent == nil
+	before := b.sums.applied
 	b.mu.Unlock()
 	list, err := b.read(ctx, k)
 	if err != nil {
@@ -133,9 +133,7 @@ func (b *Book) sum(ctx context.Context, k span) ([]Conversation, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if calm && b.sums.saves == saves {
-		b.sums.put(k, list, before)
-	}
+	b.sums.put(k, list, before)
 	return list, nil
 }
 
@@ -149,6 +147,18 @@ func (b *Book) read(ctx context.Context, k span) (list []Conversation, err error
 		}
 		return list, nil
 	}
+	list, ok, err := b.day(ctx, k)
+	if err != nil {
+		return nil, fmt.Errorf("read a day's conversations: %w", err)
+	}
+	if ok {
+		return list, nil
+	}
+	return b.addHours(ctx, k)
+}
+
+// addHours sums the hours of a span.
+func (b *Book) addHours(ctx context.Context, k span) (list []Conversation, err error) {
 	at := map[Key]int{}
 	for c, err := range b.Conversations(ctx, k.first*hourMS, (k.first+k.hours)*hourMS) {
 		if err != nil {

@@ -87,8 +87,8 @@ func (x *network) countHour(ctx context.Context, hour int64) (c api.NetworkHour,
 // count has the last week's sums at hand for the pages, and counts the hours
 // that are over and not counted yet, until ctx ends.
 func (x *network) count(ctx context.Context, now func() time.Time) error {
-	for {
-		if err := x.countAll(ctx, now().UnixMilli()); err != nil && ctx.Err() == nil {
+	for i := 0; ; i++ {
+		if err := x.countAll(ctx, now(), i%15 == 0); err != nil && ctx.Err() == nil {
 			x.log.Warn("conversations are not counted; the map's time line misses hours", "error", err)
 		}
 		if !pause(ctx, 20*time.Second) {
@@ -97,11 +97,18 @@ func (x *network) count(ctx context.Context, now func() time.Time) error {
 	}
 }
 
-func (x *network) countAll(ctx context.Context, now int64) error {
+// countAll also has days that are over summed in the store where rollUp.
+func (x *network) countAll(ctx context.Context, at time.Time, rollUp bool) error {
+	now := at.UnixMilli()
 	r := x.rules.Load()
 	x.counted.reset(r)
 	for _, err := range x.flows.Sums(ctx, now-pastShown.Milliseconds(), now) {
 		if err != nil {
+			return err
+		}
+	}
+	if rollUp {
+		if err := x.flows.RollUp(ctx, at); err != nil {
 			return err
 		}
 	}
