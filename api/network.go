@@ -331,6 +331,8 @@ type SensorState struct {
 	Drops     int64   `json:"drops"`
 	Bad       int64   `json:"bad"`
 	PerSecond float64 `json:"per_second"`
+	// EventsOnly says that only its events are known: it reports no counts.
+	EventsOnly bool `json:"events_only,omitempty"`
 	// Enforces says that it puts policies into its kernel.
 	Enforces bool   `json:"enforces,omitempty"`
 	Problem  string `json:"problem,omitempty"`

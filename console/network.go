@@ -267,6 +267,9 @@ func (q *request) judging(ctx context.Context) (*api.PolicyVersion, error) {
 // silentAfter is how long a sensor may be quiet.
 const silentAfter = 3 * time.Minute
 
+// eventsAfter is how long one may be quiet that only sends events.
+const eventsAfter = time.Hour
+
 func (q *request) networkTiles(ctx context.Context, devices []asset.Device) (t netTiles, err error) {
 	now := q.Now()
 	for _, d := range devices {
@@ -294,8 +297,15 @@ func (q *request) networkTiles(ctx context.Context, devices []asset.Device) (t n
 	return t, err
 }
 
+func silentAt(s api.SensorState, now time.Time) bool {
+	if s.EventsOnly {
+		return s.Last < now.Add(-eventsAfter).UnixMilli()
+	}
+	return s.Last < now.Add(-silentAfter).UnixMilli()
+}
+
 func (q *request) silent(s api.SensorState) bool {
-	return s.Last < q.Now().Add(-silentAfter).UnixMilli()
+	return silentAt(s, q.Now())
 }
 
 // layers order zones on the map: care first, then its applications, people's

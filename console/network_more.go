@@ -319,7 +319,7 @@ func (q *request) sensorModel() (m sensorFile, err error) {
 // sensorState is the word for how a sensor does, and its colour.
 func (p *page) sensorState(s api.SensorState) (class, text string) {
 	switch {
-	case s.Last < p.now.Add(-silentAfter).UnixMilli():
+	case silentAt(s, p.now):
 		return "bad", p.T("sensor.silent")
 	case s.Problem != "":
 		return "bad", p.T("sensor.problem")

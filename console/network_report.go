@@ -253,7 +253,25 @@ func (p *page) whereText(s api.SensorState) string {
 	if s.Version != "" {
 		all = append(all, s.Version)
 	}
+	if s.EventsOnly {
+		all = append(all, p.T("sensor.events"))
+	}
 	return strings.Join(all, " · ")
+}
+
+// unless is a dash where a number is unknown.
+func unless(unknown bool, text string) string {
+	if unknown {
+		return "–"
+	}
+	return text
+}
+
+func (p *page) sensorBytes(s api.SensorState) string {
+	if s.EventsOnly {
+		return ""
+	}
+	return p.bytes(s.Bytes)
 }
 
 func (p *page) dropShare(s api.SensorState) string {

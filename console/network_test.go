@@ -438,7 +438,8 @@ func (h *netHospital) sensorList(context.Context) ([]api.SensorState, error) {
 	}
 	now := h.Now().UnixMilli()
 	return []api.SensorState{{Name: "core-span", Version: "0.1.0", Where: []string{"eth1"}, Last: now - 2000, Packets: 918_332_110, Bytes: 5 << 40, PerSecond: 41_020, Bad: 12},
-		{Name: "core-router", Where: []string{"eth0", "eth2"}, Zones: []string{"modality-a", "pacs"}, Last: now - 900, Packets: 2_000_000, Drops: 40_000, PerSecond: 900, Enforces: true}, {Name: "ward-7", Last: now - 9e6, Packets: 1000, Problem: "interface eth1 is down"}}, nil
+		{Name: "core-router", Where: []string{"eth0", "eth2"}, Zones: []string{"modality-a", "pacs"}, Last: now - 900, Packets: 2_000_000, Drops: 40_000, PerSecond: 900, Enforces: true}, {Name: "ward-7", Last: now - 9e6, Packets: 1000, Problem: "interface eth1 is down"},
+		{Name: "air-1", Last: now - 9e5, EventsOnly: true}}, nil
 }
 
 func checkPolicy(text string) (zone.Policy, []api.PolicyProblem) {

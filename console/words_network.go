@@ -286,6 +286,7 @@ var networkWords = map[string]ocsf.Text{
 	"netalarm.flip-flop":          {EN: "to and fro", ZH: "地址反复切换"},
 	"netalarm.bridging-host":      {EN: "joins two zones", ZH: "跨区桥接"},
 	"netalarm.moved-device":       {EN: "moved", ZH: "设备移位"},
+	"netalarm.staff-on-guest":     {EN: "on the guest network", ZH: "接入访客网"},
 	"netalarm.rogue-access-point": {EN: "rogue access point", ZH: "非法接入点"},
 	"netalarm.evil-twin":          {EN: "evil twin", ZH: "仿冒接入点"},
 	"netalarm.wireless-downgrade": {EN: "weaker protection", ZH: "加密降级"},
@@ -356,6 +357,7 @@ var networkWords = map[string]ocsf.Text{
 	"sensor.problem":  {EN: "problem", ZH: "异常"},
 	"sensor.drops":    {EN: "loses packets", ZH: "有丢包"},
 	"sensor.well":     {EN: "well", ZH: "正常"},
+	"sensor.events":   {EN: "sends events only", ZH: "仅上报事件"},
 	"sensor.enforces": {EN: "enforces", ZH: "执行策略"},
 
 	"done.device":    {EN: "Saved; the record is in the evidence.", ZH: "已保存，记录已写入证据。"},

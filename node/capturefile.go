@@ -184,7 +184,7 @@ func (r *captureReader) Alarm(a asset.Alarm) { r.judge(a.Event(), false) }
 func (r *captureReader) Event(e *ocsf.Event) { r.judge(e, true) }
 
 func (r *captureReader) judge(e *ocsf.Event, tell bool) {
-	evs, rejects := r.norm.Normalize(normalize.Input{Format: normalize.FormatSensor, Source: "sensor:file", Received: e.Time, Data: e.AppendJSON(nil)})
+	evs, rejects := r.norm.Normalize(normalize.Input{Format: normalize.FormatSensor, Source: "sensor:" + fileSensor, Received: e.Time, Data: e.AppendJSON(nil)})
 	for _, x := range rejects {
 		r.fail(fmt.Errorf("an event of the capture could not be used: %s", x.Reason))
 	}

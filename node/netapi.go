@@ -355,6 +355,7 @@ func (n *Node) sensorStates(context.Context) ([]api.SensorState, error) {
 	for _, s := range n.sensors.all() {
 		list = append(list, stateOf(s, n.version))
 	}
+	list = withSources(list, n.sources.list())
 	slices.SortFunc(list, func(a, b api.SensorState) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,6 +57,25 @@ func (n *Node) tendSensors(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// fileSensor is the name under which a capture read by hand is told.
+const fileSensor = "file"
+
+// withSources adds the sensors that report nothing of themselves: those on the
+// air, exporters of flows, and whoever has not come back since a restart.
+func withSources(list []api.SensorState, sources []api.Source) []api.SensorState {
+	for _, src := range sources {
+		_, name, _ := strings.Cut(src.Name, ":")
+		sensor := strings.HasPrefix(src.Name, "sensor:") && name != fileSensor
+		if !sensor && !strings.HasPrefix(src.Name, "netflow:") || name == "" {
+			continue
+		}
+		if !slices.ContainsFunc(list, func(s api.SensorState) bool { return s.Name == name }) {
+			list = append(list, api.SensorState{Name: name, Since: src.First, Last: src.Last, EventsOnly: true})
+		}
+	}
+	return list
 }
 
 // stateOf is how a sensor of this process does.
