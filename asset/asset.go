@@ -121,6 +121,7 @@ const (
 	FactSecurity     FactName = "security"        // of an access point: open, wep, wpa, owe, wpa2, wpa3
 	FactSignal       FactName = "signal"          // dBm, in tens
 	FactJoined       FactName = "joined"          // BSSID of the access point a station uses
+	FactGuest        FactName = "guest"           // the network for guests that a station joined
 )
 
 // Alarm is something a sensor found wrong on the network.
@@ -167,6 +168,7 @@ const (
 	FlipFlop       AlarmKind = "flip-flop"       // an address goes to and fro between two devices
 	BridgingHost   AlarmKind = "bridging-host"   // one device with feet in two zones
 	MovedDevice    AlarmKind = "moved-device"    // a medical device shows up in another network
+	StaffOnGuest   AlarmKind = "staff-on-guest"  // a device of the hospital joined a network for guests; Args: whose or what, network
 	// Wireless, by collect/wireless.
 	RogueAP     AlarmKind = "rogue-access-point" // an unlisted access point with our network's name or on our cable
 	EvilTwin    AlarmKind = "evil-twin"          // one that imitates a listed one
