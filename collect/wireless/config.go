@@ -38,6 +38,9 @@ type Network struct {
 	// Security is the least that it offers: open, wep, wpa, owe, wpa2, wpa3.
 	// Empty to learn it.
 	Security string `yaml:"security"`
+	// Guest says that it is for patients and visitors: the server tells when a
+	// device of the hospital joins it.
+	Guest bool `yaml:"guest"`
 	// PMF says that management frames must be protected.
 	PMF bool `yaml:"pmf"`
 	// Channels it uses; empty for any.

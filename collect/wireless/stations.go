@@ -29,7 +29,11 @@ func (w *Watch) joined(f *dot11.Frame) {
 		return
 	}
 	s.bssid, s.toldAt = bssid, w.now
-	w.seen(sta, asset.Fact{Name: asset.FactSSID, Value: p.ssid}, asset.Fact{Name: asset.FactJoined, Value: asset.MACText(bssid)})
+	facts := []asset.Fact{{Name: asset.FactSSID, Value: p.ssid}, {Name: asset.FactJoined, Value: asset.MACText(bssid)}}
+	if w.own[p.ssid].Guest {
+		facts = append(facts, asset.Fact{Name: asset.FactGuest, Value: p.ssid})
+	}
+	w.seen(sta, facts...)
 }
 
 // rate counts frames that part a station from its access point.
