@@ -175,6 +175,20 @@ func placeKinds() []networkKind {
 			},
 			references: []string{"GB/T 22239-2019 8.1.2.1", "IEC 62443-3-3 SR 5.1", "ISO/IEC 27001:2022 A.8.22", "GB/T 22239-2019 8.1.10.2", "ISO/IEC 27001:2022 A.5.9", "IEC 62443-3-3 SR 7.8"},
 		},
+		{
+			kind: asset.StaffOnGuest, severity: ocsf.SeverityMedium, risk: 40,
+			title: ocsf.Text{EN: "Device of the hospital on the guest network", ZH: "院内设备接入访客网络"},
+			why: ocsf.Text{
+				EN: "A device that somebody of the hospital answers for joined a network for patients and visitors: there strangers reach it, and what it sends passes by the hospital's controls.",
+				ZH: "院内登记有责任人的设备接入了患者与访客使用的网络：陌生人可接触到它，其流量也绕过院内管控。",
+			},
+			advice: ocsf.Text{
+				EN: "Ask who answers for it; forget the guest network on the device, and look why it left its own.",
+				ZH: "询问责任人；在设备上删除该访客网络，并查明其离开原网络的原因。",
+			},
+			args:       ocsf.Text{EN: "It belongs to {0} and joined {1}, which is for guests", ZH: "属于 {0}，接入了访客网络 {1}"},
+			references: []string{"GB/T 22239-2019 8.1.2.1", "IEC 62443-3-3 SR 5.1", "ISO/IEC 27001:2022 A.8.22", "IEC 62443-3-3 SR 2.2"},
+		},
 	}
 }
 
