@@ -145,6 +145,9 @@ func (x *network) About(a netip.Addr) zone.Known {
 func (x *network) follow(ev *ocsf.Event) {
 	if o, ok := asset.ObservationOf(ev); ok {
 		x.warn(x.assets.Apply(o)...)
+		if a, wrong := x.strays(&o); wrong {
+			x.warn(a)
+		}
 		return
 	}
 	if s, ok := binding.SummaryOf(ev); ok {
