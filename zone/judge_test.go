@@ -24,6 +24,8 @@ func TestJudgeNamesWhatIsWrongOnceADay(t *testing.T) {
 		{talkOf(3, "10.9.0.3", "10.5.0.2", 6, 443, "", 1, nil), []string{"guest", "lis", "https", "guest-to-inside"}},
 		{talkOf(3, "10.4.0.9", "10.5.0.2", 6, 1521, "", 1, nil), []string{"wards", "lis", "oracle", "desktop-sql"}},
 		{talkOf(3, "10.4.0.10", "10.5.0.2", 6, 443, "mysql", 1, nil), []string{"wards", "lis", "mysql", "desktop-sql"}},
+		{talkOf(3, "10.4.0.12", "10.5.0.2", 6, 9100, "hl7", 1, nil), []string{"wards", "lis", "hl7", "hl7-past-engine"}},
+		{talkOf(3, "10.4.0.12", "10.6.0.2", 6, 9100, "hl7", 1, nil), []string{"wards", "engine", "hl7", ""}},
 		{talkOf(3, "10.4.0.11", "10.2.0.2", 6, 9999, "", 1, nil), []string{"wards", "pacs", "tcp/9999", ""}},
 		{talkOf(3, "10.7.0.4", "10.6.0.2", 6, 9999, "", 1, nil), []string{"icu", "engine", "tcp/9999", "", "life-support"}},
 		{talkOf(3, "10.7.0.4", "10.7.0.5", 6, 9999, "", 1, nil), []string{"icu", "icu", "tcp/9999", "device-peer-to-peer", "life-support"}},

@@ -274,7 +274,8 @@ func (c zoneLearnCmd) fromServer(w *world) error {
 			return err
 		}
 		if state.Learnt == nil || state.Learnt.Text == "" {
-			return errors.New("the server has learnt nothing yet; it needs conversations of some days")
+			return errors.New("the server has learnt nothing yet: no conversation has come from a sensor, or the first proposal is still being made. " +
+				"It proposes from the first conversation on, when asked and every hour; a month of them, with its end, makes one to rely on. --flows FILE learns from a file now")
 		}
 		return writeOut(w, c.Out, state.Learnt.Text)
 	})
