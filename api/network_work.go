@@ -279,13 +279,25 @@ func (s *Services) KnowAccessPoint(ctx context.Context, u identity.User, bssid s
 	return s.Network.Know(ctx, mac, ours, u.Name)
 }
 
-// IsolateAction is the action that isolates devices; false where there is none.
-func (s *Services) IsolateAction() (playbook.Action, bool) {
+// CutActions are the ways to take a device off the network, the isolation
+// before those of its switch or access point.
+func (s *Services) CutActions() (out []playbook.Action) {
 	if s.Network.Isolate == "" || s.Runner == nil {
-		return playbook.Action{}, false
+		return nil
 	}
 	all := s.Runner.Actions()
-	i := slices.IndexFunc(all, func(a playbook.Action) bool { return a.Name == s.Network.Isolate })
+	for _, name := range []string{s.Network.Isolate, zone.EndSession, zone.ShutPort} {
+		if i := slices.IndexFunc(all, func(a playbook.Action) bool { return a.Name == name }); i >= 0 {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+// cutAction is one of them; "" is the isolation.
+func (s *Services) cutAction(name string) (playbook.Action, bool) {
+	all := s.CutActions()
+	i := slices.IndexFunc(all, func(a playbook.Action) bool { return a.Name == cmp.Or(name, s.Network.Isolate) })
 	if i < 0 {
 		return playbook.Action{}, false
 	}
@@ -302,6 +314,9 @@ const (
 // IsolationWish says why a device is to be isolated, and for how long at most;
 // 0 hours leave that to the action.
 type IsolationWish struct {
+	// Action is how: "" isolates it at all routers; end-session and shut-port
+	// ask its switch or access point.
+	Action string `json:"action,omitempty"`
 	Reason string `json:"reason"`
 	Hours  int    `json:"hours,omitempty"`
 }
@@ -312,7 +327,7 @@ func (s *Services) IsolateDevice(ctx context.Context, u identity.User, id string
 	if err := s.changing(u); err != nil {
 		return playbook.Entry{}, err
 	}
-	a, ok := s.IsolateAction()
+	a, ok := s.cutAction(wish.Action)
 	if !ok {
 		return playbook.Entry{}, lacks()
 	}
@@ -330,8 +345,8 @@ func (s *Services) IsolateDevice(ctx context.Context, u identity.User, id string
 	if err != nil {
 		return playbook.Entry{}, err
 	}
-	if slices.ContainsFunc(now, lasting) {
-		return playbook.Entry{}, conflict("this device is isolated, or its isolation waits for approval", "该设备已隔离，或隔离申请正等待批准")
+	if s.Held(now, a) {
+		return playbook.Entry{}, conflict("this is done to the device already, or waits for approval", "该设备已执行此动作，或申请正等待批准")
 	}
 	params, err := wish.params(a, d.ID)
 	if err != nil {
@@ -349,6 +364,9 @@ func (w IsolationWish) params(a playbook.Action, device string) (map[string]stri
 	if w.Hours < 0 || a.Life > 0 && time.Duration(w.Hours)*time.Hour > a.Life {
 		return nil, bad("an isolation ends after "+strconv.Itoa(int(a.Life/time.Hour))+" hours at most", "隔离最长 "+strconv.Itoa(int(a.Life/time.Hour))+" 小时")
 	}
+	if w.Hours > 0 && !slices.Contains(a.Params, paramHours) {
+		return nil, bad("the time of this action cannot be chosen", "此动作的时长不可指定")
+	}
 	params := map[string]string{paramDevice: device, paramReason: reason}
 	if w.Hours > 0 {
 		params[paramHours] = strconv.Itoa(w.Hours)
@@ -361,24 +379,34 @@ func (w IsolationWish) params(a playbook.Action, device string) (map[string]stri
 	return params, nil
 }
 
-// lasting says that an isolation holds or is about to.
-func lasting(e playbook.Entry) bool {
+// lasting says that what was asked for holds or is about to. A session that was
+// ended is over: the device may have signed in again.
+func lasting(e playbook.Entry, a playbook.Action) bool {
 	switch e.Status {
-	case playbook.StatusWanted, playbook.StatusIntended, playbook.StatusDone, playbook.StatusUnsure:
+	case playbook.StatusDone:
+		return a.Undo != nil
+	case playbook.StatusWanted, playbook.StatusIntended, playbook.StatusUnsure:
 		return true
 	}
 	return false
 }
 
-// Isolations are those of a device, or of all, the newest first.
+// Held says that a device is being taken off the network by an action, or that
+// this waits for approval.
+func (s *Services) Held(list []playbook.Entry, a playbook.Action) bool {
+	return slices.ContainsFunc(list, func(e playbook.Entry) bool { return e.Action == a.Name && lasting(e, a) })
+}
+
+// Isolations are those of a device, or of all, by whichever action, the newest
+// first.
 func (s *Services) Isolations(ctx context.Context, device string) ([]playbook.Entry, error) {
-	a, ok := s.IsolateAction()
-	if !ok {
+	ways := s.CutActions()
+	if len(ways) == 0 {
 		return nil, nil
 	}
 	all, err := s.Runner.Entries(ctx, "", "")
 	return slices.DeleteFunc(all, func(e playbook.Entry) bool {
-		return e.Action != a.Name || device != "" && e.Params[paramDevice] != device
+		return !slices.ContainsFunc(ways, func(a playbook.Action) bool { return a.Name == e.Action }) || device != "" && e.Params[paramDevice] != device
 	}), err
 }
 

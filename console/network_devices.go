@@ -185,10 +185,7 @@ type deviceFile struct {
 	Isolated []isolationRow
 	// Can are what the reader may do.
 	May, Approve bool
-	Action       *playbook.Action
-	Ready        bool
-	How          ocsf.Text
-	Used         int // isolations within the last hour, of Action.Hourly
+	Cuts         []cut
 	Aging        bool
 	Days         int
 	Kinds        []api.DeviceKind
@@ -209,6 +206,16 @@ type deviceTalk struct {
 	Bad      bool
 	Clear    []string
 	TLS      string
+}
+
+// cut is a way to take the device off the network.
+type cut struct {
+	playbook.Action
+	Ready bool
+	How   ocsf.Text
+	Held  bool // it holds, or waits for approval
+	Main  bool // the isolation itself
+	Used  int  // of Hourly, by whichever device
 }
 
 // isolationRow is one isolation of the device.
@@ -352,35 +359,39 @@ func (q *request) deviceFindings(m *deviceFile) error {
 }
 
 func (q *request) deviceIsolations(m *deviceFile) error {
-	a, ok := q.IsolateAction()
-	if !ok {
-		return nil
-	}
-	m.Action = &a
-	m.Ready, m.How = a.Ready()
 	all, err := q.Isolations(q.r.Context(), "")
 	if err != nil {
 		return err
 	}
+	own := slices.DeleteFunc(slices.Clone(all), func(e playbook.Entry) bool { return e.Params["device"] != m.ID })
 	hour := q.Now().Add(-time.Hour).UnixMilli()
-	for _, e := range all {
-		if e.Done >= hour {
-			m.Used++
+	for i, a := range q.CutActions() {
+		c := cut{Action: a, Main: i == 0, Held: q.Held(own, a)}
+		c.Ready, c.How = a.Ready()
+		for _, e := range all {
+			if e.Action == a.Name && e.Done >= hour {
+				c.Used++
+			}
 		}
-		if e.Params["device"] != m.ID {
-			continue
+		if c.Main || c.Ready {
+			m.Cuts = append(m.Cuts, c)
 		}
-		own := e.Person() == q.ses.User.Human() || slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.Person() == q.ses.User.Human() })
-		m.Isolated = append(m.Isolated, isolationRow{e, m.May && q.Undoable(e), m.Approve && e.Status == playbook.StatusWanted && !own})
+	}
+	for _, e := range own {
+		mine := e.Person() == q.ses.User.Human() || slices.ContainsFunc(e.Decisions, func(d playbook.Decision) bool { return d.Person() == q.ses.User.Human() })
+		m.Isolated = append(m.Isolated, isolationRow{e, m.May && q.Undoable(e), m.Approve && e.Status == playbook.StatusWanted && !mine})
 	}
 	return nil
 }
 
-// held says that an isolation holds or is about to.
-func (m deviceFile) held() bool {
-	return slices.ContainsFunc(m.Isolated, func(r isolationRow) bool {
-		return r.Status == playbook.StatusDone || r.Status == playbook.StatusWanted || r.Status == playbook.StatusIntended || r.Status == playbook.StatusUnsure
-	})
+// title names the action of an entry.
+func (m deviceFile) title(action string) (t ocsf.Text) {
+	for _, c := range m.Cuts {
+		if c.Name == action {
+			t = c.Title
+		}
+	}
+	return t
 }
 
 // changeDevice takes down what people say of a device, isolates and undoes.
@@ -395,7 +406,7 @@ func (q *request) changeDevice() error {
 		return q.redirect("/network/devices/" + id + "?done=device")
 	case "isolate":
 		hours, _ := strconv.Atoi(q.text("hours"))
-		_, err = q.IsolateDevice(ctx, u, id, api.IsolationWish{Reason: q.text("reason"), Hours: hours})
+		_, err = q.IsolateDevice(ctx, u, id, api.IsolationWish{Action: q.text("action"), Reason: q.text("reason"), Hours: hours})
 	case "undo":
 		_, err = q.EndIsolation(ctx, u, q.text("key"))
 	case "approve", "deny":

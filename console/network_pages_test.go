@@ -194,6 +194,63 @@ func TestDeviceIsIsolated(t *testing.T) {
 	t.Fatal("no life support in the hospital")
 }
 
+// TestDeviceIsCutOffOtherwise: by its session and its switch port, each under
+// the terms of its own class, where they are set up; never for life support.
+func TestDeviceIsCutOffOtherwise(t *testing.T) {
+	h := newNetHospital(t, 200, 14)
+	boss, other := h.session("boss", identity.SecurityOfficer), h.session("ann", identity.SecurityOfficer)
+	third := h.session("bob", identity.SecurityOfficer)
+	ask := func(action string, fields ...string) int {
+		res, _ := h.post(boss, "/network/devices/d00001/isolate", append([]string{"action", action}, fields...)...)
+		return res.StatusCode
+	}
+	if _, page := h.get(boss, "/network/devices/d00001"); !strings.Contains(page, "End its session") || !strings.Contains(page, "Shut its port") {
+		t.Error("what is set up is not offered")
+	}
+	for _, c := range []struct {
+		action string
+		fields []string
+		want   int
+	}{{"suspend-account-webhook", []string{"reason", "x"}, 501}, {"end-session", nil, 400}, {"shut-port", []string{"reason", "x", "hours", "1"}, 400},
+		{"end-session", []string{"reason", "x"}, 303}, {"end-session", []string{"reason", "x"}, 409}, {"shut-port", []string{"reason", "x"}, 303}} {
+		if got := ask(c.action, c.fields...); got != c.want {
+			t.Errorf("%s %v: %d, want %d", c.action, c.fields, got, c.want)
+		}
+	}
+	approve := func(ses identity.Session, action string) {
+		all, err := h.Isolations(t.Context(), "d00001")
+		ok(t, err)
+		for _, e := range all {
+			if e.Action == action {
+				h.post(ses, "/network/devices/d00001/approve", "key", e.Key)
+			}
+		}
+	}
+	approve(other, "end-session")
+	if h.last() != "session ended" || ask("end-session", "reason", "again") != 303 {
+		t.Errorf("after one approval: %q, or it cannot be asked for again", h.last())
+	}
+	approve(other, "shut-port")
+	if h.last() == "port shut" {
+		t.Error("a port is shut with one approval")
+	}
+	approve(third, "shut-port")
+	if _, page := h.get(boss, "/network/devices/d00001"); h.last() != "port shut" || !strings.Contains(page, "Take back") {
+		t.Errorf("after two approvals: %q, or it cannot be taken back", h.last())
+	}
+	h.noPorts = true
+	if res, page := h.get(boss, "/network/devices/d00002"); strings.Contains(page, "Shut its port") || res.StatusCode != 200 {
+		t.Error("what is not set up is offered")
+	}
+	for _, d := range h.devices {
+		if d.LifeSupport {
+			if res, _ := h.post(boss, "/network/devices/"+d.ID+"/isolate", "action", "shut-port", "reason", "x"); res.StatusCode != http.StatusConflict {
+				t.Errorf("life support: %d", res.StatusCode)
+			}
+		}
+	}
+}
+
 // TestBrowserNetwork: nothing is too wide, the slider loads other hours, and
 // the browser complains of nothing. With CORDON_SHOTS it takes pictures.
 func TestBrowserNetwork(t *testing.T) {

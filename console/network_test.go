@@ -37,6 +37,7 @@ type netHospital struct {
 	wishes   []string            // guarded by mu: what was asked of the books
 	points   []api.AccessPoint   // guarded by mu
 	empty    bool
+	noPorts  bool // no switch takes orders
 }
 
 // plan are the zones of a hospital; more are wards.
@@ -145,7 +146,14 @@ func (h *netHospital) runner() *playbook.Runner {
 				h.wish("isolated")
 				return "isolated; probe: blocked", nil
 			},
-			Undo: func(context.Context, playbook.Call) error { h.wish("released"); return nil }}},
+			Undo: func(context.Context, playbook.Call) error { h.wish("released"); return nil }},
+			{Name: zone.EndSession, Params: []string{"device", "reason"}, Title: ocsf.Text{EN: "End its session", ZH: "断开会话"}, Why: why, Class: playbook.Restrict, Hourly: 5, Repeatable: true,
+				Ready: func() (bool, ocsf.Text) { return true, ocsf.Text{} },
+				Do:    func(context.Context, playbook.Call) (string, error) { h.wish("session ended"); return "ended", nil }},
+			{Name: zone.ShutPort, Params: []string{"device", "reason"}, Title: ocsf.Text{EN: "Shut its port", ZH: "关闭端口"}, Why: why, Class: playbook.Cut, Hourly: 5, Life: 4 * time.Hour, Repeatable: true,
+				Ready: func() (bool, ocsf.Text) { return !h.noPorts, ocsf.Text{EN: "give zone.snmp"} },
+				Do:    func(context.Context, playbook.Call) (string, error) { h.wish("port shut"); return "shut", nil },
+				Undo:  func(context.Context, playbook.Call) error { h.wish("port open"); return nil }}},
 	}))
 }
 

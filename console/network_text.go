@@ -275,14 +275,45 @@ func (p *page) deviceRows(m deviceFile) [][2]string {
 	return slices.DeleteFunc(all, func(r [2]string) bool { return r[1] == "" })
 }
 
-// isolateTerms says under which terms a device is isolated.
-func (p *page) isolateTerms(m deviceFile) string {
-	parts := []string{p.T("isolate.approvals", m.Action.Class.Approvals())}
-	if m.Action.Life > 0 {
-		parts = append(parts, p.T("isolate.life.span", p.minutes(m.Action.Life.Minutes())))
+// isolateTerms says under which terms a device is cut off.
+func (p *page) isolateTerms(c cut) string {
+	parts := []string{p.T("isolate.approvals", c.Class.Approvals())}
+	if c.Life > 0 {
+		parts = append(parts, p.T("isolate.life.span", p.minutes(c.Life.Minutes())))
 	}
-	if m.Action.Hourly > 0 {
-		parts = append(parts, p.T("isolate.cap", m.Used, m.Action.Hourly))
+	if c.Hourly > 0 {
+		parts = append(parts, p.T("isolate.cap", c.Used, c.Hourly))
 	}
 	return strings.Join(parts, " ")
+}
+
+// hours are how many may be chosen; 0 where the action takes none.
+func (c cut) hours() int {
+	if !slices.Contains(c.Params, "hours") {
+		return 0
+	}
+	return int(c.Life.Hours())
+}
+
+// cutText is what the button says.
+func (p *page) cutText(c cut) string {
+	if c.Main {
+		return p.T("isolate.do")
+	}
+	return p.In(c.Title)
+}
+
+func (p *page) cutConfirm(m deviceFile, c cut) string {
+	if c.Main {
+		return p.T("isolate.confirm", deviceName(m.Device))
+	}
+	return p.T("isolate.other", deviceName(m.Device), p.In(c.Title))
+}
+
+// undoText says what undoing does.
+func (p *page) undoText(m deviceFile, action string) string {
+	if len(m.Cuts) > 0 && m.Cuts[0].Name == action {
+		return p.T("isolate.undo")
+	}
+	return p.T("isolate.back")
 }

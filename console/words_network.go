@@ -185,6 +185,8 @@ var networkWords = map[string]ocsf.Text{
 	"isolate.do":        {EN: "Isolate this device", ZH: "隔离该设备"},
 	"isolate.hours":     {EN: "Ends by itself after", ZH: "自动解除时间"},
 	"isolate.undo":      {EN: "End the isolation", ZH: "解除隔离"},
+	"isolate.back":      {EN: "Take back", ZH: "撤销"},
+	"isolate.other":     {EN: "%s: %s?", ZH: "对 %s 执行：%s？"},
 	"isolate.ends":      {EN: "Ends by itself:", ZH: "自动解除："},
 	"isolate.life":      {EN: "Not offered: this device keeps patients alive.", ZH: "不可隔离：该设备维持患者生命。"},
 	"isolate.confirm":   {EN: "Isolate %s? Everything it does on the network stops, also what runs now.", ZH: "隔离 %s？其全部网络通信（包括进行中的）将立即中断。"},
