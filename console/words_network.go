@@ -330,6 +330,7 @@ var networkWords = map[string]ocsf.Text{
 	"air.none":       {EN: "No access point was heard yet", ZH: "尚未收到无线信号"},
 	"air.none.text":  {EN: "A sensor with a wireless card in monitor mode hears them: cordon sensor --interface mon0.", ZH: "为探针配置监听模式的无线网卡即可：cordon sensor --interface mon0。"},
 	"air.networks":   {EN: "Networks", ZH: "网络"},
+	"air.sensor":     {EN: "Marking an access point as ours changes this list only. So that sensors raise no alarm about it, name it in their configuration (networks, bssids), too.", ZH: "标为本院仅影响此列表；如需探针不再对其告警，还须在探针配置（networks、bssids）中列入。"},
 	"air.points":     {EN: "Access points", ZH: "接入点"},
 	"air.bad":        {EN: "With an alarm", ZH: "有告警"},
 	"air.unknown":    {EN: "Not ours", ZH: "非本院"},

@@ -37,7 +37,7 @@ func (n *Node) networkServices() api.Network {
 		},
 		Policies: p.all, CheckPolicy: p.check, ChangePolicy: p.change,
 		Simulate: p.simulate, Simulations: p.simulations, Simulation: p.simulation, Proof: n.segmentationProof,
-		Isolate: zone.IsolateDevice, Sensors: n.sensorStates, Wireless: x.wireless,
+		Isolate: zone.IsolateDevice, Sensors: n.sensorStates, Wireless: x.wireless, Know: n.knowPoint,
 	}
 }
 
@@ -337,6 +337,7 @@ func (x *network) wireless(context.Context) (out []api.AccessPoint, err error) {
 		}
 		if heard && len(full.MACs) > 0 {
 			ap.BSSID, ap.Ours = full.MACs[0], full.Decided
+			x.air.tell(&ap)
 			out = append(out, ap)
 		}
 	}

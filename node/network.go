@@ -42,6 +42,7 @@ type network struct {
 	settling sync.Mutex // held while these are handed on
 
 	counted hourCounts
+	air     *air
 }
 
 // openNetwork opens the books of devices, conversations and addresses.
@@ -64,6 +65,9 @@ func (n *Node) openNetwork(ctx context.Context) (err error) {
 	}
 	if x.bindings, err = binding.Open(ctx, n.db, n.evidence, n.now, n.log); err != nil {
 		return fmt.Errorf("open addresses: %w", err)
+	}
+	if x.air, err = openAir(ctx, n.evidence); err != nil {
+		return err
 	}
 	x.watch = binding.NewWatch(binding.WatchConfig{Sensor: "guard"}, x.table())
 	n.network = x
@@ -157,6 +161,7 @@ func (x *network) follow(ev *ocsf.Event) {
 		return
 	}
 	if a, ok := asset.AlarmOf(ev); ok {
+		x.air.alarm(a)
 		if binding.Judges(a.Kind) {
 			x.mu.Lock()
 			defer x.mu.Unlock()
@@ -247,6 +252,7 @@ func (x *network) run(ctx context.Context, now func() time.Time) error {
 	for i := 1; pause(ctx, 250*time.Millisecond); i++ {
 		if i%40 == 0 {
 			x.warn(x.assets.Review(now())...)
+			x.air.forget(now())
 		}
 		if err := x.settle(ctx); err != nil && ctx.Err() == nil {
 			x.log.Error("what was found on the network waits", "error", err)
