@@ -26,7 +26,7 @@ func netPages() []string {
 func TestNetworkPages(t *testing.T) {
 	h := newNetHospital(t, 2000, 40)
 	boss, reader := h.session("boss", identity.SecurityOfficer), h.session("eve", identity.Auditor)
-	for _, path := range netPages() {
+	for _, path := range append(netPages(), "/network/pair?from=modality-a&to=pacs") {
 		for _, lang := range []string{"en", "zh"} {
 			began := time.Now()
 			res, page := h.get(boss, path, "Accept-Language", lang)
@@ -115,6 +115,9 @@ func TestNetworkIsChanged(t *testing.T) {
 		{"/network/addresses/lock-subnet", []string{"subnet", "everything"}, 400, ""},
 		{"/network/addresses/who", []string{"address", "0200.0000.0001", "at", "2026-03-01", "clock", "08:30"}, 200, ""},
 		{"/network/addresses/who", []string{"address", "张三"}, 400, ""},
+		{"/network/addresses/known", []string{"role", "dhcp", "mac", "02:00:00:00:00:09", "ip", "10.1.0.9", "vlan", "20"}, 303, "known dhcp 02:00:00:00:00:09 10.1.0.9 20 bound boss"},
+		{"/network/addresses/unknown", []string{"role", "dhcp", "mac", "02:00:00:00:00:09", "ip", "10.1.0.9"}, 303, "known dhcp 02:00:00:00:00:09 10.1.0.9 0 ended boss"},
+		{"/network/addresses/known", []string{"role", "dhcp"}, 400, ""},
 		{"/network/zones/stage", []string{"text", "version: 1\nname: x", "reason", "because"}, 303, "policy stage 0 boss"},
 		{"/network/zones/stage", []string{"text", "v", "reason", "because"}, 422, ""},
 		{"/network/zones/stage", []string{"text", "version: 1\nname: x"}, 400, ""},

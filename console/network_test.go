@@ -85,6 +85,10 @@ func newNetHospital(t testing.TB, devices, zones int) *netHospital {
 			h.wish("bind %s %d %s%s %s", w.What, len(w.IDs), w.Subnet, w.Person, by)
 			return nil
 		},
+		SetKnown: func(_ context.Context, k binding.Known) error {
+			h.wish("known %s %s %s %d %s %s", k.Role, k.MAC, k.IP, k.VLAN, k.State, k.By)
+			return nil
+		},
 		Subnets: h.subnets, Policies: func(context.Context) (api.PolicyState, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
